@@ -1,0 +1,31 @@
+//! The classes of failure, as `retry.on` names them (DESIGN section 5).
+
+use serde::{Deserialize, Serialize};
+
+/// The failure classes that `retry.on` can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// Non-zero exit or a signal.
+    Crash,
+    /// `timeout` passed.
+    Timeout,
+    /// Killed for memory.
+    Oom,
+    /// The agent's service said: later.
+    RateLimit,
+    /// The agent's service said: not you.
+    Auth,
+    /// The program could not be started.
+    Spawn,
+    /// A declared output is not there.
+    MissingOutput,
+    /// Something was written that is not declared.
+    UndeclaredWrite,
+    /// A gate is red.
+    Gate,
+    /// The result meets changes it cannot be merged with.
+    Conflict,
+    /// Stopped on request.
+    Cancelled,
+}

@@ -1,0 +1,410 @@
+//! Patterns over project paths: what `inputs`, `outputs`, `edits` and `scratch` are made of.
+//!
+//! Three shapes: a literal (`src/a.c`, which also stands for everything beneath it where it is a directory), a
+//! wildcard (`src/**/*.c`), and for inputs an exclusion (`!src/gen/**`). `*` and `?` stay within a component, `**`
+//! as a whole component spans any number of them, `[a-z]` is a class, `{a,b}` alternatives.
+
+use std::fmt;
+use std::sync::Arc;
+
+use globset::{GlobBuilder, GlobMatcher};
+use serde::{Serialize, Serializer};
+
+use super::{PathError, RelPath};
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// The path in it is no path inside the project.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The wildcard's syntax is wrong.
+    #[error("the wildcard is malformed: {0}")]
+    Syntax(String),
+    /// `..` next to a wildcard.
+    #[error("`..` and wildcards do not go together")]
+    ParentInWildcard,
+}
+
+/// One pattern, normalized. Equality, order and hash are those of its text.
+#[derive(Clone)]
+pub struct Pattern {
+    text: Arc<str>,
+    excludes: bool,
+    matcher: Option<Arc<GlobMatcher>>,
+    alternatives: Arc<[Vec<Box<str>>]>,
+}
+
+fn has_wildcard(text: &str) -> bool {
+    text.contains(['*', '?', '[', '{'])
+}
+
+impl Pattern {
+    /// Parses one pattern. A trailing `/` is dropped: a literal stands for a directory's content anyway.
+    pub fn new(text: &str) -> Result<Self, PatternError> {
+        let (excludes, body) = match text.strip_prefix('!') {
+            Some(body) => (true, body),
+            None => (false, text),
+        };
+        if !has_wildcard(body) {
+            let path = RelPath::new(body)?;
+            let parts = path.as_str().split('/').map(Into::into).collect();
+            return Ok(Self { text: path.as_str().into(), excludes, matcher: None, alternatives: [parts].into() });
+        }
+        if body.split('/').any(|part| part == "..") {
+            return Err(PatternError::ParentInWildcard);
+        }
+        let normalized = RelPath::new(body)?;
+        let glob = GlobBuilder::new(normalized.as_str())
+            .literal_separator(true)
+            .backslash_escape(false)
+            .build()
+            .map_err(|error| PatternError::Syntax(error.kind().to_string()))?;
+        let alternatives = expand_braces(normalized.as_str())
+            .into_iter()
+            .map(|text| text.split('/').map(Into::into).collect())
+            .collect();
+        Ok(Self {
+            text: normalized.as_str().into(),
+            excludes,
+            matcher: Some(Arc::new(glob.compile_matcher())),
+            alternatives,
+        })
+    }
+
+    /// The pattern that means exactly this path and what lies beneath it.
+    #[must_use]
+    pub fn literal(path: &RelPath) -> Self {
+        let parts = path.as_str().split('/').map(Into::into).collect();
+        Self { text: path.as_str().into(), excludes: false, matcher: None, alternatives: [parts].into() }
+    }
+
+    /// The normalized text, without a leading `!`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it takes away rather than adds (`!x`).
+    #[must_use]
+    pub fn excludes(&self) -> bool {
+        self.excludes
+    }
+
+    /// The path, if it has no wildcard.
+    #[must_use]
+    pub fn as_literal(&self) -> Option<RelPath> {
+        match self.matcher {
+            None => Some(RelPath::new(&self.text).expect("a literal pattern is a path")),
+            Some(_) => None,
+        }
+    }
+
+    /// Whether it covers the path: a literal its own path and what lies beneath, a wildcard what it matches.
+    #[must_use]
+    pub fn matches(&self, path: &RelPath) -> bool {
+        match &self.matcher {
+            Some(matcher) => matcher.is_match(path.as_str()),
+            None => {
+                path.as_str().strip_prefix(&*self.text).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+        }
+    }
+
+    /// The components before the first wildcard: the directory a walk may start from (empty: the root).
+    #[must_use]
+    pub fn base(&self) -> String {
+        let parts: Vec<&str> = self.text.split('/').take_while(|part| !has_wildcard(part)).collect();
+        parts.join("/")
+    }
+
+    /// Whether some path could be covered by both. Never `false` where such a path exists.
+    ///
+    /// A literal may turn out to be a directory, so it is taken for its path and everything beneath.
+    #[must_use]
+    pub fn may_intersect(&self, other: &Pattern) -> bool {
+        let beneath = |pattern: &Pattern| pattern.matcher.is_none();
+        self.alternatives.iter().any(|left| {
+            other.alternatives.iter().any(|right| components_meet(left, right, beneath(self), beneath(other)))
+        })
+    }
+}
+
+/// Whether two component lists can match a common path; an open end also matches everything beneath.
+fn components_meet(left: &[Box<str>], right: &[Box<str>], left_open: bool, right_open: bool) -> bool {
+    match (left, right) {
+        ([], []) => true,
+        ([], _) if left_open => true,
+        (_, []) if right_open => true,
+        ([head, tail @ ..], _) if &**head == "**" => {
+            components_meet(tail, right, left_open, right_open)
+                || (!right.is_empty() && components_meet(left, &right[1..], left_open, right_open))
+        }
+        (_, [head, tail @ ..]) if &**head == "**" => {
+            components_meet(left, tail, left_open, right_open)
+                || (!left.is_empty() && components_meet(&left[1..], right, left_open, right_open))
+        }
+        ([], _) | (_, []) => false,
+        ([a, left @ ..], [b, right @ ..]) => {
+            component_meets(&tokens(a), &tokens(b)) && components_meet(left, right, left_open, right_open)
+        }
+    }
+}
+
+/// What one position of a component's pattern matches.
+#[derive(Clone, Copy, PartialEq)]
+enum Token {
+    Exactly(char),
+    AnyOne,
+    AnyRun,
+}
+
+fn tokens(component: &str) -> Vec<Token> {
+    let mut out = Vec::new();
+    let mut chars = component.chars();
+    while let Some(c) = chars.next() {
+        out.push(match c {
+            '*' => Token::AnyRun,
+            '?' => Token::AnyOne,
+            '[' => {
+                let mut first = true;
+                for inner in chars.by_ref() {
+                    if inner == ']' && !first {
+                        break;
+                    }
+                    first = first && matches!(inner, '!' | '^');
+                }
+                Token::AnyOne
+            }
+            c => Token::Exactly(c),
+        });
+    }
+    out
+}
+
+fn component_meets(left: &[Token], right: &[Token]) -> bool {
+    match (left, right) {
+        ([], []) => true,
+        ([Token::AnyRun, tail @ ..], _) => {
+            component_meets(tail, right) || (!right.is_empty() && component_meets(left, &right[1..]))
+        }
+        (_, [Token::AnyRun, tail @ ..]) => {
+            component_meets(left, tail) || (!left.is_empty() && component_meets(&left[1..], right))
+        }
+        ([a, left @ ..], [b, right @ ..]) => {
+            (*a == *b || *a == Token::AnyOne || *b == Token::AnyOne) && component_meets(left, right)
+        }
+        _ => false,
+    }
+}
+
+/// The texts that a pattern with `{a,b}` stands for; beyond 64 of them, one text that matches more.
+fn expand_braces(text: &str) -> Vec<String> {
+    let mut done = Vec::new();
+    let mut open = vec![text.to_owned()];
+    while let Some(text) = open.pop() {
+        let Some(start) = text.find('{') else {
+            done.push(text);
+            continue;
+        };
+        if done.len() + open.len() > 64 {
+            return vec!["**".to_owned()];
+        }
+        let mut depth = 0usize;
+        let mut cuts = vec![start];
+        let mut end = None;
+        for (at, c) in text.char_indices().skip_while(|(at, _)| *at < start) {
+            match c {
+                '{' => depth += 1,
+                '}' => {
+                    depth -= 1;
+                    if depth == 0 {
+                        cuts.push(at);
+                        end = Some(at);
+                        break;
+                    }
+                }
+                ',' if depth == 1 => cuts.push(at),
+                _ => {}
+            }
+        }
+        let Some(end) = end else {
+            return vec!["**".to_owned()];
+        };
+        for pair in cuts.windows(2) {
+            open.push(format!("{}{}{}", &text[..start], &text[pair[0] + 1..pair[1]], &text[end + 1..]));
+        }
+    }
+    done
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        (self.excludes, &*self.text) == (other.excludes, &*other.text)
+    }
+}
+impl Eq for Pattern {}
+impl PartialOrd for Pattern {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Pattern {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (&*self.text, self.excludes).cmp(&(&*other.text, other.excludes))
+    }
+}
+impl std::hash::Hash for Pattern {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (self.excludes, &*self.text).hash(state);
+    }
+}
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.excludes { "!" } else { "" };
+        write!(f, "{sign}{}", super::sanitize_line(&self.text))
+    }
+}
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Several patterns in the order written. A path is covered if one that adds matches and no one that excludes does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct PatternSet(Vec<Pattern>);
+
+impl PatternSet {
+    /// The set of these patterns.
+    #[must_use]
+    pub fn new(patterns: Vec<Pattern>) -> Self {
+        Self(patterns)
+    }
+
+    /// Whether the set covers the path.
+    #[must_use]
+    pub fn matches(&self, path: &RelPath) -> bool {
+        let hit = |excludes: bool| self.0.iter().any(|p| p.excludes == excludes && p.matches(path));
+        hit(false) && !hit(true)
+    }
+
+    /// Whether a path could be covered by the set and by `other` (exclusions that cover the whole of it count).
+    #[must_use]
+    pub fn may_intersect(&self, other: &Pattern) -> bool {
+        let excluded = other.as_literal().is_some_and(|path| self.0.iter().any(|p| p.excludes && p.matches(&path)));
+        !excluded && self.0.iter().any(|p| !p.excludes && p.may_intersect(other))
+    }
+
+    /// The patterns.
+    pub fn iter(&self) -> impl Iterator<Item = &Pattern> {
+        self.0.iter()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl FromIterator<Pattern> for PatternSet {
+    fn from_iter<I: IntoIterator<Item = Pattern>>(patterns: I) -> Self {
+        Self(patterns.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::new(text).expect(text)
+    }
+
+    #[test]
+    fn matching() {
+        let table = [
+            ("src/a.c", "src/a.c", true),
+            ("src", "src/a.c", true),
+            ("./src/", "src/x/y", true),
+            ("src", "srcs", false),
+            ("src/*.c", "src/a.c", true),
+            ("src/*.c", "src/x/a.c", false),
+            ("src/**", "src/x/a.c", true),
+            ("src/**/*.c", "src/a.c", true),
+            ("{a,b}/*", "b/x", true),
+            ("[ab]/?", "a/x", true),
+            ("**", "any/thing", true),
+        ];
+        for (text, path, expected) in table {
+            assert_eq!(pattern(text).matches(&RelPath::new(path).expect(path)), expected, "{text} {path}");
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        for bad in ["", "/x", "../x", "a/../../b", "a/../*", "[", "{a", "a\\*"] {
+            assert!(Pattern::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn intersection() {
+        let table = [
+            ("a", "a", true),
+            ("a", "a/b", true),
+            ("a/b", "a/c", false),
+            ("src/**/*.rs", "src/gen/x.rs", true),
+            ("src/**/*.rs", "src/gen/*.py", false),
+            ("src/**", "src", true),
+            ("*.c", "*.h", false),
+            ("a*c", "ab*", true),
+            ("{x,y}/z", "y/*", true),
+            ("{x,y}/z", "w/*", false),
+            ("**/x", "a/b/**", true),
+            ("a/*", "a/b/c", false),
+            ("a[12].c", "a3.c", true),
+        ];
+        for (left, right, expected) in table {
+            let (left, right) = (pattern(left), pattern(right));
+            assert_eq!(left.may_intersect(&right), expected, "{left} {right}");
+            assert_eq!(right.may_intersect(&left), expected, "{right} {left}");
+        }
+    }
+
+    #[test]
+    fn exclusions_take_away() {
+        let set = PatternSet::new(vec![pattern("src/**"), pattern("!src/gen")]);
+        let path = |text| RelPath::new(text).expect("valid");
+        assert!(set.matches(&path("src/a")));
+        assert!(!set.matches(&path("src/gen/a")));
+        assert!(!set.may_intersect(&pattern("src/gen/a")));
+        assert_eq!(pattern("src/x/*.c").base(), "src/x");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_common_path_means_intersection(
+            left in "[ab*?/]{1,6}", right in "[ab*?/]{1,6}", path in "[ab]{1,2}(/[ab]{1,2}){0,2}"
+        ) {
+            if let (Ok(left), Ok(right), Ok(path)) = (Pattern::new(&left), Pattern::new(&right), RelPath::new(&path))
+                && left.matches(&path) && right.matches(&path)
+            {
+                proptest::prop_assert!(left.may_intersect(&right), "{left} {right} {path}");
+            }
+        }
+    }
+}

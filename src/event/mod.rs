@@ -1,0 +1,10 @@
+//! What happens in a run, as facts: one stream that progress, summary, journal and `--json` are folds over.
+//!
+//! An event never reaches back: nothing that listens can change what runs. The wire form is documented in
+//! `docs/events.md` and versioned by [`SCHEMA_VERSION`].
+
+mod outcome;
+mod run_event;
+
+pub use outcome::{ActionResult, Failure, Outcome, Usage};
+pub use run_event::{Event, EventRecord, RunId, SCHEMA_VERSION};

@@ -1,0 +1,76 @@
+//! How an attempt ended, and what came out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{BlobDigest, FailureKind, Tree};
+
+/// What a process tree used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Wall time in milliseconds.
+    pub wall_ms: u64,
+    /// User and system time of the whole tree in milliseconds; 0 where it is not known.
+    pub cpu_ms: u64,
+    /// The largest resident set of one process of the tree in bytes; 0 where it is not known.
+    pub peak_memory_bytes: u64,
+}
+
+/// What came out of a task that did what it declared (DESIGN: Result). Stored under its `ActionKey`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionResult {
+    /// Every path the task's outputs cover, after the run.
+    pub outputs: Tree,
+    /// Standard output and error as they came, interleaved, bounded; a blob.
+    pub log: BlobDigest,
+    /// Length of the log in bytes.
+    pub log_size_bytes: u64,
+    /// What the run used.
+    pub usage: Usage,
+    /// What it cost, in millionths of a dollar; 0 for commands.
+    pub cost_micro_usd: u64,
+}
+
+/// Why an attempt or a task failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The class, as `retry.on` names it.
+    pub kind: FailureKind,
+    /// One sentence for people.
+    pub message: String,
+    /// Exit code, where the process exited.
+    pub exit_code: Option<i32>,
+    /// Signal number, where one ended it.
+    pub signal: Option<i32>,
+    /// Details, one a line: the files missing or undeclared, the gate's findings.
+    pub details: Vec<String>,
+}
+
+/// How a task ended in one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Ran, and its result was accepted.
+    Ran,
+    /// The result was in the cache; `restored` says whether files had to be written.
+    Cached {
+        /// How many files were written to the project.
+        restored: u64,
+        /// What the run had taken, in milliseconds: the time saved.
+        saved_ms: u64,
+    },
+    /// Red.
+    Failed(Failure),
+    /// Not run because a task it needs is red, or the build stopped before it.
+    Skipped {
+        /// Why.
+        because: String,
+    },
+}
+
+impl Outcome {
+    /// Whether the task counts as done.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        matches!(self, Self::Ran | Self::Cached { .. })
+    }
+}

@@ -1,0 +1,155 @@
+//! The events of a run.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, Outcome, Usage};
+use crate::base::{ActionKey, Name, TaskName};
+
+/// Version of the wire form of [`EventRecord`]. Raised when a field changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Identifies a run within a project: its number in the journal, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub u64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One fact with its time, as a line of `--json` and a row of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// [`SCHEMA_VERSION`].
+    pub v: u32,
+    /// The run.
+    pub run: RunId,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// The fact.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// A fact about a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A build began.
+    RunStarted {
+        /// `plan.name`.
+        plan: String,
+        /// Tasks asked for, with what they need.
+        tasks: u64,
+        /// Layers among them.
+        layers: u64,
+        /// The most tasks at a time.
+        jobs: u64,
+        /// What task processes are isolated with: `bubblewrap`, `landlock`, `none`.
+        sandbox: String,
+    },
+    /// Something worth saying that is no task's.
+    Notice {
+        /// Whether it is a warning.
+        warning: bool,
+        /// The sentence.
+        message: String,
+    },
+    /// A task needs to run, and why.
+    TaskDirty {
+        /// The task.
+        task: TaskName,
+        /// Its key now.
+        key: ActionKey,
+        /// What changed since it last ran.
+        because: String,
+    },
+    /// An attempt began.
+    TaskStarted {
+        /// The task.
+        task: TaskName,
+        /// From 1.
+        attempt: u32,
+        /// Its layer, from 0.
+        layer: u64,
+        /// What it is expected to take, from the journal.
+        estimate_ms: Option<u64>,
+    },
+    /// A piece of a task's output, sanitized for a terminal.
+    TaskOutput {
+        /// The task.
+        task: TaskName,
+        /// Whole lines.
+        text: String,
+    },
+    /// An attempt ended badly; another follows if `retry_in_ms` is given.
+    AttemptFailed {
+        /// The task.
+        task: TaskName,
+        /// From 1.
+        attempt: u32,
+        /// Why.
+        failure: Failure,
+        /// What it used.
+        usage: Usage,
+        /// The wait before the next attempt.
+        retry_in_ms: Option<u64>,
+    },
+    /// A gate has judged a result.
+    GateJudged {
+        /// The task; `None` for a gate of the plan.
+        task: Option<TaskName>,
+        /// The gate.
+        gate: Name,
+        /// `passed`, `failed`, `error`.
+        verdict: String,
+        /// Whether the verdict was known already.
+        cached: bool,
+        /// How long it took.
+        wall_ms: u64,
+    },
+    /// A task is settled.
+    TaskFinished {
+        /// The task.
+        task: TaskName,
+        /// Its key, where it got as far as having one.
+        key: Option<ActionKey>,
+        /// How it ended.
+        #[serde(flatten)]
+        outcome: Outcome,
+        /// Attempts made in this run.
+        attempts: u32,
+        /// What the last attempt used.
+        usage: Usage,
+    },
+    /// All tasks of a layer are settled.
+    LayerFinished {
+        /// From 0.
+        layer: u64,
+        /// Layers in all.
+        of: u64,
+    },
+    /// The build ended.
+    RunFinished {
+        /// Whether everything asked for is good.
+        ok: bool,
+        /// Tasks that ran and were accepted.
+        ran: u64,
+        /// Tasks whose result was in the cache.
+        cached: u64,
+        /// Red tasks.
+        failed: u64,
+        /// Tasks not run because of others.
+        skipped: u64,
+        /// Wall time in milliseconds.
+        wall_ms: u64,
+        /// What the cached results had taken, in milliseconds.
+        saved_ms: u64,
+        /// The signal that interrupted the build.
+        interrupted_by: Option<i32>,
+    },
+}

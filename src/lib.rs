@@ -1,0 +1,16 @@
+//! Orca: a declarative, incremental build engine whose targets are development tasks.
+//!
+//! A plan in TOML declares tasks; orca turns the plan into a graph, the graph into keyed actions, and actions into
+//! results it never has to compute twice. The modules stand in that order, and imports only point left:
+//!
+//! ```text
+//! sys <- base <- plan, event <- graph, context, report <- key <- db, store, sandbox
+//!     <- agents, gates <- exec <- engine <- cli
+//! ```
+//!
+//! `tests/tidy.rs` reads the imports and fails where one points right.
+
+pub mod base;
+pub mod event;
+pub mod plan;
+pub mod sys;

@@ -1,0 +1,2 @@
+//! The `orca` command: parses flags, calls the library, renders.
+fn main() {}

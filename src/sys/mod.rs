@@ -1,0 +1,1 @@
+//! The one place where unix shows: what the platform does, in safe calls. A port starts here.
