@@ -11,6 +11,8 @@
 //! `tests/tidy.rs` reads the imports and fails where one points right.
 
 pub mod base;
+pub mod context;
 pub mod event;
+pub mod key;
 pub mod plan;
 pub mod sys;

@@ -1,0 +1,139 @@
+//! The resolved task as data.
+
+use std::collections::BTreeMap;
+
+use crate::base::{BlobDigest, Name, PatternSet, RelPath, TaskName, Tree};
+use crate::plan::{AgentDef, AgentPreset, Body, ContextText, Plan, SandboxMode, Task, Tdd, ToolchainDef};
+
+/// What of a task does not depend on files: it changes only when the plan or the environment does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// The task.
+    pub task: TaskName,
+    /// What is to be done.
+    pub work: Work,
+    /// Declared variables and their values.
+    pub env: BTreeMap<String, String>,
+    /// Variables passed on from orca's environment; `None` where unset there.
+    pub pass_env: BTreeMap<String, Option<String>>,
+    /// Declared tools.
+    pub tools: BTreeMap<String, ToolIdentity>,
+    /// Toolchains by name; the definition where the plan has one.
+    pub toolchains: BTreeMap<Name, Option<ToolchainDef>>,
+    /// `sandbox`.
+    pub sandbox: SandboxMode,
+    /// `network`.
+    pub network: bool,
+    /// `outputs`.
+    pub outputs: PatternSet,
+    /// `edits`.
+    pub edits: PatternSet,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// A command line.
+    Run(Vec<String>),
+    /// A prompt.
+    Prompt {
+        /// Who works on it.
+        runner: Box<Runner>,
+        /// The goal, templates applied.
+        goal: String,
+        /// The plan's `[context]`, by key, files by their content.
+        background: BTreeMap<String, String>,
+        /// `acceptance`.
+        acceptance: Vec<String>,
+        /// `tdd`.
+        tdd: Option<Tdd>,
+    },
+}
+
+/// The agent as far as it makes a difference to the result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runner {
+    /// Its kind.
+    pub preset: AgentPreset,
+    /// Its program, where the plan says so.
+    pub command: Vec<String>,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its model.
+    pub model: Option<String>,
+    /// Its declared variables.
+    pub env: BTreeMap<String, String>,
+}
+
+/// What a declared tool is, by content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolIdentity {
+    /// Found on PATH; the digest of the file.
+    Found(BlobDigest),
+    /// Not on PATH.
+    Missing,
+}
+
+/// The complete task (DESIGN: Context).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskContext {
+    /// What does not depend on files.
+    pub definition: Definition,
+    /// The exact files it may see.
+    pub view: Tree,
+}
+
+impl Definition {
+    /// Resolves a task of the plan. `variable` answers for orca's environment, `tool` for PATH, `text` for the files
+    /// that `[context]` names.
+    pub fn resolve(
+        plan: &Plan,
+        task: &Task,
+        variable: impl Fn(&str) -> Option<String>,
+        tool: impl Fn(&str) -> ToolIdentity,
+        text: impl Fn(&RelPath) -> String,
+    ) -> Self {
+        let work = match &task.body {
+            Body::Run(argv) => Work::Run(argv.clone()),
+            Body::Prompt { text, agent } => Work::Prompt {
+                runner: plan.agents.get(agent).map(Runner::of).map(Box::new).expect("lowering resolves every agent"),
+                goal: text.clone(),
+                background: plan
+                    .context
+                    .entries
+                    .iter()
+                    .map(|(key, entry)| match entry {
+                        ContextText::Text(text) => (key.clone(), text.clone()),
+                        ContextText::File(path) => (key.clone(), text(path)),
+                    })
+                    .collect(),
+                acceptance: task.acceptance.clone(),
+                tdd: task.tdd.clone(),
+            },
+        };
+        Self {
+            task: task.name.clone(),
+            work,
+            env: task.env.clone(),
+            pass_env: task.pass_env.iter().map(|name| (name.clone(), variable(name))).collect(),
+            tools: task.tools.iter().map(|name| (name.clone(), tool(name))).collect(),
+            toolchains: task.toolchains.iter().map(|name| (name.clone(), plan.toolchains.get(name).cloned())).collect(),
+            sandbox: task.sandbox,
+            network: task.network,
+            outputs: task.outputs.clone(),
+            edits: task.edits.clone(),
+        }
+    }
+}
+
+impl Runner {
+    fn of(agent: &AgentDef) -> Self {
+        Self {
+            preset: agent.preset,
+            command: agent.command.clone(),
+            args: agent.args.clone(),
+            model: agent.model.clone(),
+            env: agent.env.clone(),
+        }
+    }
+}

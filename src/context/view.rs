@@ -1,0 +1,98 @@
+//! Which files a task sees: `view(T)` of DESIGN section 3, as a pure function over listings and results.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use crate::base::{Entry, Pattern, RelPath, Tree};
+use crate::plan::Task;
+
+/// What of the project is source: the paths found by walking, without those that some task owns as output.
+///
+/// Wildcards are answered from `walked` (which `.gitignore` has filtered), literals from `literal`, so that a path
+/// written out is taken whatever `.gitignore` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceIndex {
+    /// Files, symlinks and empty directories that wildcards may match.
+    pub walked: BTreeSet<RelPath>,
+    /// For each literal input that exists: itself, or where it is a directory all paths beneath it.
+    pub literal: BTreeMap<RelPath, Vec<RelPath>>,
+}
+
+impl SourceIndex {
+    /// The walked paths at or beneath `base`; all of them for an empty base.
+    fn beneath<'a>(&'a self, base: &'a str) -> impl Iterator<Item = &'a RelPath> {
+        let start = if base.is_empty() { Bound::Unbounded } else { Bound::Included(base) };
+        self.walked.range::<str, _>((start, Bound::Unbounded)).take_while(move |path| path.as_str().starts_with(base))
+    }
+
+    fn covered_by<'a>(&'a self, pattern: &'a Pattern) -> Box<dyn Iterator<Item = RelPath> + 'a> {
+        match pattern.as_literal() {
+            Some(path) => Box::new(self.literal.get(&path).into_iter().flatten().cloned()),
+            None => {
+                let base = pattern.base();
+                let paths: Vec<RelPath> = self.beneath(&base).filter(|path| pattern.matches(path)).cloned().collect();
+                Box::new(paths.into_iter())
+            }
+        }
+    }
+}
+
+/// The source paths that the task's `inputs` and `edits` cover, in byte order.
+#[must_use]
+pub fn source_paths(task: &Task, source: &SourceIndex) -> BTreeSet<RelPath> {
+    let mut paths = BTreeSet::new();
+    for patterns in [&task.inputs, &task.edits] {
+        let adding = patterns.iter().filter(|pattern| !pattern.excludes());
+        for path in adding.flat_map(|pattern| source.covered_by(pattern)) {
+            if patterns.matches(&path) {
+                paths.insert(path);
+            }
+        }
+    }
+    paths
+}
+
+/// The Results of several tasks folded in plan order: a later task's entry replaces an earlier one's.
+pub fn fold_results<'a>(results: impl Iterator<Item = &'a Tree>) -> Tree {
+    let mut folded = Tree::new();
+    for result in results {
+        folded.extend(result.iter().map(|(path, entry)| (path.clone(), entry.clone())));
+    }
+    folded
+}
+
+/// `view(T)`: the source files its `inputs` and `edits` match, what of its transitive dependencies' results they
+/// match, and all outputs of its direct dependencies.
+///
+/// `direct` and `transitive` are results in plan order; `transitive` need not repeat the direct ones.
+pub fn view<'a>(
+    task: &Task,
+    source: &Tree,
+    direct: impl Iterator<Item = &'a Tree>,
+    transitive: impl Iterator<Item = &'a Tree>,
+) -> Tree {
+    let mut seen = source.clone();
+    for result in transitive {
+        for (path, entry) in result {
+            if task.inputs.matches(path) || task.edits.matches(path) {
+                seen.insert(path.clone(), entry.clone());
+            }
+        }
+    }
+    seen.extend(fold_results(direct));
+    drop_shadowed(&mut seen);
+    seen
+}
+
+/// An empty directory that has got entries is one no longer.
+fn drop_shadowed(tree: &mut Tree) {
+    let empty: Vec<RelPath> =
+        tree.iter().filter(|(_, entry)| matches!(entry, Entry::EmptyDir)).map(|(path, _)| path.clone()).collect();
+    for path in empty {
+        let prefix = format!("{path}/", path = path.as_str());
+        let next = tree.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded)).next();
+        if next.is_some_and(|(next, _)| next.as_str().starts_with(&prefix)) {
+            tree.remove(&path);
+        }
+    }
+}

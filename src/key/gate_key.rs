@@ -1,0 +1,58 @@
+//! The key of a gate: its definition and the tree it judges.
+
+use crate::base::{Entry, GateKey, KeyHasher, Tree};
+use crate::context::ToolIdentity;
+use crate::plan::{GateDef, GateKind};
+
+const DOMAIN: &str = "orca gate key v1";
+
+/// The key under which a gate's verdict on `judged` is kept. `tools` are the gate's declared tools by content.
+#[must_use]
+pub fn gate_key(gate: &GateDef, tools: &[(String, ToolIdentity)], judged: &Tree) -> GateKey {
+    let mut hasher = KeyHasher::new(DOMAIN);
+    match &gate.kind {
+        GateKind::Run(argv) => {
+            for argument in argv {
+                hasher.field("argv", argument.as_bytes());
+            }
+        }
+        GateKind::Check(check, options) => {
+            hasher.field("check", format!("{check:?}").as_bytes());
+            for (name, value) in options {
+                hasher.field("option", name.as_bytes());
+                hasher.field("=", value.to_string().as_bytes());
+            }
+        }
+        GateKind::Agent { agent, prompt } => {
+            hasher.field("agent", agent.as_str().as_bytes());
+            hasher.field("prompt", prompt.as_bytes());
+        }
+    }
+    hasher.field("level", format!("{:?}", gate.level).as_bytes());
+    hasher.field("network", &[u8::from(gate.network)]);
+    for (name, value) in &gate.env {
+        hasher.field("env", name.as_bytes());
+        hasher.field("=", value.as_bytes());
+    }
+    for (name, tool) in tools {
+        hasher.field("tool", name.as_bytes());
+        match tool {
+            ToolIdentity::Found(digest) => hasher.field("=", digest.as_bytes()),
+            ToolIdentity::Missing => hasher.field("missing", b""),
+        }
+    }
+    for toolchain in &gate.toolchains {
+        hasher.field("toolchain", toolchain.as_str().as_bytes());
+    }
+    for (path, entry) in judged {
+        hasher.field("path", path.as_str().as_bytes());
+        match entry {
+            Entry::File { digest, executable, .. } => {
+                hasher.field(if *executable { "executable" } else { "file" }, digest.as_bytes());
+            }
+            Entry::Symlink { target } => hasher.field("symlink", target.as_bytes()),
+            Entry::EmptyDir => hasher.field("empty", b""),
+        }
+    }
+    GateKey::from_bytes(hasher.finish())
+}
