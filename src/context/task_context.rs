@@ -84,14 +84,14 @@ pub struct TaskContext {
 }
 
 impl Definition {
-    /// Resolves a task of the plan. `variable` answers for orca's environment, `tool` for PATH, `text` for the files
+    /// Resolves a task of the plan. `variable` answers for orca's environment, `tool` for PATH, `text_of` for the files
     /// that `[context]` names.
     pub fn resolve(
         plan: &Plan,
         task: &Task,
         variable: impl Fn(&str) -> Option<String>,
         tool: impl Fn(&str) -> ToolIdentity,
-        text: impl Fn(&RelPath) -> String,
+        text_of: impl Fn(&RelPath) -> String,
     ) -> Self {
         let work = match &task.body {
             Body::Run(argv) => Work::Run(argv.clone()),
@@ -104,7 +104,7 @@ impl Definition {
                     .iter()
                     .map(|(key, entry)| match entry {
                         ContextText::Text(text) => (key.clone(), text.clone()),
-                        ContextText::File(path) => (key.clone(), text(path)),
+                        ContextText::File(path) => (key.clone(), text_of(path)),
                     })
                     .collect(),
                 acceptance: task.acceptance.clone(),
