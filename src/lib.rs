@@ -12,6 +12,7 @@
 
 pub mod base;
 pub mod context;
+pub mod db;
 pub mod event;
 pub mod key;
 pub mod plan;

@@ -15,4 +15,4 @@ mod view;
 
 pub use document::{task_json, task_markdown};
 pub use task_context::{Definition, Runner, TaskContext, ToolIdentity, Work};
-pub use view::{SourceIndex, fold_results, source_paths, view};
+pub use view::{SourceIndex, covered_paths, fold_results, source_paths, view};

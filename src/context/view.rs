@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use crate::base::{Entry, Pattern, RelPath, Tree};
+use crate::base::{Entry, Pattern, PatternSet, RelPath, Tree};
 use crate::plan::Task;
 
 /// What of the project is source: the paths found by walking, without those that some task owns as output.
@@ -25,6 +25,12 @@ impl SourceIndex {
         self.walked.range::<str, _>((start, Bound::Unbounded)).take_while(move |path| path.as_str().starts_with(base))
     }
 
+    /// Whether a wildcard matches anything that was walked.
+    #[must_use]
+    pub fn has_match(&self, pattern: &Pattern) -> bool {
+        self.beneath(&pattern.base()).any(|path| pattern.matches(path))
+    }
+
     fn covered_by<'a>(&'a self, pattern: &'a Pattern) -> Box<dyn Iterator<Item = RelPath> + 'a> {
         match pattern.as_literal() {
             Some(path) => Box::new(self.literal.get(&path).into_iter().flatten().cloned()),
@@ -37,19 +43,19 @@ impl SourceIndex {
     }
 }
 
-/// The source paths that the task's `inputs` and `edits` cover, in byte order.
+/// The source paths that the task's `inputs` and `edits` cover.
 #[must_use]
 pub fn source_paths(task: &Task, source: &SourceIndex) -> BTreeSet<RelPath> {
-    let mut paths = BTreeSet::new();
-    for patterns in [&task.inputs, &task.edits] {
-        let adding = patterns.iter().filter(|pattern| !pattern.excludes());
-        for path in adding.flat_map(|pattern| source.covered_by(pattern)) {
-            if patterns.matches(&path) {
-                paths.insert(path);
-            }
-        }
-    }
+    let mut paths = covered_paths(&task.inputs, source);
+    paths.extend(covered_paths(&task.edits, source));
     paths
+}
+
+/// The source paths that the patterns cover.
+#[must_use]
+pub fn covered_paths(patterns: &PatternSet, source: &SourceIndex) -> BTreeSet<RelPath> {
+    let adding = patterns.iter().filter(|pattern| !pattern.excludes());
+    adding.flat_map(|pattern| source.covered_by(pattern)).filter(|path| patterns.matches(path)).collect()
 }
 
 /// The Results of several tasks folded in plan order: a later task's entry replaces an earlier one's.
@@ -61,25 +67,21 @@ pub fn fold_results<'a>(results: impl Iterator<Item = &'a Tree>) -> Tree {
     folded
 }
 
-/// `view(T)`: the source files its `inputs` and `edits` match, what of its transitive dependencies' results they
-/// match, and all outputs of its direct dependencies.
-///
-/// `direct` and `transitive` are results in plan order; `transitive` need not repeat the direct ones.
+/// `view(T)`: the source files its `inputs` and `edits` match (`source`), of the results it may see what they match
+/// (`matched`), and all outputs of the tasks it names as dependencies (`whole`). Results come in plan order.
 pub fn view<'a>(
     task: &Task,
     source: &Tree,
-    direct: impl Iterator<Item = &'a Tree>,
-    transitive: impl Iterator<Item = &'a Tree>,
+    matched: impl Iterator<Item = &'a Tree>,
+    whole: impl Iterator<Item = &'a Tree>,
 ) -> Tree {
     let mut seen = source.clone();
-    for result in transitive {
-        for (path, entry) in result {
-            if task.inputs.matches(path) || task.edits.matches(path) {
-                seen.insert(path.clone(), entry.clone());
-            }
+    for (path, entry) in matched.flatten() {
+        if task.inputs.matches(path) || task.edits.matches(path) {
+            seen.insert(path.clone(), entry.clone());
         }
     }
-    seen.extend(fold_results(direct));
+    seen.extend(fold_results(whole));
     drop_shadowed(&mut seen);
     seen
 }

@@ -1,0 +1,116 @@
+//! What earlier runs left on record, read once: each task's last state, and what orca put where in the project.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use crate::base::{RelPath, TaskName, Tree};
+use crate::store::{Journal, Published, StoreError, TaskRecord, TaskSummary};
+
+/// The record of earlier runs. Reads are answered from memory, writes go to the journal first.
+pub struct Ledger {
+    journal: Option<Mutex<Journal>>,
+    tasks: BTreeMap<TaskName, TaskSummary>,
+    published: Mutex<BTreeMap<RelPath, Published>>,
+    outputs: HashMap<TaskName, Arc<Tree>>,
+    estimates: BTreeMap<TaskName, u64>,
+}
+
+impl Ledger {
+    /// Reads the journal; `None` is a project where nothing was ever built.
+    pub fn read(journal: Option<Journal>) -> Result<Self, StoreError> {
+        let (tasks, published, estimates) = match &journal {
+            Some(journal) => (journal.tasks()?, journal.published()?, journal.all_estimates()?),
+            None => Default::default(),
+        };
+        let mut outputs: HashMap<TaskName, Tree> = HashMap::new();
+        for (path, published) in &published {
+            outputs.entry(published.task.clone()).or_default().insert(path.clone(), published.entry.clone());
+        }
+        Ok(Self {
+            journal: journal.map(Mutex::new),
+            tasks,
+            published: Mutex::new(published),
+            outputs: outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect(),
+            estimates,
+        })
+    }
+
+    /// The task's last state.
+    #[must_use]
+    pub fn task(&self, name: &TaskName) -> Option<&TaskSummary> {
+        self.tasks.get(name)
+    }
+
+    /// Every task on record.
+    pub fn tasks(&self) -> impl Iterator<Item = (&TaskName, &TaskSummary)> {
+        self.tasks.iter()
+    }
+
+    /// What the task's outputs were when the ledger was read.
+    #[must_use]
+    pub fn outputs(&self, name: &TaskName) -> Arc<Tree> {
+        self.outputs.get(name).cloned().unwrap_or_default()
+    }
+
+    /// What orca put at this path, by the record.
+    #[must_use]
+    pub fn published_at(&self, path: &RelPath) -> Option<Published> {
+        self.published.lock().expect("no holder panics").get(path).cloned()
+    }
+
+    /// Every path orca put something at.
+    #[must_use]
+    pub fn published(&self) -> BTreeMap<RelPath, Published> {
+        self.published.lock().expect("no holder panics").clone()
+    }
+
+    /// The paths on record as this task's.
+    #[must_use]
+    pub fn published_by(&self, task: &TaskName) -> Tree {
+        let all = self.published.lock().expect("no holder panics");
+        match self.outputs.get(task) {
+            None => Tree::new(),
+            Some(paths) => paths
+                .keys()
+                .filter_map(|path| Some((path.clone(), all.get(path).filter(|p| p.task == *task)?.entry.clone())))
+                .collect(),
+        }
+    }
+
+    /// The median of what the task took lately, in milliseconds.
+    #[must_use]
+    pub fn estimate_ms(&self, name: &TaskName) -> Option<u64> {
+        self.estimates.get(name).copied()
+    }
+
+    /// The full record of a task, with the description of its context.
+    pub fn record(&self, name: &TaskName) -> Result<Option<TaskRecord>, StoreError> {
+        match &self.journal {
+            Some(journal) => journal.lock().expect("no holder panics").task(name),
+            None => Ok(None),
+        }
+    }
+
+    /// Does something with the journal, if there is one.
+    pub fn with_journal<T>(
+        &self,
+        act: impl FnOnce(&mut Journal) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        match &self.journal {
+            Some(journal) => act(&mut journal.lock().expect("no holder panics")).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Notes in memory what the journal already holds: these paths are the task's now, those are gone.
+    pub fn note_published(&self, task: &TaskName, present: &Tree, removed: &[RelPath]) {
+        let mut all = self.published.lock().expect("no holder panics");
+        for path in removed {
+            all.remove(path);
+        }
+        for (path, entry) in present {
+            let published = Published { task: task.clone(), entry: entry.clone(), pending: false };
+            all.insert(path.clone(), published);
+        }
+    }
+}

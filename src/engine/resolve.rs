@@ -1,0 +1,323 @@
+//! Where a task stands: its key from what is known now, and what is on record for it. Looks only, changes nothing.
+//!
+//! ```text
+//! results of deps ─┐
+//! definition ──────┼─ TaskContext ─ key ─┬─ on record as accepted ──────┐
+//! source view ─────┘                     ├─ in the action cache ────────┼─ gates green? ─ Clean
+//!                                        └─ neither ─ Dirty             ├─ not judged ─── Judge
+//!                                                                       └─ red ────────── Dirty
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use super::ledger::Ledger;
+use super::session::{EngineError, Session, Survey};
+use crate::base::{ActionKey, BlobDigest, Entry, GateKey, Name, RelPath, TaskName, Tree};
+use crate::context::{TaskContext, ToolIdentity, view};
+use crate::db::OrcaDb;
+use crate::event::ActionResult;
+use crate::gates::Verdict;
+use crate::graph::{EdgeKind, Graph, TaskIx};
+use crate::key::{Change, Description, action_key, gate_key};
+use crate::plan::{GateDef, Level, Plan, Task};
+use crate::store::{Root, StatCache, Store, StoreError};
+
+/// Where a task stands.
+#[derive(Debug, Clone)]
+pub enum Standing {
+    /// Its result is reused.
+    Clean(Reused),
+    /// Its result is there, and some of its gates have not judged it yet.
+    Judge(Reused, Vec<Name>),
+    /// It needs to run.
+    Dirty(Cause),
+}
+
+/// A result that is reused.
+#[derive(Debug, Clone)]
+pub struct Reused {
+    /// What it put into the project.
+    pub outputs: Arc<Tree>,
+    /// The paths that are not in the project as they should be.
+    pub stale: Vec<RelPath>,
+    /// Paths of an agent's result that a person changed since: they stay.
+    pub drifted: Vec<RelPath>,
+    /// What the run took, in milliseconds.
+    pub saved_ms: u64,
+    /// Its log.
+    pub log: Option<BlobDigest>,
+    /// Whether the project's record has it; otherwise it comes from the cache.
+    pub recorded: bool,
+}
+
+/// Why a task needs to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// It has no result here, nor in the cache.
+    NeverRun,
+    /// It was red the last time, and nothing changed since.
+    Failed(String),
+    /// This changed since it last ran.
+    Changed(Vec<Change>),
+    /// Nothing changed, but the cache no longer has this output.
+    Lost(RelPath),
+    /// Its result is there, but this gate is red.
+    RedGate(Name),
+    /// It was asked to.
+    Forced,
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NeverRun => f.write_str("it has no result yet"),
+            Self::Failed(why) => write!(f, "it failed the last time: {why}"),
+            Self::Changed(changes) => {
+                let shown: Vec<String> = changes.iter().take(3).map(Change::subject).collect();
+                let more = changes.len().saturating_sub(shown.len());
+                write!(f, "changed: {}", shown.join(", "))?;
+                if more > 0 { write!(f, " and {more} more") } else { Ok(()) }
+            }
+            Self::Lost(path) => write!(f, "`{path}` is gone, and the cache no longer has it"),
+            Self::RedGate(gate) => write!(f, "the gate `{gate}` is red on its last result"),
+            Self::Forced => f.write_str("--force"),
+        }
+    }
+}
+
+/// A task keyed, with what it was keyed from.
+#[derive(Debug, Clone)]
+pub struct Keyed {
+    /// The complete task.
+    pub context: Arc<TaskContext>,
+    /// Its key.
+    pub key: ActionKey,
+}
+
+/// Resolves tasks of one session. Shared by all threads of a build.
+pub struct Resolver {
+    /// The plan.
+    pub plan: Arc<crate::db::Lowered>,
+    /// The graph.
+    pub graph: Arc<Graph>,
+    /// The project's root.
+    pub root: Root,
+    /// What digests are known of which file states.
+    pub stat_cache: StatCache,
+    /// The record of earlier runs.
+    pub ledger: Ledger,
+    /// The cache, if it can be opened.
+    pub store: Option<Store>,
+    gate_sources: BTreeMap<Name, Tree>,
+    tools: BTreeMap<String, ToolIdentity>,
+    db: std::sync::Mutex<OrcaDb>,
+    results: Vec<OnceLock<Arc<Tree>>>,
+}
+
+impl Resolver {
+    /// A resolver for a surveyed session.
+    #[must_use]
+    pub fn new(session: &Session, survey: Survey, ledger: Ledger, store: Option<Store>) -> Self {
+        let results = (0..session.graph.len()).map(|_| OnceLock::new()).collect();
+        Self {
+            plan: Arc::clone(&session.lowered),
+            graph: Arc::clone(&session.graph),
+            root: survey.root,
+            stat_cache: survey.stat_cache,
+            ledger,
+            store,
+            gate_sources: survey.gate_sources,
+            tools: session.db.facts().tools.clone(),
+            db: std::sync::Mutex::new(session.db.clone()),
+            results,
+        }
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan.plan
+    }
+
+    /// The task's name.
+    #[must_use]
+    pub fn name(&self, task: TaskIx) -> &TaskName {
+        self.graph.name(task)
+    }
+
+    /// The task.
+    #[must_use]
+    pub fn task(&self, task: TaskIx) -> &Arc<Task> {
+        &self.plan.plan.tasks[self.graph.name(task)]
+    }
+
+    /// The accepted result of a task, once it is known.
+    #[must_use]
+    pub fn result(&self, task: TaskIx) -> Option<&Arc<Tree>> {
+        self.results[task.0 as usize].get()
+    }
+
+    /// Makes a task's accepted result known to its dependents.
+    pub fn accept(&self, task: TaskIx, outputs: Arc<Tree>) {
+        // A task is settled once; a second value would mean two results for one key.
+        let _ = self.results[task.0 as usize].set(outputs);
+    }
+
+    /// Digests these source files anew and tells the memos; whether any differs from before.
+    pub fn refresh(&self, paths: &[RelPath]) -> Result<bool, StoreError> {
+        let entries = self.stat_cache.digest_many(&self.root, paths)?;
+        let mut db = self.db.lock().expect("no holder panics");
+        Ok(db.set_files(entries))
+    }
+
+    /// The source files of a task's view, as the memos know them.
+    #[must_use]
+    pub fn source_view(&self, task: TaskIx) -> Arc<Tree> {
+        self.db.lock().expect("no holder panics").source_view(self.graph.name(task))
+    }
+
+    /// Keys a task. All it waits for must be accepted; `Err` names one that is not.
+    pub fn key(&self, task: TaskIx) -> Result<Keyed, TaskIx> {
+        let name = self.graph.name(task);
+        let (definition, source) = {
+            let db = self.db.lock().expect("no holder panics");
+            (db.definition(name).expect("the graph holds only tasks of the plan"), db.source_view(name))
+        };
+        let mut whole = Vec::new();
+        let mut matched = Vec::new();
+        for dep in self.graph.deps(task) {
+            let result = self.result(*dep).ok_or(*dep)?;
+            match self.graph.edge(task, *dep) {
+                EdgeKind::Inferred { .. } => matched.push(result.as_ref()),
+                EdgeKind::Declared | EdgeKind::Added { .. } => whole.push(result.as_ref()),
+            }
+        }
+        for dep in self.graph.dropped_ancestors(task) {
+            matched.push(self.result(dep).ok_or(dep)?.as_ref());
+        }
+        let view = view(self.task(task), &source, matched.into_iter(), whole.into_iter());
+        let context = TaskContext { definition: (*definition).clone(), view };
+        let key = action_key(&context);
+        Ok(Keyed { context: Arc::new(context), key })
+    }
+
+    /// Where a keyed task stands.
+    pub fn standing(&self, task: TaskIx, keyed: &Keyed) -> Result<Standing, EngineError> {
+        let name = self.graph.name(task);
+        let record = self.ledger.task(name);
+        if let Some(record) = record.filter(|record| record.accepted && record.key == keyed.key) {
+            let outputs = self.ledger.outputs(name);
+            let (stale, drifted) = self.compare(task, &outputs, true)?;
+            let saved_ms = self.ledger.estimate_ms(name).unwrap_or(0);
+            let reused = Reused { outputs, stale, drifted, saved_ms, log: record.log, recorded: true };
+            return self.judged(task, keyed, reused);
+        }
+        if let Some(result) = self.cached(&keyed.key) {
+            let outputs = Arc::new(result.outputs);
+            let (stale, drifted) = self.compare(task, &outputs, false)?;
+            let saved_ms = result.usage.wall_ms;
+            let log = Some(result.log);
+            return self.judged(task, keyed, Reused { outputs, stale, drifted, saved_ms, log, recorded: false });
+        }
+        Ok(Standing::Dirty(self.cause(name, keyed)?))
+    }
+
+    fn cached(&self, key: &ActionKey) -> Option<ActionResult> {
+        // A cache that cannot be read is a slower build, not a wrong one.
+        self.store.as_ref()?.result(key).ok().flatten()
+    }
+
+    /// Why a task without a usable result needs to run.
+    fn cause(&self, name: &TaskName, keyed: &Keyed) -> Result<Cause, EngineError> {
+        let Some(record) = self.ledger.record(name)? else { return Ok(Cause::NeverRun) };
+        if record.key == keyed.key {
+            return Ok(if record.accepted { Cause::NeverRun } else { Cause::Failed(record.outcome) });
+        }
+        let now = Description::of(&keyed.context);
+        Ok(match Description::from_text(&record.description) {
+            Some(then) => Cause::Changed(now.changes_since(&then)),
+            None => Cause::NeverRun,
+        })
+    }
+
+    /// Which outputs are not on disk as they should be, and which of them a person changed and shall keep.
+    fn compare(
+        &self,
+        task: TaskIx,
+        outputs: &Tree,
+        recorded: bool,
+    ) -> Result<(Vec<RelPath>, Vec<RelPath>), EngineError> {
+        let is_agent = self.task(task).is_agent();
+        let (mut stale, mut drifted) = (Vec::new(), Vec::new());
+        for (path, entry) in outputs {
+            match self.on_disk(path)? {
+                Some(found) if found == *entry => {}
+                Some(_) if is_agent && recorded => drifted.push(path.clone()),
+                _ => stale.push(path.clone()),
+            }
+        }
+        Ok((stale, drifted))
+    }
+
+    /// What is at a path of the project; what cannot be an output there counts as nothing.
+    pub fn on_disk(&self, path: &RelPath) -> Result<Option<Entry>, EngineError> {
+        match self.stat_cache.digest(&self.root, path) {
+            Ok(entry) => Ok(entry),
+            Err(error) if error.is_about_the_file() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the gates agree to a result that is there.
+    fn judged(&self, task: TaskIx, keyed: &Keyed, reused: Reused) -> Result<Standing, EngineError> {
+        if let Some(store) = &self.store {
+            for path in &reused.stale {
+                if let Some(Entry::File { digest, .. }) = reused.outputs.get(path)
+                    && !store.has(digest)
+                {
+                    return Ok(Standing::Dirty(Cause::Lost(path.clone())));
+                }
+            }
+        } else if let Some(path) = reused.stale.first() {
+            return Ok(Standing::Dirty(Cause::Lost(path.clone())));
+        }
+        let mut open = Vec::new();
+        for gate in self.gates(task) {
+            match self.verdict(&self.gate_key(gate, &keyed.context.view, &reused.outputs)) {
+                Some(verdict) if verdict.is_green() => {}
+                Some(_) => return Ok(Standing::Dirty(Cause::RedGate(gate.name.clone()))),
+                None => open.push(gate.name.clone()),
+            }
+        }
+        Ok(if open.is_empty() { Standing::Clean(reused) } else { Standing::Judge(reused, open) })
+    }
+
+    /// The gates that judge a task's result, without those that are switched off.
+    pub fn gates(&self, task: TaskIx) -> impl Iterator<Item = &GateDef> {
+        let defs = &self.plan().gate_defs;
+        self.task(task).gates.iter().filter_map(|name| defs.get(name)).filter(|gate| gate.level != Level::Disabled)
+    }
+
+    /// The tree a gate judges: what the task saw, what it wrote, and what the gate itself needs of the project.
+    #[must_use]
+    pub fn judged_tree(&self, gate: &GateDef, view: &Tree, outputs: &Tree) -> Tree {
+        let mut tree = self.gate_sources.get(&gate.name).cloned().unwrap_or_default();
+        tree.extend(view.iter().map(|(path, entry)| (path.clone(), entry.clone())));
+        tree.extend(outputs.iter().map(|(path, entry)| (path.clone(), entry.clone())));
+        tree
+    }
+
+    /// The key of a gate's verdict on a result.
+    #[must_use]
+    pub fn gate_key(&self, gate: &GateDef, view: &Tree, outputs: &Tree) -> GateKey {
+        let tool = |name: &String| (name.clone(), self.tools.get(name).cloned().unwrap_or(ToolIdentity::Missing));
+        let tools: Vec<_> = gate.tools.iter().map(tool).collect();
+        gate_key(gate, &tools, &self.judged_tree(gate, view, outputs))
+    }
+
+    fn verdict(&self, key: &GateKey) -> Option<Verdict> {
+        let text = self.store.as_ref()?.verdict(key).ok()??;
+        serde_json::from_str(&text).ok()
+    }
+}

@@ -1,0 +1,192 @@
+//! A plan opened: loaded, lowered, its graph built, its files surveyed. Every command starts here; nothing is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::host::Host;
+use super::ledger::Ledger;
+use super::load::{LoadError, load};
+use super::project::{Project, ProjectError};
+use super::scan::{ScanError, file_findings, scan};
+use crate::base::{Finding, Name, RelPath, Severity, TaskName, Tree};
+use crate::context::{SourceIndex, ToolIdentity, covered_paths};
+use crate::db::{Facts, Lowered, OrcaDb};
+use crate::graph::{Graph, SelectError, TaskIx};
+use crate::plan::{ContextText, Document, Plan};
+use crate::sandbox::resolve_tool;
+use crate::store::{Journal, Root, StatCache, StoreError, digest_file};
+
+/// Longest text of a file that `[context]` names.
+const CONTEXT_FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Why a plan could not be opened or worked with: the world's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The project's directory.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// The plan's files.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The project's files.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// The cache, the journal, or files of the project.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was asked for is not in the plan.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// Anything else of the machine.
+    #[error("{0}")]
+    World(String),
+}
+
+/// An opened plan.
+pub struct Session {
+    /// The machine.
+    pub host: Host,
+    /// The project.
+    pub project: Project,
+    /// The memos.
+    pub db: OrcaDb,
+    /// The plan and the findings of lowering it.
+    pub lowered: Arc<Lowered>,
+    /// Who waits for whom.
+    pub graph: Arc<Graph>,
+    /// The plan's documents, for rendering.
+    pub documents: Arc<Vec<Document>>,
+    /// Everything there is to say about the plan, so far.
+    pub findings: Vec<Finding>,
+}
+
+/// The project's files as far as the plan reaches them.
+pub struct Survey {
+    /// The project's root, for work beneath it.
+    pub root: Root,
+    /// What digests are known of which file states.
+    pub stat_cache: StatCache,
+    /// What files there are.
+    pub index: SourceIndex,
+    /// The source files that each gate's `inputs` cover.
+    pub gate_sources: BTreeMap<Name, Tree>,
+}
+
+impl Session {
+    /// Opens the plan in this directory. An invalid plan is a session with findings, not an error.
+    pub fn open(host: Host, directory: &Path) -> Result<Self, EngineError> {
+        let project = Project::open(directory)?;
+        let loaded = load(project.root())?;
+        let mut findings = loaded.findings;
+        let mut db = OrcaDb::default();
+        db.set_documents(loaded.documents);
+        let lowered = db.lowered();
+        findings.extend(lowered.findings.iter().cloned());
+        let (graph, of_graph) = Graph::build(&lowered.plan);
+        findings.extend(of_graph);
+        let documents = db.documents();
+        Ok(Self { host, project, db, lowered, graph: Arc::new(graph), documents, findings })
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.lowered.plan
+    }
+
+    /// Whether something must be mended before anything runs.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// The tasks asked for and everything they need.
+    pub fn select(&self, selectors: &[String]) -> Result<BTreeSet<TaskIx>, EngineError> {
+        Ok(self.graph.with_deps(&self.graph.select(selectors, self.plan())?))
+    }
+
+    /// The journal for commands that only look, if the project has one.
+    pub fn ledger(&self) -> Result<Ledger, EngineError> {
+        Ok(Ledger::read(Journal::open_readonly(&self.project.state())?)?)
+    }
+
+    /// Finds what files there are and what they hold, as far as these tasks need it, and tells the memos.
+    ///
+    /// What is said about missing files joins the findings.
+    pub fn survey(&mut self, ledger: &Ledger, tasks: &BTreeSet<TaskIx>, whole: bool) -> Result<Survey, EngineError> {
+        let root_path = self.project.root().to_owned();
+        let root = Root::open(&root_path)?;
+        let stat_cache = StatCache::load(&self.project.state().join("snapshot"));
+        self.db.set_facts(self.facts(&root)?);
+        let graph = Arc::clone(&self.graph);
+        let is_source = |path: &RelPath| graph.owner(path).is_none() && ledger.published_at(path).is_none();
+        let index = scan(&root_path, self.plan(), whole, &is_source)?;
+        let provided = |pattern: &_| graph.provides(pattern);
+        self.findings.extend(file_findings(&root_path, self.plan(), &index, provided));
+        self.db.set_listing(index.clone());
+
+        let names: Vec<TaskName> = tasks.iter().map(|ix| self.graph.name(*ix).clone()).collect();
+        let mut needed: BTreeSet<RelPath> = names
+            .par_iter()
+            .map_with(self.db.clone(), |db, name| db.sources(name))
+            .fold(BTreeSet::new, |mut all, some| {
+                all.extend(some.iter().cloned());
+                all
+            })
+            .reduce(BTreeSet::new, |mut left, right| {
+                left.extend(right);
+                left
+            });
+        let gate_paths: BTreeMap<Name, BTreeSet<RelPath>> = self
+            .plan()
+            .gate_defs
+            .values()
+            .map(|gate| (gate.name.clone(), covered_paths(&gate.inputs, &index)))
+            .collect();
+        needed.extend(gate_paths.values().flatten().cloned());
+        if whole {
+            needed.extend(index.walked.iter().cloned());
+        }
+        let paths: Vec<RelPath> = needed.into_iter().collect();
+        let entries: BTreeMap<RelPath, _> = stat_cache.digest_many(&root, &paths)?;
+        let gate_sources = gate_paths
+            .into_iter()
+            .map(|(gate, paths)| {
+                let files = paths.into_iter().filter_map(|path| Some((path.clone(), entries.get(&path)?.clone()?)));
+                (gate, files.collect())
+            })
+            .collect();
+        self.db.set_files(entries);
+        Ok(Survey { root, stat_cache, index, gate_sources })
+    }
+
+    /// What of the machine the plan refers to.
+    fn facts(&self, root: &Root) -> Result<Facts, EngineError> {
+        let plan = self.plan();
+        let names: BTreeSet<&String> = plan.tasks.values().flat_map(|task| &task.pass_env).collect();
+        let of_tasks = plan.tasks.values().flat_map(|task| &task.tools);
+        let tools: BTreeSet<&String> = of_tasks.chain(plan.gate_defs.values().flat_map(|gate| &gate.tools)).collect();
+        let path = self.host.path();
+        let identify = |name: &String| match resolve_tool(name, &path) {
+            Some(found) => digest_file(&found).map(|digest| (name.clone(), ToolIdentity::Found(digest))),
+            None => Ok((name.clone(), ToolIdentity::Missing)),
+        };
+        let mut texts = BTreeMap::new();
+        for entry in plan.context.entries.values() {
+            if let ContextText::File(path) = entry
+                && let Ok(bytes) = root.read(path, CONTEXT_FILE_BYTES_MAX)
+            {
+                texts.insert(path.clone(), String::from_utf8_lossy(&bytes).into_owned());
+            }
+        }
+        let variable = |name: &&String| Some(((*name).clone(), self.host.variable(name)?));
+        Ok(Facts {
+            variables: names.iter().filter_map(variable).collect(),
+            tools: tools.into_iter().map(identify).collect::<Result<_, _>>()?,
+            texts,
+        })
+    }
+}

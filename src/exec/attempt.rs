@@ -1,0 +1,170 @@
+//! One attempt: the view materialized, the body run, what it left behind observed. Nothing is believed.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::workspace::{Workspace, WorkspaceError};
+use crate::base::{Pattern, PatternSet, RelPath, Tree};
+use crate::sandbox::{self, CancelLevel, Exit, Launch, Sandbox, SandboxError, Stdin};
+use crate::store::{ListedKind, Listing, MaterializeError, Root, Source, StoreError, materialize};
+
+/// What one attempt needs. Everything is resolved; nothing is looked up any more.
+pub struct AttemptSpec<'a> {
+    /// The program and its arguments.
+    pub argv: Vec<OsString>,
+    /// The complete environment but HOME, TMPDIR and PWD.
+    pub env: BTreeMap<OsString, OsString>,
+    /// The exact files to see.
+    pub view: &'a Tree,
+    /// Paths the task may write.
+    pub outputs: &'a PatternSet,
+    /// Directories kept between attempts.
+    pub scratch: &'a [RelPath],
+    /// Files orca provides beside the view, beneath `.orca/` of the workspace.
+    pub provided: Vec<(&'static str, Vec<u8>)>,
+    /// Standard input; none is `/dev/null`.
+    pub stdin: Option<Vec<u8>>,
+    /// Declared tools, by name.
+    pub tools: BTreeMap<String, PathBuf>,
+    /// Host paths shown read-only.
+    pub read_only: Vec<PathBuf>,
+    /// Whether the network may be reached.
+    pub network: bool,
+    /// Whether to isolate.
+    pub isolate: bool,
+    /// When to stop it.
+    pub timeout: Option<Duration>,
+    /// How long it may take to end when asked to.
+    pub grace: Duration,
+    /// How much of its output is kept.
+    pub log_limit_bytes: u64,
+}
+
+/// What an attempt left behind, as observed.
+#[derive(Debug)]
+pub struct Observed {
+    /// How the process ended.
+    pub exit: Exit,
+    /// The paths beneath the workspace that `outputs` cover; entries without digests are not possible.
+    pub outputs: Tree,
+    /// Declared outputs that are not there.
+    pub missing: Vec<Pattern>,
+    /// Paths written, changed or removed outside the declaration.
+    pub undeclared: Vec<RelPath>,
+}
+
+/// Why an attempt could not be made; the world's fault, not the task's.
+#[derive(Debug, thiserror::Error)]
+pub enum AttemptError {
+    /// The workspace.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// A file of the view.
+    #[error(transparent)]
+    Materialize(#[from] MaterializeError),
+    /// Files of the workspace.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Processes.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+}
+
+/// Fills the workspace and lists it, so that later changes show.
+pub fn fill<'s>(
+    workspace: &Workspace,
+    spec: &AttemptSpec<'_>,
+    source: &(dyn Fn(&RelPath, &crate::base::Entry) -> Source<'s> + Sync),
+) -> Result<(Root, Listing), AttemptError> {
+    let root = Root::open(&workspace.tree())?;
+    materialize(spec.view, &root, source)?;
+    let before = root.list()?;
+    workspace.link_tools(&spec.tools)?;
+    for (name, bytes) in &spec.provided {
+        workspace.provide(&Path::new("tree/.orca").join(name), bytes)?;
+    }
+    if let Some(stdin) = &spec.stdin {
+        workspace.provide(Path::new("stdin"), stdin)?;
+    }
+    workspace.move_scratch_in(spec.scratch)?;
+    Ok((root, before))
+}
+
+/// Runs the body. Returns when its whole process tree is gone.
+pub async fn run(
+    workspace: &Workspace,
+    spec: &AttemptSpec<'_>,
+    sandbox: &Sandbox,
+    cancel: watch::Receiver<CancelLevel>,
+) -> Result<Exit, AttemptError> {
+    let mut read_only = spec.read_only.clone();
+    read_only.extend(spec.tools.values().cloned());
+    read_only.push(workspace.bin());
+    let launch = Launch {
+        argv: spec.argv.clone(),
+        env: spec.env.clone(),
+        workspace: workspace.tree(),
+        home: workspace.home(),
+        tmp: workspace.tmp(),
+        read_only,
+        extra_writable: Vec::new(),
+        network: spec.network,
+        isolate: spec.isolate,
+        stdin: if spec.stdin.is_some() { Stdin::File(workspace.stdin()) } else { Stdin::Null },
+        log: workspace.log(),
+        log_limit_bytes: spec.log_limit_bytes,
+        timeout: spec.timeout,
+        grace: spec.grace,
+        memory_limit: None,
+    };
+    Ok(sandbox.run(launch, cancel, |_| {}).await?)
+}
+
+/// Observes what is in the workspace now.
+pub fn observe(
+    workspace: &Workspace,
+    spec: &AttemptSpec<'_>,
+    root: &Root,
+    before: &Listing,
+    exit: Exit,
+) -> Result<Observed, AttemptError> {
+    workspace.move_scratch_out(spec.scratch)?;
+    let after = root.list()?;
+    let own = RelPath::new(".orca").expect("a plain name");
+    let is_scratch = |path: &RelPath| spec.scratch.iter().any(|scratch| path.is_within(scratch));
+    let declared = |path: &RelPath| spec.outputs.matches(path);
+    let mut undeclared = Vec::new();
+    let mut outputs = Vec::new();
+    for (path, found) in &after {
+        if path.is_within(&own) || is_scratch(path) {
+        } else if declared(path) {
+            outputs.push(path.clone());
+        } else if found.kind != ListedKind::Dir && before.get(path) != Some(found) {
+            undeclared.push(path.clone());
+        }
+    }
+    let removed = |path: &&RelPath| !after.contains_key(*path) && !declared(path) && !is_scratch(path);
+    undeclared.extend(before.keys().filter(removed).cloned());
+    undeclared.sort();
+    let present = |pattern: &Pattern| outputs.iter().any(|path| pattern.matches(path));
+    let missing = spec.outputs.iter().filter(|pattern| !present(pattern)).cloned().collect();
+    let outputs = root.entries(&outputs)?;
+    Ok(Observed { exit, outputs, missing, undeclared })
+}
+
+/// The PATH of a task: its tools, its toolchains, then the system's directories.
+#[must_use]
+pub fn search_path(workspace_bin: &Path, toolchain_bins: &[PathBuf]) -> OsString {
+    let mut joined = workspace_bin.as_os_str().to_owned();
+    for directory in toolchain_bins {
+        joined.push(":");
+        joined.push(directory);
+    }
+    joined.push(":");
+    joined.push(sandbox::SYSTEM_PATH);
+    joined
+}

@@ -1,0 +1,173 @@
+//! The private directory of one attempt, made fresh each time.
+//!
+//! ```text
+//! .orca/work/<task>/   tree/   the view, and what the task writes; its current directory
+//!                      home/   HOME
+//!                      tmp/    TMPDIR
+//!                      bin/    links to declared tools, first on PATH
+//!                      log     output, bounded
+//!                      stdin   the prompt, for agent tasks
+//! .orca/scratch/<task>/<path>  kept between attempts and runs, moved in and out
+//! ```
+//!
+//! One attempt of a task runs at a time in a project, so the path is the task's name: it is the same in every run.
+#![expect(clippy::disallowed_methods, reason = "makes and removes the directories of attempts")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::base::{RelPath, TaskName};
+use crate::sys;
+
+/// What went wrong while making, filling or clearing a workspace.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} {}: {source}", path.display())]
+pub struct WorkspaceError {
+    operation: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+fn at<T>(operation: &'static str, path: &Path, result: io::Result<T>) -> Result<T, WorkspaceError> {
+    result.map_err(|source| WorkspaceError { operation, path: path.to_owned(), source })
+}
+
+/// The directories of one attempt.
+#[derive(Debug)]
+pub struct Workspace {
+    directory: PathBuf,
+    scratch: PathBuf,
+}
+
+impl Workspace {
+    /// Makes a fresh one beneath the project's state directory. What was there of an earlier attempt is removed.
+    pub fn create(state: &Path, task: &TaskName) -> Result<Self, WorkspaceError> {
+        let name = task.file_name();
+        let directory = state.join("work").join(&name);
+        remove_tree(&directory)?;
+        let workspace = Self { scratch: state.join("scratch").join(&name), directory };
+        for part in [workspace.tree(), workspace.home(), workspace.tmp(), workspace.bin()] {
+            at("make the directory", &part, fs::create_dir_all(&part))?;
+        }
+        Ok(workspace)
+    }
+
+    /// Where the task works.
+    #[must_use]
+    pub fn tree(&self) -> PathBuf {
+        self.directory.join("tree")
+    }
+
+    /// Its HOME.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.directory.join("home")
+    }
+
+    /// Its TMPDIR.
+    #[must_use]
+    pub fn tmp(&self) -> PathBuf {
+        self.directory.join("tmp")
+    }
+
+    /// Links to its declared tools.
+    #[must_use]
+    pub fn bin(&self) -> PathBuf {
+        self.directory.join("bin")
+    }
+
+    /// Its bounded output.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
+    /// Its standard input, if it has one.
+    #[must_use]
+    pub fn stdin(&self) -> PathBuf {
+        self.directory.join("stdin")
+    }
+
+    /// Links the declared tools into `bin`.
+    pub fn link_tools(&self, tools: &BTreeMap<String, PathBuf>) -> Result<(), WorkspaceError> {
+        for (name, target) in tools {
+            let link = self.bin().join(name);
+            at("link the tool", &link, sys::symlink(target, &link))?;
+        }
+        Ok(())
+    }
+
+    /// Writes a file that orca provides (`.orca/task.md`), or standard input.
+    pub fn provide(&self, path: &Path, bytes: &[u8]) -> Result<(), WorkspaceError> {
+        let path = self.directory.join(path);
+        if let Some(parent) = path.parent() {
+            at("make the directory", parent, fs::create_dir_all(parent))?;
+        }
+        at("write", &path, fs::write(&path, bytes))
+    }
+
+    /// Moves what was kept of the scratch directories in.
+    pub fn move_scratch_in(&self, scratch: &[RelPath]) -> Result<(), WorkspaceError> {
+        for path in scratch {
+            let inside = path.beneath(&self.tree());
+            let kept = self.scratch.join(path.as_str().replace('/', "="));
+            if let Some(parent) = inside.parent() {
+                at("make the directory", parent, fs::create_dir_all(parent))?;
+            }
+            if kept.symlink_metadata().is_ok() {
+                at("move scratch", &kept, fs::rename(&kept, &inside))?;
+            } else if inside.symlink_metadata().is_err() {
+                at("make the directory", &inside, fs::create_dir_all(&inside))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the scratch directories out, to be kept. A symbolic link in their place is dropped.
+    pub fn move_scratch_out(&self, scratch: &[RelPath]) -> Result<(), WorkspaceError> {
+        for path in scratch {
+            let inside = path.beneath(&self.tree());
+            let kept = self.scratch.join(path.as_str().replace('/', "="));
+            if inside.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+                at("make the directory", &self.scratch, fs::create_dir_all(&self.scratch))?;
+                remove_tree(&kept)?;
+                at("move scratch", &inside, fs::rename(&inside, &kept))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves tree and log to `.orca/failed/<task>`, replacing what an earlier failure left there.
+    pub fn keep_as_failed(self, state: &Path, task: &TaskName) -> Result<PathBuf, WorkspaceError> {
+        let failed = state.join("failed");
+        at("make the directory", &failed, fs::create_dir_all(&failed))?;
+        let kept = failed.join(task.file_name());
+        remove_tree(&kept)?;
+        at("move the failed workspace", &kept, fs::rename(&self.directory, &kept))?;
+        Ok(kept)
+    }
+
+    /// Removes it all.
+    pub fn remove(self) -> Result<(), WorkspaceError> {
+        remove_tree(&self.directory)
+    }
+}
+
+/// Removes a directory tree that a task may have made hard to remove (read-only directories). Links are not followed.
+pub fn remove_tree(path: &Path) -> Result<(), WorkspaceError> {
+    let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            sys::make_tree_writable(path);
+            match fs::remove_dir_all(path) {
+                Err(error) if !missing(&error) => at("remove", path, Err(error)),
+                _ => Ok(()),
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => at("remove", path, fs::remove_file(path)),
+        Err(error) if !missing(&error) => at("remove", path, Err(error)),
+        _ => Ok(()),
+    }
+}
