@@ -12,5 +12,6 @@
 
 pub mod base;
 pub mod event;
+pub mod graph;
 pub mod plan;
 pub mod sys;
