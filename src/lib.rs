@@ -14,6 +14,7 @@ pub mod base;
 pub mod context;
 pub mod db;
 pub mod event;
+pub mod graph;
 pub mod key;
 pub mod plan;
 pub mod sys;

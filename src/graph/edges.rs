@@ -1,0 +1,240 @@
+//! Edges in the making: declared by `deps`, inferred from files, added and dropped by `[overrides]`.
+//!
+//! Tasks are numbered by name here, since plan order is not known before the edges are. A declared edge outranks an
+//! inferred one, so that each pair of tasks has one edge with one reason.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::base::{Finding, NodeId, Pattern, TaskName};
+use crate::plan::{EdgeChange, Override, Plan, Task};
+
+use super::outputs::OutputIndex;
+
+/// The most edges a graph may have. Ten thousand tasks that each read what hundreds of others write stay below it.
+pub const EDGES_MAX: usize = 4_000_000;
+
+/// Which list of the waiting task an inferred edge comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reads {
+    Inputs,
+    Edits,
+}
+
+/// Why an edge is there. Ordered by rank: the least reason of a pair of tasks is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Why {
+    Declared,
+    Inferred { list: Reads, input: u32, output: u32 },
+    Added { by: u32 },
+}
+
+/// `task` waits for `dep`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Edge {
+    pub(super) task: u32,
+    pub(super) dep: u32,
+    pub(super) why: Why,
+}
+
+/// The tasks of a plan by number, and their edges, sorted by task and dep.
+pub(super) struct Edges<'p> {
+    pub(super) tasks: Vec<&'p Arc<Task>>,
+    pub(super) list: Vec<Edge>,
+    /// What an override took away, and which one.
+    pub(super) dropped: Vec<(Edge, u32)>,
+    pub(super) overrides: &'p [Override],
+}
+
+impl<'p> Edges<'p> {
+    /// All edges of the plan. Names that the plan does not know make no edge: the plan's own findings tell of them.
+    pub(super) fn collect(plan: &'p Plan, outputs: &OutputIndex, findings: &mut Vec<Finding>) -> Self {
+        let tasks: Vec<&Arc<Task>> = plan.tasks.values().collect();
+        let number: HashMap<&TaskName, u32> = plan.tasks.keys().zip(0u32..).collect();
+        let mut list = Vec::new();
+        for (task, declared) in (0u32..).zip(&tasks) {
+            let deps = declared.deps.iter().filter_map(|dep| number.get(dep).copied()).filter(|dep| *dep != task);
+            list.extend(deps.map(|dep| Edge { task, dep, why: Why::Declared }));
+        }
+        infer(&tasks, outputs, &mut list, findings);
+        list.sort_unstable();
+        list.dedup_by_key(|edge| (edge.task, edge.dep));
+        let mut edges = Self { tasks, list, dropped: Vec::new(), overrides: &plan.overrides };
+        edges.apply_overrides(&number, findings);
+        edges
+    }
+
+    /// Where the plan says so.
+    pub(super) fn node(&self, edge: &Edge) -> NodeId {
+        let task = self.tasks[edge.task as usize];
+        match edge.why {
+            Why::Declared => task.node.child("deps"),
+            Why::Inferred { list: Reads::Inputs, input, .. } => task.node.child("inputs").element(input as usize),
+            Why::Inferred { list: Reads::Edits, input, .. } => task.node.child("edits").element(input as usize),
+            Why::Added { by } => self.overrides[by as usize].node.clone(),
+        }
+    }
+
+    /// The input and the output that an inferred edge comes from.
+    pub(super) fn inference(&self, edge: &Edge) -> Option<(&'p Pattern, &'p Pattern)> {
+        let Why::Inferred { list, input, output } = edge.why else { return None };
+        let task = self.tasks[edge.task as usize];
+        let read = match list {
+            Reads::Inputs => &task.inputs,
+            Reads::Edits => &task.edits,
+        };
+        let nth = |set: &'p crate::base::PatternSet, at: u32| set.iter().nth(at as usize).expect("it made the edge");
+        Some((nth(read, input), nth(&self.tasks[edge.dep as usize].outputs, output)))
+    }
+
+    /// Adds first, then drops; both look at the edges the plan has without overrides.
+    fn apply_overrides(&mut self, number: &HashMap<&TaskName, u32>, findings: &mut Vec<Finding>) {
+        let mut added = Vec::new();
+        let mut dropped: Vec<(usize, u32)> = Vec::new();
+        for (by, change) in (0u32..).zip(self.overrides) {
+            let (Some(&task), Some(&dep)) = (number.get(&change.task), number.get(&change.dep)) else { continue };
+            let found = self.list.binary_search_by_key(&(task, dep), |edge| (edge.task, edge.dep));
+            let useless = match (change.change, found) {
+                _ if task == dep => Some("a task never waits for itself"),
+                (EdgeChange::Add, Ok(_)) => Some("this edge is there without it"),
+                (EdgeChange::Drop, Err(_)) => Some("there is no such edge to drop"),
+                (EdgeChange::Add, Err(_)) => {
+                    added.push(Edge { task, dep, why: Why::Added { by } });
+                    None
+                }
+                (EdgeChange::Drop, Ok(at)) => {
+                    dropped.push((at, by));
+                    None
+                }
+            };
+            findings.extend(useless.map(|why| useless_override(change, why)));
+        }
+        self.take_out(dropped, findings);
+        self.put_in(added, findings);
+    }
+
+    fn take_out(&mut self, mut dropped: Vec<(usize, u32)>, findings: &mut Vec<Finding>) {
+        dropped.sort_unstable();
+        let mut at_before = None;
+        for (at, by) in dropped.into_iter().rev() {
+            if at_before == Some(at) {
+                findings.push(useless_override(&self.overrides[by as usize], "another override drops this edge, too"));
+                continue;
+            }
+            at_before = Some(at);
+            self.dropped.push((self.list[at], by));
+        }
+        self.dropped.sort_unstable();
+        let gone = |edge: &Edge| self.dropped.binary_search_by_key(edge, |(dropped, _)| *dropped).is_ok();
+        if !self.dropped.is_empty() {
+            self.list.retain(|edge| !gone(edge));
+        }
+    }
+
+    fn put_in(&mut self, mut added: Vec<Edge>, findings: &mut Vec<Finding>) {
+        added.sort_unstable();
+        added.dedup_by(|later, first| {
+            let same = (later.task, later.dep) == (first.task, first.dep);
+            if let (true, Why::Added { by }) = (same, later.why) {
+                findings.push(useless_override(&self.overrides[by as usize], "another override adds this edge, too"));
+            }
+            same
+        });
+        if !added.is_empty() {
+            self.list.extend(added);
+            self.list.sort_unstable();
+        }
+    }
+}
+
+fn useless_override(change: &Override, why: &str) -> Finding {
+    let verb = match change.change {
+        EdgeChange::Add => "adds",
+        EdgeChange::Drop => "drops",
+    };
+    let message =
+        format!("the override that {verb} the edge from `{}` to `{}` changes nothing", change.task, change.dep);
+    Finding::warning("orca::plan::useless_override", message, change.node.clone(), why).help("remove this override")
+}
+
+/// Adds an edge for every input that another task's outputs may cover.
+fn infer(tasks: &[&Arc<Task>], outputs: &OutputIndex, list: &mut Vec<Edge>, findings: &mut Vec<Finding>) {
+    let mut known: HashMap<&Pattern, Box<[u32]>> = HashMap::new();
+    for (task, reader) in (0u32..).zip(tasks) {
+        let start = list.len();
+        for (kind, set) in [(Reads::Inputs, &reader.inputs), (Reads::Edits, &reader.edits)] {
+            for (input, pattern) in (0u32..).zip(set.iter()).filter(|(_, pattern)| !pattern.excludes()) {
+                let met = |position| {
+                    let output = outputs.get(position);
+                    let excluded = set.iter().any(|other| other.excludes() && covers(other, &output.pattern));
+                    let why = Why::Inferred { list: kind, input, output: output.at };
+                    (output.task != task && !excluded).then_some(Edge { task, dep: output.task, why })
+                };
+                if is_wildcard(pattern) {
+                    let positions = known.entry(pattern).or_insert_with(|| positions_meeting(outputs, pattern));
+                    list.extend(positions.iter().copied().filter_map(met));
+                } else {
+                    outputs.meeting(pattern, |position, _| {
+                        list.extend(met(position));
+                        list.len() <= EDGES_MAX
+                    });
+                }
+                if list.len() > EDGES_MAX {
+                    list.truncate(EDGES_MAX);
+                    findings.push(too_many(reader, kind, input, pattern));
+                    return;
+                }
+            }
+        }
+        list[start..].sort_unstable();
+        let mut seen = None;
+        let mut kept = start;
+        for at in start..list.len() {
+            if seen != Some(list[at].dep) {
+                seen = Some(list[at].dep);
+                list[kept] = list[at];
+                kept += 1;
+            }
+        }
+        list.truncate(kept);
+    }
+}
+
+fn is_wildcard(pattern: &Pattern) -> bool {
+    pattern.base().len() != pattern.as_str().len()
+}
+
+fn positions_meeting(outputs: &OutputIndex, pattern: &Pattern) -> Box<[u32]> {
+    let mut positions = Vec::new();
+    outputs.meeting(pattern, |position, _| {
+        positions.push(position);
+        true
+    });
+    positions.into()
+}
+
+/// Whether the exclusion takes away all that the output pattern can bring. May say no where it does.
+fn covers(exclusion: &Pattern, output: &Pattern) -> bool {
+    if let Some(path) = output.as_literal() {
+        return exclusion.matches(&path);
+    }
+    let whole = match exclusion.as_str().strip_suffix("**") {
+        Some(directory) => directory.strip_suffix('/').unwrap_or(directory),
+        None => exclusion.as_str(),
+    };
+    let base = output.base();
+    let is_plain = exclusion.base() == whole;
+    exclusion.as_str() == output.as_str()
+        || is_plain && base.strip_prefix(whole).is_some_and(|rest| whole.is_empty() || rest.is_empty() || rest.starts_with('/'))
+}
+
+fn too_many(reader: &Task, list: Reads, input: u32, pattern: &Pattern) -> Finding {
+    let key = match list {
+        Reads::Inputs => "inputs",
+        Reads::Edits => "edits",
+    };
+    let message = format!("the wildcards of this plan make more than {EDGES_MAX} edges");
+    let node = reader.node.child(key).element(input as usize);
+    Finding::error("orca::plan::too_broad", message, node, format!("the limit is passed at `{pattern}` of `{}`", reader.name))
+        .help("name the files a task needs more narrowly, or exclude outputs with `!path`")
+}

@@ -1,0 +1,193 @@
+//! Which outputs can a pattern meet? An index, because asking every task about every input is quadratic.
+//!
+//! Two patterns can only meet where the literal text in front of one's first wildcard is a prefix of the other's. So
+//! outputs are sorted by that text. What a pattern may meet is then: outputs whose text is a prefix of its own (found
+//! by a hash look-up for each length that can occur) and outputs whose text begins with its own (one range).
+//! [`Pattern::may_intersect`] has the last word on each candidate.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::base::{Pattern, RelPath};
+
+/// One `outputs` pattern of one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Output {
+    prefix: Box<str>,
+    /// The task, by whatever index the builder of the index uses.
+    pub(super) task: u32,
+    /// Which of the task's `outputs`.
+    pub(super) at: u32,
+    /// The pattern.
+    pub(super) pattern: Pattern,
+    literal: bool,
+}
+
+/// All outputs of a plan, by the literal text they begin with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OutputIndex {
+    outputs: Vec<Output>,
+    exactly: HashMap<Box<str>, Range<u32>>,
+    beneath: HashMap<Box<str>, Range<u32>>,
+    wildcard_lengths: Vec<usize>,
+}
+
+/// The text that everything the pattern matches begins with, and whether the pattern is nothing but that text.
+///
+/// `a/**` matches `a` too, so its slash is not part of it.
+fn literal_prefix(pattern: &Pattern) -> (&str, bool) {
+    let text = pattern.as_str();
+    let Some(first) = text.find(['*', '?', '[', '{']) else {
+        return (text, true);
+    };
+    let prefix = &text[..first];
+    match text[first..].strip_prefix("**") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => (prefix.strip_suffix('/').unwrap_or(prefix), false),
+        _ => (prefix, false),
+    }
+}
+
+fn slashes(text: &str) -> impl Iterator<Item = usize> + '_ {
+    text.bytes().enumerate().filter(|(_, byte)| *byte == b'/').map(|(at, _)| at)
+}
+
+impl OutputIndex {
+    /// The index of these outputs: task, position among the task's `outputs`, pattern.
+    pub(super) fn new(outputs: impl Iterator<Item = (u32, u32, Pattern)>) -> Self {
+        let mut outputs: Vec<Output> = outputs
+            .map(|(task, at, pattern)| {
+                let (prefix, literal) = literal_prefix(&pattern);
+                Output { prefix: prefix.into(), task, at, literal, pattern }
+            })
+            .collect();
+        outputs.sort_by(|a, b| (&a.prefix, a.task, a.at).cmp(&(&b.prefix, b.task, b.at)));
+        let mut index = Self::default();
+        for (position, output) in (0u32..).zip(&outputs) {
+            let extend = |map: &mut HashMap<Box<str>, Range<u32>>, key: &str| match map.get_mut(key) {
+                Some(range) => range.end = position + 1,
+                None => {
+                    map.insert(key.into(), position..position + 1);
+                }
+            };
+            extend(&mut index.exactly, &output.prefix);
+            slashes(&output.prefix).for_each(|at| extend(&mut index.beneath, &output.prefix[..at]));
+            if !output.literal {
+                index.wildcard_lengths.push(output.prefix.len());
+            }
+        }
+        index.wildcard_lengths.sort_unstable();
+        index.wildcard_lengths.dedup();
+        index.outputs = outputs;
+        index
+    }
+
+    /// The output at a position that [`OutputIndex::meeting`] returned.
+    pub(super) fn get(&self, position: u32) -> &Output {
+        &self.outputs[position as usize]
+    }
+
+    /// All outputs with their positions, in the index's order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Output)> {
+        (0u32..).zip(&self.outputs)
+    }
+
+    /// Calls `each` for every output that could cover a path that `pattern` covers, until it returns `false`.
+    pub(super) fn meeting(&self, pattern: &Pattern, mut each: impl FnMut(u32, &Output) -> bool) {
+        let (prefix, literal) = literal_prefix(pattern);
+        for range in self.candidates(prefix, literal) {
+            for position in range {
+                let output = self.get(position);
+                let surely = literal && output.literal;
+                if (surely && one_within_the_other(prefix, &output.prefix)
+                    || !surely && output.pattern.may_intersect(pattern))
+                    && !each(position, output)
+                {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The outputs that cover this path.
+    pub(super) fn covering<'a>(&'a self, path: &'a RelPath) -> impl Iterator<Item = &'a Output> {
+        self.prefixes(path.as_str())
+            .flatten()
+            .map(|position| self.get(position))
+            .filter(|output| output.pattern.matches(path))
+    }
+
+    fn candidates<'a>(&'a self, prefix: &'a str, literal: bool) -> impl Iterator<Item = Range<u32>> + 'a {
+        let longer = if literal {
+            self.beneath.get(prefix).cloned().unwrap_or(0..0)
+        } else {
+            let start = self.outputs.partition_point(|output| &*output.prefix <= prefix);
+            let length = self.outputs[start..].partition_point(|output| output.prefix.starts_with(prefix));
+            start as u32..(start + length) as u32
+        };
+        self.prefixes(prefix).chain(std::iter::once(longer))
+    }
+
+    /// Ranges of the outputs whose literal text is a prefix of `text` at a length that can matter.
+    fn prefixes<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Range<u32>> + 'a {
+        let components = slashes(text).chain(std::iter::once(text.len()));
+        let wildcards = self.wildcard_lengths.iter().copied().filter(move |length| {
+            *length < text.len() && text.is_char_boundary(*length) && text.as_bytes()[*length] != b'/'
+        });
+        components.chain(wildcards).filter_map(|length| self.exactly.get(&text[..length]).cloned())
+    }
+}
+
+fn one_within_the_other(left: &str, right: &str) -> bool {
+    let (shorter, longer) = if left.len() < right.len() { (left, right) } else { (right, left) };
+    longer.strip_prefix(shorter).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn index(patterns: &[Pattern]) -> OutputIndex {
+        OutputIndex::new((0u32..).zip(patterns).map(|(task, pattern)| (task, 0, pattern.clone())))
+    }
+
+    #[test]
+    fn prefixes_of_patterns() {
+        let table = [
+            ("a/b", ("a/b", true)),
+            ("a/**", ("a", false)),
+            ("**", ("", false)),
+            ("a/**/c", ("a", false)),
+            ("a/b*", ("a/b", false)),
+            ("a/**b", ("a/", false)),
+            ("a/*", ("a/", false)),
+        ];
+        for (text, expected) in table {
+            assert_eq!(literal_prefix(&Pattern::new(text).expect(text)), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_asking_everyone_would_find(
+            texts in prop::collection::vec("[ab*?/]{1,6}|[ab]/\\*\\*|[ab]{1,2}/[ab]{1,2}|\\{a,b\\}/[ab*]", 1..12),
+            asked in "[ab*?/]{1,6}|[ab]/\\*\\*(/[ab])?",
+            path in "[ab]{1,2}(/[ab]{1,2}){0,2}",
+        ) {
+            let patterns: Vec<Pattern> = texts.iter().filter_map(|text| Pattern::new(text).ok()).collect();
+            let Ok(asked) = Pattern::new(&asked) else { return Ok(()) };
+            let index = index(&patterns);
+            let mut found = Vec::new();
+            index.meeting(&asked, |_, output| { found.push(output.task); true });
+            found.sort_unstable();
+            let naive: Vec<u32> = (0u32..).zip(&patterns).filter(|(_, p)| p.may_intersect(&asked)).map(|(t, _)| t).collect();
+            prop_assert_eq!(found, naive);
+
+            let path = RelPath::new(&path).expect("generated");
+            let mut owners: Vec<u32> = index.covering(&path).map(|output| output.task).collect();
+            owners.sort_unstable();
+            let naive: Vec<u32> = (0u32..).zip(&patterns).filter(|(_, p)| p.matches(&path)).map(|(t, _)| t).collect();
+            prop_assert_eq!(owners, naive);
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The graph itself: petgraph holds tasks and edges, and beside it stand the orders everyone asks for.
+//!
+//! It holds what edges and drawings need and nothing else of a task, so that editing a prompt leaves it equal.
+
+use std::sync::Arc;
+
+use petgraph::Directed;
+use petgraph::graph::{EdgeIndex, NodeIndex};
+
+use crate::base::{Finding, Name, Pattern, PatternSet, RelPath, TaskName};
+use crate::plan::Plan;
+
+use super::edges::{Edge, Edges, Why};
+use super::order::{Adjacency, plan_order};
+use super::outputs::OutputIndex;
+use super::{cycles, ownership};
+
+/// A task of a graph, by its place in plan order: topological, and among tasks that could come next the least name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TaskIx(pub u32);
+
+impl TaskIx {
+    /// The place as an index into a list in plan order.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Why a task waits for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EdgeKind {
+    /// `deps` says so.
+    Declared,
+    /// An input (or edit) of the one may be an output of the other.
+    Inferred {
+        /// What the waiting task reads.
+        input: Arc<str>,
+        /// What the other one writes.
+        output: Arc<str>,
+    },
+    /// `[[overrides.add]]` says so.
+    Added {
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
+/// Why an edge is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DropCause {
+    /// `[[overrides.drop]]` says so.
+    Override {
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// It closed a cycle. There is a finding for it and nothing is built; the rest of the graph can be shown.
+    Cycle,
+}
+
+/// An edge that is not there, and would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DroppedEdge {
+    /// The task that would wait.
+    pub task: TaskIx,
+    /// What it would wait for.
+    pub dep: TaskIx,
+    /// Why it would.
+    pub kind: EdgeKind,
+    /// Why it does not.
+    pub cause: DropCause,
+}
+
+/// What the graph knows of one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Node {
+    name: TaskName,
+    tags: Vec<Name>,
+    outputs: PatternSet,
+}
+
+/// Tasks in plan order, and who waits for whom. Never cyclic.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    /// Nodes in plan order; edges from dep to dependent, sorted by dependent, then dep.
+    tasks: petgraph::Graph<Node, EdgeKind, Directed, u32>,
+    by_name: Vec<TaskIx>,
+    deps: Adjacency<TaskIx>,
+    dependents: Adjacency<TaskIx>,
+    layers: Vec<u32>,
+    dropped: Vec<DroppedEdge>,
+    outputs: OutputIndex,
+}
+
+impl PartialEq for Graph {
+    fn eq(&self, other: &Self) -> bool {
+        self.deps == other.deps
+            && self.dropped == other.dropped
+            && self.tasks.node_weights().eq(other.tasks.node_weights())
+            && self.tasks.edge_weights().eq(other.tasks.edge_weights())
+    }
+}
+impl Eq for Graph {}
+
+impl Graph {
+    /// The graph of a plan, and what is wrong with it: overlapping outputs, cycles, overrides that change nothing.
+    ///
+    /// Where tasks wait in a circle the graph is still there, for display: edges that close circles are dropped
+    /// ([`DropCause::Cycle`]), and the error among the findings keeps a build from starting.
+    #[must_use]
+    pub fn build(plan: &Plan) -> (Self, Vec<Finding>) {
+        let mut findings = ownership::check(plan);
+        let by_name = outputs_of(plan.tasks.values().map(|task| &task.outputs));
+        let mut edges = Edges::collect(plan, &by_name, &mut findings);
+        let mut order = plan_order(edges.tasks.len(), &edges.list);
+        let mut circular = Vec::new();
+        if order.len() < edges.tasks.len() {
+            circular = cycles::break_cycles(&mut edges, &mut findings);
+            order = plan_order(edges.tasks.len(), &edges.list);
+        }
+        (Assembly::new(&edges, &order).graph(&circular), findings)
+    }
+
+    /// How many tasks there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// All tasks in plan order.
+    pub fn tasks(&self) -> impl DoubleEndedIterator<Item = TaskIx> + ExactSizeIterator + use<> {
+        (0..u32::try_from(self.len()).expect("tasks are counted in 32 bits")).map(TaskIx)
+    }
+
+    /// The name of a task.
+    #[must_use]
+    pub fn name(&self, ix: TaskIx) -> &TaskName {
+        &self.node(ix).name
+    }
+
+    /// The tags of a task.
+    #[must_use]
+    pub fn tags(&self, ix: TaskIx) -> &[Name] {
+        &self.node(ix).tags
+    }
+
+    /// The task with this name.
+    #[must_use]
+    pub fn ix(&self, name: &TaskName) -> Option<TaskIx> {
+        self.ix_of(name.as_str())
+    }
+
+    /// The task with this name, given as text.
+    pub(super) fn ix_of(&self, name: &str) -> Option<TaskIx> {
+        let found = self.by_name.binary_search_by(|ix| self.name(*ix).as_str().cmp(name));
+        found.ok().map(|at| self.by_name[at])
+    }
+
+    /// What the task waits for, in plan order.
+    #[must_use]
+    pub fn deps(&self, ix: TaskIx) -> &[TaskIx] {
+        self.deps.of(ix.0)
+    }
+
+    /// What waits for the task, in plan order.
+    #[must_use]
+    pub fn dependents(&self, ix: TaskIx) -> &[TaskIx] {
+        self.dependents.of(ix.0)
+    }
+
+    /// Why `ix` waits for `dep`.
+    ///
+    /// # Panics
+    /// Where it does not.
+    #[must_use]
+    pub fn edge(&self, ix: TaskIx, dep: TaskIx) -> &EdgeKind {
+        let at = self.deps(ix).binary_search(&dep).expect("an edge between a task and one of its deps");
+        &self.tasks[EdgeIndex::new(self.deps.start(ix.0) + at)]
+    }
+
+    /// How many edges there are.
+    #[must_use]
+    pub fn edge_count(&self) -> usize {
+        self.tasks.edge_count()
+    }
+
+    /// Edges that are not there by an override, or because they close a cycle; by task, then dep.
+    #[must_use]
+    pub fn dropped(&self) -> &[DroppedEdge] {
+        &self.dropped
+    }
+
+    /// The layer of a task, from 0: one more than the deepest of what it waits for.
+    #[must_use]
+    pub fn layer(&self, ix: TaskIx) -> u32 {
+        self.layers[ix.index()]
+    }
+
+    /// The tasks of every layer, each in plan order.
+    #[must_use]
+    pub fn layers(&self) -> Vec<Vec<TaskIx>> {
+        let count = self.layers.iter().max().map_or(0, |deepest| *deepest as usize + 1);
+        let mut layers = vec![Vec::new(); count];
+        for ix in self.tasks() {
+            layers[self.layer(ix) as usize].push(ix);
+        }
+        layers
+    }
+
+    /// The task whose outputs cover this path; the first in plan order where, against the rules, there are several.
+    #[must_use]
+    pub fn owner(&self, path: &RelPath) -> Option<TaskIx> {
+        let covering = self.outputs.covering(path).map(|output| TaskIx(output.task));
+        covering.filter(|ix| self.node(*ix).outputs.matches(path)).min()
+    }
+
+    fn node(&self, ix: TaskIx) -> &Node {
+        &self.tasks[NodeIndex::new(ix.index())]
+    }
+}
+
+fn outputs_of<'a>(sets: impl Iterator<Item = &'a PatternSet>) -> OutputIndex {
+    OutputIndex::new((0u32..).zip(sets).flat_map(|(task, set)| {
+        let adding = (0u32..).zip(set.iter()).filter(|(_, pattern)| !pattern.excludes());
+        adding.map(move |(at, pattern)| (task, at, pattern.clone()))
+    }))
+}
+
+/// Renumbers tasks from name order to plan order, and turns edges in the making into edges.
+struct Assembly<'e, 'p> {
+    edges: &'e Edges<'p>,
+    order: &'e [u32],
+    place: Vec<TaskIx>,
+}
+
+impl<'e, 'p> Assembly<'e, 'p> {
+    fn new(edges: &'e Edges<'p>, order: &'e [u32]) -> Self {
+        let mut place = vec![TaskIx(0); order.len()];
+        (0u32..).zip(order).for_each(|(at, number)| place[*number as usize] = TaskIx(at));
+        Self { edges, order, place }
+    }
+
+    fn graph(&self, circular: &[Edge]) -> Graph {
+        let mut list: Vec<(TaskIx, TaskIx, &Edge)> = self.edges.list.iter().map(|edge| self.placed(edge)).collect();
+        list.sort_unstable();
+        let mut tasks = petgraph::Graph::with_capacity(self.order.len(), list.len());
+        for number in self.order {
+            let task = self.edges.tasks[*number as usize];
+            tasks.add_node(Node { name: task.name.clone(), tags: task.tags.clone(), outputs: task.outputs.clone() });
+        }
+        let mut texts = Texts::default();
+        for (task, dep, edge) in &list {
+            tasks.add_edge(NodeIndex::new(dep.index()), NodeIndex::new(task.index()), self.kind(edge, &mut texts));
+        }
+        let outputs = outputs_of(tasks.node_weights().map(|node| &node.outputs));
+        let deps = Adjacency::new(self.order.len(), list.iter().map(|(task, dep, _)| (task.0, *dep)));
+        let dependents = Adjacency::new(self.order.len(), list.iter().map(|(task, dep, _)| (dep.0, *task)));
+        let layers = layers(&deps, self.order.len());
+        Graph {
+            tasks,
+            by_name: self.place.clone(),
+            deps,
+            dependents,
+            layers,
+            dropped: self.dropped(circular, &mut texts),
+            outputs,
+        }
+    }
+
+    fn placed<'a>(&self, edge: &'a Edge) -> (TaskIx, TaskIx, &'a Edge) {
+        (self.place[edge.task as usize], self.place[edge.dep as usize], edge)
+    }
+
+    fn dropped(&self, circular: &[Edge], texts: &mut Texts<'p>) -> Vec<DroppedEdge> {
+        let by_override = self.edges.dropped.iter().map(|(edge, by)| (edge, Some(*by)));
+        let mut dropped: Vec<DroppedEdge> = by_override
+            .chain(circular.iter().map(|edge| (edge, None)))
+            .map(|(edge, by)| {
+                let (task, dep, _) = self.placed(edge);
+                let cause = match by {
+                    Some(by) => DropCause::Override { reason: self.reason(by) },
+                    None => DropCause::Cycle,
+                };
+                DroppedEdge { task, dep, kind: self.kind(edge, texts), cause }
+            })
+            .collect();
+        dropped.sort_by_key(|edge| (edge.task, edge.dep));
+        dropped
+    }
+
+    fn kind(&self, edge: &Edge, texts: &mut Texts<'p>) -> EdgeKind {
+        match (edge.why, self.edges.inference(edge)) {
+            (_, Some((input, output))) => {
+                EdgeKind::Inferred { input: texts.shared(input), output: texts.shared(output) }
+            }
+            (Why::Added { by }, None) => EdgeKind::Added { reason: self.reason(by) },
+            (_, None) => EdgeKind::Declared,
+        }
+    }
+
+    fn reason(&self, by: u32) -> Arc<str> {
+        self.edges.overrides[by as usize].reason.as_str().into()
+    }
+}
+
+/// Texts of patterns, each held once.
+#[derive(Default)]
+struct Texts<'p>(std::collections::HashMap<&'p str, Arc<str>>);
+
+impl<'p> Texts<'p> {
+    fn shared(&mut self, pattern: &'p Pattern) -> Arc<str> {
+        self.0.entry(pattern.as_str()).or_insert_with(|| pattern.as_str().into()).clone()
+    }
+}
+
+fn layers(deps: &Adjacency<TaskIx>, tasks: usize) -> Vec<u32> {
+    let mut layers = vec![0u32; tasks];
+    for task in 0..tasks {
+        let below = deps.of(task as u32).iter().map(|dep| layers[dep.index()] + 1);
+        layers[task] = below.max().unwrap_or(0);
+    }
+    layers
+}
