@@ -1,0 +1,365 @@
+//! `orca build`: from an opened plan to right results.
+//!
+//! ```text
+//! lock -> survey -> findings? -> consent? -> finish what a kill left -> run -> gates of the plan -> record
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::builder::Builder;
+use super::host::now_ms;
+use super::ignored::Ignored;
+use super::ledger::Ledger;
+use super::publish::{recover, remove_orphans};
+use super::recorder::{Listener, Recorder};
+use super::resolve::Resolver;
+use super::session::{EngineError, Session};
+use super::summary::Summary;
+use super::trust::{Power, consent, consented, powers};
+use crate::base::{Finding, RelPath, Severity, SizeBytes, TaskName};
+use crate::event::{Event, EventRecord, RunId};
+use crate::exec::{
+    Approver, Budget, EventSink, Executor, Jobs, Machine, Policy, SchedulerConfig, TaskSpec, Tasks, default_jobs,
+    remove_tree,
+};
+use crate::graph::{Graph, TaskIx};
+use crate::plan::{Level, Plan, not_yet};
+use crate::sandbox::{CancelLevel, DetectOptions, Sandbox};
+use crate::store::{Journal, Root, Store};
+
+/// What the rest of the machine keeps where the plan does not say.
+const RESERVE_MEMORY: SizeBytes = SizeBytes::new(1 << 30);
+/// What a task is taken to need where the plan does not say.
+const MEMORY_PER_TASK: SizeBytes = SizeBytes::new(256 << 20);
+
+/// How to build.
+#[derive(Debug, Clone, Default)]
+pub struct BuildOptions {
+    /// The tasks asked for; none is all.
+    pub selectors: Vec<String>,
+    /// `-j`.
+    pub jobs: Option<u32>,
+    /// `-k`.
+    pub keep_going: bool,
+    /// `--force`: the tasks asked for run whatever their key says.
+    pub force: bool,
+    /// `--step`.
+    pub step: bool,
+    /// `--schedule layers`.
+    pub layers: bool,
+    /// The command line, for the journal.
+    pub args: Vec<String>,
+}
+
+/// Asks the person at the terminal, if there is one.
+pub trait Person: Approver {
+    /// Whether these powers are given. `false` also where nobody can be asked.
+    fn consents(&self, powers: &BTreeSet<Power>) -> bool;
+    /// Told while another build holds the project's lock.
+    fn waits_for(&self, holder: &str);
+}
+
+/// How a build ended.
+pub enum Built {
+    /// The plan must be mended first; nothing ran.
+    Invalid(Vec<Finding>),
+    /// These powers were not given; nothing ran.
+    Untrusted(BTreeSet<Power>),
+    /// It ran.
+    Ran(Report),
+}
+
+/// What a build came to.
+pub struct Report {
+    /// The run.
+    pub run: RunId,
+    /// The fold over its events.
+    pub summary: Summary,
+    /// Whether everything asked for is good.
+    pub ok: bool,
+    /// Wall time in milliseconds.
+    pub wall_ms: u64,
+    /// The world's failure, if there was one.
+    pub fault: Option<String>,
+    /// The signal that interrupted it.
+    pub interrupted_by: Option<i32>,
+}
+
+/// Builds. Blocks until done; `signals` brings the numbers of signals orca received.
+pub fn build(
+    mut session: Session,
+    options: &BuildOptions,
+    person: Arc<dyn Person>,
+    listener: Listener,
+    signals: mpsc::UnboundedReceiver<i32>,
+) -> Result<Built, EngineError> {
+    let started_ms = now_ms();
+    let asked = session.graph.select(&options.selectors, session.plan())?;
+    let selected = session.graph.with_deps(&asked);
+    let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
+    session.findings.extend(not_yet(session.plan(), &names).into_iter().map(|finding| Finding {
+        severity: Severity::Error,
+        ..finding
+    }));
+    if session.is_invalid() {
+        return Ok(Built::Invalid(session.findings));
+    }
+    let holder = format!("process {} (orca {})", std::process::id(), options.args.join(" "));
+    let _lock = session.project.lock(&holder, |other| person.waits_for(other))?;
+    let state = session.project.state();
+    let journal = Journal::open(&state)?;
+    let mut early = journal.take_warnings();
+    let ledger = Ledger::read(Some(journal))?;
+    let whole = !session.plan().gates.is_empty();
+    let survey = session.survey(&ledger, &selected, whole)?;
+    if session.is_invalid() {
+        return Ok(Built::Invalid(session.findings));
+    }
+    let sandbox = detect(&session);
+    let needed = powers(session.plan(), &names, sandbox.backend());
+    if !permitted(&session, &needed, person.as_ref())? {
+        return Ok(Built::Untrusted(needed));
+    }
+    let store = open_store(&session, &mut early);
+    let project = Root::open_staged(session.project.root(), &RelPath::new(".orca/staging").expect("a plain path"))?;
+    remove_tree(&state.join("work")).map_err(|error| EngineError::World(error.to_string()))?;
+    let index = survey.index.clone();
+    let host = session.host.clone();
+    let findings: Vec<Finding> = session.findings.clone();
+    let resolver = Resolver::new(session, survey, ledger, store);
+    early.extend(recover(&resolver, &project)?);
+    early.extend(remove_orphans(&resolver, &project)?);
+    early.extend(findings.iter().map(|finding| finding.message.clone()));
+    let run = resolver
+        .ledger
+        .with_journal(|journal| journal.begin_run(&options.args, started_ms))?
+        .expect("a build has a journal");
+
+    let resolver = Arc::new(resolver);
+    let summary = Arc::new(Mutex::new(Summary::default()));
+    let recorder = Arc::new(recorder(run, &resolver, &summary, listener));
+    let config = config(&resolver, options, &selected);
+    recorder.emit(Event::RunStarted {
+        plan: resolver.plan().name.clone(),
+        tasks: selected.len() as u64,
+        layers: layers(&resolver.graph, &selected),
+        jobs: u64::from(config.jobs.all),
+        sandbox: sandbox.backend().to_string(),
+    });
+    for message in early {
+        recorder.emit(Event::Notice { warning: true, message });
+    }
+    let builder = Arc::new(Builder {
+        resolver: Arc::clone(&resolver),
+        host: host.clone(),
+        sandbox,
+        project,
+        state: state.clone(),
+        run,
+        sink: Arc::clone(&recorder) as Arc<dyn EventSink>,
+        forced: if options.force { asked.clone() } else { BTreeSet::new() },
+        ignored: Ignored::new(resolver.root.path()),
+        pending: Mutex::default(),
+    });
+    let executor = executor(&builder, &recorder, &selected, config, person)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| EngineError::World(format!("cannot start the runtime: {error}")))?;
+    let ending = runtime.block_on(executor.run(signals));
+    let all = options.selectors.is_empty();
+    let green = summary.lock().expect("no holder panics").settled.values().all(|settled| settled.outcome.is_accepted());
+    let mut fault = ending.fault.map(|fault| fault.0);
+    if green && all && fault.is_none() && ending.interrupted_by.is_none() {
+        fault = runtime.block_on(judge_plan(&builder, &index)).err().map(|fault| fault.0);
+    }
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    finish(&builder, &recorder, &summary, started_ms, fault, ending.interrupted_by)
+}
+
+fn detect(session: &Session) -> Sandbox {
+    Sandbox::detect(&DetectOptions {
+        path: session.host.path(),
+        only: session.host.sandbox_only,
+        shim: session.host.program.clone(),
+    })
+}
+
+/// Whether the person has given, or now gives, all of these powers.
+fn permitted(session: &Session, needed: &BTreeSet<Power>, person: &dyn Person) -> Result<bool, EngineError> {
+    let root = session.project.root();
+    let given = consented(&session.host.state_dir, root);
+    if needed.is_subset(&given) {
+        return Ok(true);
+    }
+    if !person.consents(needed) {
+        return Ok(false);
+    }
+    let all = needed.union(&given).cloned().collect();
+    consent(&session.host.state_dir, root, &all).map_err(|error| EngineError::World(error.to_string()))?;
+    Ok(true)
+}
+
+/// A cache that cannot be opened makes a build slower, not impossible.
+fn open_store(session: &Session, warnings: &mut Vec<String>) -> Option<Store> {
+    match Store::open(&session.host.cache_dir) {
+        Ok(store) => {
+            warnings.extend(store.take_warnings());
+            Some(store)
+        }
+        Err(error) => {
+            warnings.push(format!("building without a cache: {error}"));
+            None
+        }
+    }
+}
+
+fn recorder(run: RunId, resolver: &Arc<Resolver>, summary: &Arc<Mutex<Summary>>, listener: Listener) -> Recorder {
+    let (of_writer, of_listener) = (Arc::clone(resolver), Arc::clone(summary));
+    let writer = move |batch: &[EventRecord]| {
+        // What happened is known from the results as well: a journal that cannot be written loses times, not truth.
+        let _ = of_writer.ledger.with_journal(|journal| journal.append(batch));
+    };
+    let listener: Listener = Arc::new(move |record: &EventRecord| {
+        of_listener.lock().expect("no holder panics").take(record);
+        listener(record);
+    });
+    Recorder::new(run, Arc::new(writer), listener)
+}
+
+fn layers(graph: &Graph, selected: &BTreeSet<TaskIx>) -> u64 {
+    selected.iter().map(|ix| u64::from(graph.layer(*ix)) + 1).max().unwrap_or(0)
+}
+
+fn memory_per_task(plan: &Plan) -> u64 {
+    plan.limits.memory_per_task.unwrap_or(MEMORY_PER_TASK).bytes()
+}
+
+fn reserve_bytes(plan: &Plan) -> u64 {
+    plan.limits.reserve_memory.unwrap_or(RESERVE_MEMORY).bytes()
+}
+
+fn config(resolver: &Resolver, options: &BuildOptions, selected: &BTreeSet<TaskIx>) -> SchedulerConfig {
+    let plan = resolver.plan();
+    let jobs = match options.jobs.or(plan.limits.jobs) {
+        Some(jobs) => Jobs::exactly(jobs),
+        None => default_jobs(&Machine::sample(reserve_bytes(plan)), memory_per_task(plan)),
+    };
+    let _ = selected;
+    SchedulerConfig {
+        jobs,
+        keep_going: options.keep_going,
+        policy: if options.layers { Policy::Layers } else { Policy::CriticalPath },
+        ask_layers: options.step,
+        pools: plan.pools.values().copied().collect(),
+    }
+}
+
+fn specs(resolver: &Resolver) -> Vec<TaskSpec> {
+    let plan = resolver.plan();
+    let pools: BTreeMap<_, usize> = plan.pools.keys().enumerate().map(|(at, name)| (name, at)).collect();
+    let known: Vec<u64> = resolver.graph.tasks().filter_map(|ix| estimate(resolver, ix)).collect();
+    let typical_ms = if known.is_empty() { 1_000 } else { known.iter().sum::<u64>() / known.len() as u64 };
+    let analysis = resolver.graph.bottom_levels(|ix| estimate(resolver, ix).unwrap_or(typical_ms).max(1));
+    let spec = |ix: TaskIx| {
+        let task = resolver.task(ix);
+        TaskSpec {
+            priority_ms: analysis[ix.index()],
+            cpu: task.resources.cpu,
+            memory_bytes: task.resources.memory.map_or_else(|| memory_per_task(plan), SizeBytes::bytes),
+            pools: task.resources.pools.iter().filter_map(|name| pools.get(name).copied()).collect(),
+            is_agent: task.is_agent(),
+        }
+    };
+    resolver.graph.tasks().map(spec).collect()
+}
+
+fn estimate(resolver: &Resolver, ix: TaskIx) -> Option<u64> {
+    resolver.ledger.estimate_ms(resolver.name(ix))
+}
+
+fn executor(
+    builder: &Arc<Builder>,
+    recorder: &Arc<Recorder>,
+    selected: &BTreeSet<TaskIx>,
+    config: SchedulerConfig,
+    person: Arc<dyn Person>,
+) -> Result<Executor, EngineError> {
+    let resolver = &builder.resolver;
+    let budget = Budget::open(&builder.host.cache_dir.join("budget"))
+        .map_err(|error| EngineError::World(format!("cannot share the machine with other builds: {error}")))?;
+    let started = super::host::monotonic_ms();
+    Ok(Executor {
+        tasks: Arc::clone(builder) as Arc<dyn Tasks>,
+        graph: Arc::clone(&resolver.graph),
+        selected: selected.clone(),
+        config,
+        specs: specs(resolver),
+        budget,
+        reserve_bytes: reserve_bytes(resolver.plan()),
+        sink: Arc::clone(recorder) as Arc<dyn EventSink>,
+        approver: person,
+        clock_ms: Arc::new(move || super::host::monotonic_ms() - started),
+    })
+}
+
+/// Lets the gates of the plan judge the integrated tree: all source, and all results.
+async fn judge_plan(
+    builder: &Arc<Builder>,
+    index: &crate::context::SourceIndex,
+) -> Result<(), crate::exec::Fault> {
+    let resolver = &builder.resolver;
+    let defs = &resolver.plan().gate_defs;
+    let gates: Vec<_> = resolver.plan().gates.iter().filter_map(|name| defs.get(name)).collect();
+    if gates.is_empty() {
+        return Ok(());
+    }
+    let mut tree = resolver.sources(index);
+    for ix in resolver.graph.tasks() {
+        tree.extend(resolver.result(ix).expect("every task is accepted").iter().map(|(p, e)| (p.clone(), e.clone())));
+    }
+    let (_keep, cancel) = watch::channel(CancelLevel::None);
+    for gate in gates.into_iter().filter(|gate| gate.level != Level::Disabled) {
+        builder.judge_plan_gate(gate, &tree, &cancel).await?;
+    }
+    Ok(())
+}
+
+fn finish(
+    builder: &Builder,
+    recorder: &Recorder,
+    summary: &Mutex<Summary>,
+    started_ms: u64,
+    fault: Option<String>,
+    interrupted_by: Option<i32>,
+) -> Result<Built, EngineError> {
+    let resolver = &builder.resolver;
+    if let Err(error) = resolver.stat_cache.save(&builder.state.join("snapshot")) {
+        recorder.emit(Event::Notice { warning: true, message: format!("the next build will hash again: {error}") });
+    }
+    for message in resolver.store.iter().flat_map(Store::take_warnings) {
+        recorder.emit(Event::Notice { warning: true, message });
+    }
+    let done = summary.lock().expect("no holder panics").clone();
+    let accepted = done.settled.values().all(|settled| settled.outcome.is_accepted());
+    let ok = accepted && done.red_gates.is_empty() && fault.is_none() && interrupted_by.is_none();
+    let wall_ms = now_ms().saturating_sub(started_ms);
+    recorder.emit(Event::RunFinished {
+        ok,
+        ran: done.ran(),
+        cached: done.cached(),
+        failed: done.failed(),
+        skipped: done.skipped(),
+        wall_ms,
+        saved_ms: done.saved_ms,
+        interrupted_by,
+    });
+    recorder.flush();
+    resolver.ledger.with_journal(|journal| journal.finish_run(builder.run, ok, now_ms()))?;
+    Ok(Built::Ran(Report { run: builder.run, summary: done, ok, wall_ms, fault, interrupted_by }))
+}
+

@@ -1,0 +1,58 @@
+//! From what was observed to success or a class of failure. Exit code first, then what is on disk.
+
+use crate::base::{FailureKind, RelPath};
+use crate::event::Failure;
+use crate::exec::{Observed, cancelled};
+use crate::plan::{Task, Undeclared};
+use crate::sandbox::End;
+
+/// Paths named in one failure.
+const NAMED_MAX: usize = 20;
+
+/// Why the attempt failed, if it did; and a warning where undeclared files are only dropped.
+///
+/// `undeclared` are the paths written outside the declaration that git does not ignore.
+#[must_use]
+pub fn classify(task: &Task, observed: &Observed, undeclared: &[RelPath]) -> (Option<Failure>, Option<String>) {
+    if let Some(failure) = of_end(task, &observed.exit.end) {
+        return (Some(failure), None);
+    }
+    if !undeclared.is_empty() && task.undeclared == Undeclared::Error {
+        let mut details: Vec<String> = undeclared.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+        if undeclared.len() > NAMED_MAX {
+            details.push(format!("and {} more", undeclared.len() - NAMED_MAX));
+        }
+        let message = "it wrote files it does not declare; name them in `outputs` or `scratch`, or in .gitignore";
+        return (Some(failure(FailureKind::UndeclaredWrite, message.to_owned(), details)), None);
+    }
+    if !observed.missing.is_empty() {
+        let details = observed.missing.iter().map(|pattern| format!("{pattern} is not there")).collect();
+        let message = "it ended well, but did not write all it declares".to_owned();
+        return (Some(failure(FailureKind::MissingOutput, message, details)), None);
+    }
+    let warning = (!undeclared.is_empty() && task.undeclared == Undeclared::Warn).then(|| {
+        let shown: Vec<String> = undeclared.iter().take(3).map(|path| format!("`{path}`")).collect();
+        format!("`{}` wrote {} undeclared files, dropped: {}", task.name, undeclared.len(), shown.join(", "))
+    });
+    (None, warning)
+}
+
+fn failure(kind: FailureKind, message: String, details: Vec<String>) -> Failure {
+    Failure { kind, message, exit_code: None, signal: None, details }
+}
+
+fn of_end(task: &Task, end: &End) -> Option<Failure> {
+    let crash = |message: String| failure(FailureKind::Crash, message, Vec::new());
+    Some(match end {
+        End::Code(0) => return None,
+        End::Code(code) => Failure { exit_code: Some(*code), ..crash(format!("exit {code}")) },
+        End::Signal(signal) => Failure { signal: Some(*signal), ..crash(format!("ended by signal {signal}")) },
+        End::TimedOut => {
+            let limit = task.timeout.map_or_else(String::new, |timeout| format!(" of {timeout}"));
+            failure(FailureKind::Timeout, format!("it ran into its timeout{limit}"), Vec::new())
+        }
+        End::Cancelled => cancelled(),
+        End::OutOfMemory => failure(FailureKind::Oom, "it was killed for want of memory".to_owned(), Vec::new()),
+        End::NotStarted(why) => failure(FailureKind::Spawn, format!("it could not be started: {why}"), Vec::new()),
+    })
+}

@@ -1,0 +1,91 @@
+//! What a run came to: a fold over its events.
+
+use std::collections::BTreeMap;
+
+use crate::base::{ActionKey, TaskName};
+use crate::event::{Event, EventRecord, Failure, Outcome, Usage};
+
+/// How one task ended.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// Its key, where it got as far as having one.
+    pub key: Option<ActionKey>,
+    /// How it counts.
+    pub outcome: Outcome,
+    /// Attempts made.
+    pub attempts: u32,
+    /// What the last one used.
+    pub usage: Usage,
+}
+
+/// The state of a run, from its events so far.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Every settled task.
+    pub settled: BTreeMap<TaskName, Settled>,
+    /// Gates of the plan that are not green, with what they said.
+    pub red_gates: Vec<String>,
+    /// What the cached results had taken, in milliseconds.
+    pub saved_ms: u64,
+    /// Wall time of everything that ran, one after another, in milliseconds.
+    pub work_ms: u64,
+}
+
+impl Summary {
+    /// Takes one event into account.
+    pub fn take(&mut self, record: &EventRecord) {
+        match &record.event {
+            Event::TaskFinished { task, key, outcome, attempts, usage } => {
+                if let Outcome::Cached { saved_ms, .. } = outcome {
+                    self.saved_ms += saved_ms;
+                }
+                self.work_ms += usage.wall_ms;
+                let settled =
+                    Settled { key: *key, outcome: outcome.clone(), attempts: *attempts, usage: *usage };
+                self.settled.insert(task.clone(), settled);
+            }
+            Event::GateJudged { task: None, gate, verdict, .. } if verdict != "passed" && verdict != "skipped" => {
+                self.red_gates.push(gate.to_string());
+            }
+            _ => {}
+        }
+    }
+
+    /// How many tasks ended so.
+    #[must_use]
+    pub fn count(&self, is: impl Fn(&Outcome) -> bool) -> u64 {
+        self.settled.values().filter(|settled| is(&settled.outcome)).count() as u64
+    }
+
+    /// Tasks that ran and were accepted.
+    #[must_use]
+    pub fn ran(&self) -> u64 {
+        self.count(|outcome| matches!(outcome, Outcome::Ran))
+    }
+
+    /// Tasks whose result was in the cache.
+    #[must_use]
+    pub fn cached(&self) -> u64 {
+        self.count(|outcome| matches!(outcome, Outcome::Cached { .. }))
+    }
+
+    /// Red tasks.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.count(|outcome| matches!(outcome, Outcome::Failed(_)))
+    }
+
+    /// Tasks not run because of others.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.count(|outcome| matches!(outcome, Outcome::Skipped { .. }))
+    }
+
+    /// Red tasks with why.
+    pub fn failures(&self) -> impl Iterator<Item = (&TaskName, &Failure)> {
+        self.settled.iter().filter_map(|(task, settled)| match &settled.outcome {
+            Outcome::Failed(failure) => Some((task, failure)),
+            _ => None,
+        })
+    }
+}

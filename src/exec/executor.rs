@@ -1,0 +1,290 @@
+//! One loop that turns every source into one input of the scheduler, then performs its commands.
+//!
+//! ```text
+//! resolved, finished, signals, answers, ticks ──> Scheduler::step ──> resolve, run, preempt, skip, ask
+//!        ^                                                                   │
+//!        └──────────────── messages of what was started <────────────────────┘
+//! ```
+//!
+//! The loop decides nothing: what runs when is the scheduler's. It never blocks: keys are computed on the blocking
+//! pool, processes live in their own futures.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::admission::{Budget, Machine, Slots};
+use super::scheduler::{Command, Ended, Input, Scheduler, SchedulerConfig, SkipReason, TaskSpec};
+use super::work::{EventSink, Fault, Resolved, Tasks, Worked, cancelled, work};
+use crate::base::{ActionKey, TaskName, TaskName as Name};
+use crate::event::{Event, Outcome, Usage};
+use crate::graph::{Graph, TaskIx};
+use crate::sandbox::CancelLevel;
+
+/// How often the machine is looked at while something runs.
+const SAMPLE_EVERY: Duration = Duration::from_millis(250);
+/// How many keys one blocking call computes.
+const RESOLVE_BATCH: usize = 64;
+
+/// Asked before each layer under `--step`. May block.
+pub trait Approver: Send + Sync + 'static {
+    /// Whether these tasks of the layer may run.
+    fn approve(&self, layer: u32, tasks: &[TaskName]) -> bool;
+}
+
+/// What a run is made of.
+pub struct Executor {
+    /// The engine.
+    pub tasks: Arc<dyn Tasks>,
+    /// Who waits for whom.
+    pub graph: Arc<Graph>,
+    /// The tasks asked for, closed over what they need.
+    pub selected: BTreeSet<TaskIx>,
+    /// How they are scheduled.
+    pub config: SchedulerConfig,
+    /// What each task of the graph holds while it runs, in plan order.
+    pub specs: Vec<TaskSpec>,
+    /// The job slots of the machine that several orcas share, and what is left to the rest of the machine in bytes.
+    pub budget: Budget,
+    /// Memory left to the rest of the machine, in bytes.
+    pub reserve_bytes: u64,
+    /// Where events go.
+    pub sink: Arc<dyn EventSink>,
+    /// Asked before each layer.
+    pub approver: Arc<dyn Approver>,
+    /// Milliseconds of a monotonic clock.
+    pub clock_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub struct Ending {
+    /// The world's first failure, if there was one.
+    pub fault: Option<Fault>,
+    /// The signal that interrupted it.
+    pub interrupted_by: Option<i32>,
+}
+
+/// What comes back from what was started.
+enum Message {
+    Resolved(TaskIx, Result<Resolved, Fault>),
+    Answer(bool),
+}
+
+struct Running {
+    cancel: watch::Sender<CancelLevel>,
+    preempted: bool,
+    _slots: Option<Slots>,
+}
+
+struct Loop {
+    executor: Executor,
+    scheduler: Scheduler,
+    running: HashMap<TaskIx, Running>,
+    futures: JoinSet<(TaskIx, Result<Worked, Fault>)>,
+    keys: HashMap<TaskIx, ActionKey>,
+    messages: mpsc::UnboundedSender<Message>,
+    layers: u32,
+    ending: Ending,
+}
+
+impl Executor {
+    /// Runs until every selected task is settled. `signals` brings the numbers of signals orca received: the first
+    /// stops admission and asks what runs to end, the second is immediate.
+    pub async fn run(self, mut signals: mpsc::UnboundedReceiver<i32>) -> Ending {
+        let (messages, mut inbox) = mpsc::unbounded_channel();
+        let layers = self.selected.iter().map(|ix| self.graph.layer(*ix) + 1).max().unwrap_or(0);
+        let scheduler = Scheduler::new(&self.graph, &self.selected, self.config.clone(), self.specs.clone());
+        let mut this = Loop {
+            executor: self,
+            scheduler,
+            running: HashMap::new(),
+            futures: JoinSet::new(),
+            keys: HashMap::new(),
+            messages,
+            layers,
+            ending: Ending::default(),
+        };
+        this.look_at_machine();
+        this.feed(Input::Start);
+        let mut ticks = tokio::time::interval(SAMPLE_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !this.scheduler.is_done() {
+            tokio::select! {
+                biased;
+                Some(signal) = signals.recv() => this.interrupt(signal),
+                Some(message) = inbox.recv() => this.take(message),
+                Some(joined) = this.futures.join_next() => {
+                    let (task, worked) = joined.expect("the work on a task does not panic");
+                    this.finished(task, worked);
+                }
+                _ = ticks.tick() => {
+                    this.look_at_machine();
+                    this.feed(Input::Tick);
+                }
+            }
+        }
+        this.ending
+    }
+}
+
+impl Loop {
+    fn emit(&self, event: Event) {
+        self.executor.sink.emit(event);
+    }
+
+    fn name(&self, task: TaskIx) -> Name {
+        self.executor.tasks.name(task)
+    }
+
+    fn feed(&mut self, input: Input) {
+        let now_ms = (self.executor.clock_ms)();
+        let mut to_resolve = Vec::new();
+        for command in self.scheduler.step(now_ms, input) {
+            match command {
+                Command::Resolve(task) => to_resolve.push(task),
+                Command::Run(task) => self.start(task),
+                Command::Preempt(task) => self.preempt(task),
+                Command::Skip { task, because } => self.skip(task, because),
+                Command::AskLayer { layer, tasks } => self.ask(layer, &tasks),
+                Command::LayerDone(layer) => {
+                    self.emit(Event::LayerFinished { layer: u64::from(layer), of: u64::from(self.layers) });
+                }
+                Command::Done => {}
+            }
+        }
+        for batch in to_resolve.chunks(RESOLVE_BATCH) {
+            self.resolve(batch.to_vec());
+        }
+    }
+
+    /// Keys are computed off the loop, so that a slow disk does not hold up what runs.
+    fn resolve(&self, batch: Vec<TaskIx>) {
+        let (tasks, messages) = (Arc::clone(&self.executor.tasks), self.messages.clone());
+        tokio::task::spawn_blocking(move || {
+            for task in batch {
+                // A loop that is gone wants no answer.
+                let _ = messages.send(Message::Resolved(task, tasks.resolve(task)));
+            }
+        });
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Answer(true) => self.feed(Input::LayerApproved),
+            Message::Answer(false) => self.feed(Input::LayerRefused),
+            Message::Resolved(task, Ok(Resolved::Clean { key, outcome })) => {
+                self.keys.insert(task, key);
+                self.settle(task, outcome, 0, Usage::default());
+                self.feed(Input::Resolved { task, clean: true });
+            }
+            Message::Resolved(task, Ok(Resolved::Dirty { key, because })) => {
+                self.keys.insert(task, key);
+                self.emit(Event::TaskDirty { task: self.name(task), key, because });
+                self.feed(Input::Resolved { task, clean: false });
+            }
+            Message::Resolved(task, Ok(Resolved::Red(failure))) => {
+                self.settle(task, Outcome::Failed(failure), 0, Usage::default());
+                self.feed(Input::Finished { task, ended: Ended::Failed });
+            }
+            Message::Resolved(task, Err(fault)) => self.faulted(task, fault),
+        }
+    }
+
+    fn start(&mut self, task: TaskIx) {
+        let (cancel, receiver) = watch::channel(CancelLevel::None);
+        let cpu = self.executor.specs[task.index()].cpu.max(1);
+        let slots = self.executor.budget.try_acquire(cpu);
+        self.running.insert(task, Running { cancel, preempted: false, _slots: slots });
+        let (tasks, sink) = (Arc::clone(&self.executor.tasks), Arc::clone(&self.executor.sink));
+        let layer = self.executor.graph.layer(task);
+        self.futures.spawn(async move { (task, work(tasks, sink, task, layer, receiver).await) });
+    }
+
+    fn preempt(&mut self, task: TaskIx) {
+        if let Some(running) = self.running.get_mut(&task) {
+            running.preempted = true;
+            // The task may have ended just now; then nobody listens.
+            let _ = running.cancel.send(CancelLevel::Immediate);
+            let message = format!("memory runs out: `{}` is stopped and will run again", self.name(task));
+            self.emit(Event::Notice { warning: true, message });
+        }
+    }
+
+    fn finished(&mut self, task: TaskIx, worked: Result<Worked, Fault>) {
+        let running = self.running.remove(&task).expect("what finishes was running");
+        match worked {
+            Err(fault) => self.faulted(task, fault),
+            Ok(worked) => {
+                let was_stopped = matches!(&worked.outcome, Outcome::Failed(failure) if *failure == cancelled());
+                if running.preempted && was_stopped && self.ending.interrupted_by.is_none() {
+                    self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms: 1_000 } });
+                    return;
+                }
+                let ended = if worked.outcome.is_accepted() { Ended::Accepted } else { Ended::Failed };
+                self.settle(task, worked.outcome, worked.attempts, worked.usage);
+                self.feed(Input::Finished { task, ended });
+            }
+        }
+    }
+
+    /// Reports a task as settled, before any dependent can start.
+    fn settle(&mut self, task: TaskIx, outcome: Outcome, attempts: u32, usage: Usage) {
+        self.executor.tasks.settled(task, &outcome);
+        let key = self.keys.get(&task).copied();
+        self.emit(Event::TaskFinished { task: self.name(task), key, outcome, attempts, usage });
+    }
+
+    fn skip(&mut self, task: TaskIx, because: SkipReason) {
+        let because = match because {
+            SkipReason::RedDep(red) => format!("`{}` is red", self.name(red)),
+            SkipReason::Stopped => "the build stopped before".to_owned(),
+        };
+        self.settle(task, Outcome::Skipped { because }, 0, Usage::default());
+    }
+
+    /// The world failed: nothing more starts, what runs may finish.
+    fn faulted(&mut self, task: TaskIx, fault: Fault) {
+        let failure = crate::event::Failure {
+            kind: crate::base::FailureKind::Spawn,
+            message: fault.0.clone(),
+            exit_code: None,
+            signal: None,
+            details: Vec::new(),
+        };
+        self.ending.fault.get_or_insert(fault);
+        self.settle(task, Outcome::Failed(failure), 0, Usage::default());
+        self.feed(Input::Finished { task, ended: Ended::Failed });
+        self.feed(Input::Interrupt);
+    }
+
+    fn interrupt(&mut self, signal: i32) {
+        let again = self.ending.interrupted_by.is_some();
+        self.ending.interrupted_by.get_or_insert(signal);
+        let level = if again { CancelLevel::Immediate } else { CancelLevel::Graceful };
+        for running in self.running.values() {
+            // A task that just ended does not listen any more.
+            let _ = running.cancel.send(level);
+        }
+        if !again {
+            self.feed(Input::Interrupt);
+        }
+    }
+
+    fn ask(&self, layer: u32, tasks: &[TaskIx]) {
+        let names: Vec<Name> = tasks.iter().map(|task| self.name(*task)).collect();
+        let (approver, messages) = (Arc::clone(&self.executor.approver), self.messages.clone());
+        tokio::task::spawn_blocking(move || {
+            // A loop that is gone wants no answer.
+            let _ = messages.send(Message::Answer(approver.approve(layer, &names)));
+        });
+    }
+
+    fn look_at_machine(&mut self) {
+        let machine = Machine::sample(self.executor.reserve_bytes);
+        self.feed(Input::Sample(machine));
+    }
+}
