@@ -17,4 +17,5 @@ pub mod event;
 pub mod graph;
 pub mod key;
 pub mod plan;
+pub mod store;
 pub mod sys;

@@ -1,1 +1,3 @@
 //! The one place where unix shows: what the platform does, in safe calls. A port starts here.
+
+pub mod beneath;

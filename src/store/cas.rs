@@ -1,0 +1,328 @@
+//! Blobs by digest: `cas/ab/<64 hex digits>`, one plain read-only file each. A blob gets its name only after its bytes
+//! are on the disk, and its bytes are hashed whenever they are read, so a torn, damaged or foreign file under a blob's
+//! name is a miss, never content. Blobs are copied out and never linked: nothing done to a workspace reaches the cache.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rayon::prelude::*;
+
+use super::root::temp_name;
+use super::warnings::{Trouble, Warnings};
+use super::{Root, StoreError, clock, stream};
+use crate::base::{BlobDigest, Entry, RelPath, Tree};
+use crate::sys::beneath::{self, Access, FileKind, FileStat};
+
+/// The mode of a blob: to be read, by anyone who gets into the cache at all.
+const BLOB_MODE: u32 = 0o444;
+/// From this many blobs on, one sync of the file system is cheaper than one per file.
+const BATCH_BLOBS_MIN: usize = 16;
+/// A blob's time of last use is brought up to date when it is older than this.
+const TOUCH_AFTER_MS: i64 = 60 * 60 * 1000;
+
+/// The directories of blobs and of temporary files in one cache directory.
+#[derive(Debug)]
+pub(super) struct Cas {
+    pub(super) root: Root,
+    pub(super) cas: OwnedFd,
+    pub(super) temp: Option<OwnedFd>,
+    pub(super) damaged: RelPath,
+}
+
+/// A blob that is written but has no name yet. Dropped without one, its bytes go away.
+struct Unnamed<'a> {
+    cas: &'a Cas,
+    temp: String,
+    file: File,
+    digest: BlobDigest,
+    size_bytes: u64,
+    named: bool,
+}
+
+impl Drop for Unnamed<'_> {
+    fn drop(&mut self) {
+        if let (false, Some(dir)) = (self.named, &self.cas.temp) {
+            // What stays is a leftover that gc removes.
+            let _ = beneath::unlink(dir.as_fd(), self.temp.as_ref());
+        }
+    }
+}
+
+impl Cas {
+    /// Opens `cas/` and `tmp/` of a cache directory, making them where `writable`.
+    pub(super) fn open(root: Root, writable: bool) -> Result<Self, StoreError> {
+        let path = |text| RelPath::new(text).expect("a plain name");
+        let (cas, temp) = (path("cas"), path("tmp"));
+        if writable {
+            root.create_dir_all(&cas)?;
+            root.create_dir_all(&temp)?;
+        }
+        let open = |dir: &RelPath| {
+            beneath::open_dir(root.fd(), dir.as_str(), Access::Read).map_err(|source| root.error("open", dir, source))
+        };
+        let (cas, temp) = (open(&cas)?, if writable { Some(open(&temp)?) } else { None });
+        Ok(Self { root, cas, temp, damaged: path("damaged") })
+    }
+
+    /// Whether a file of this name is there. Its content is judged when it is read.
+    pub(super) fn has(&self, digest: &BlobDigest) -> bool {
+        let path = blob_path(digest);
+        let Ok(shard) = self.shard(&path) else { return false };
+        match beneath::lstat(shard.as_fd(), &path.name) {
+            Ok(Some(stat)) if stat.kind == FileKind::File => {
+                count_use(&shard, &path, &stat);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn put_bytes(&self, bytes: &[u8]) -> Result<BlobDigest, StoreError> {
+        let digest = BlobDigest::of(bytes);
+        if !self.has(&digest) {
+            let unnamed = self.write(|mut file| file.write_all(bytes).map(|()| (digest, bytes.len() as u64)))?;
+            self.sync_and_name(vec![unnamed])?;
+        }
+        Ok(digest)
+    }
+
+    pub(super) fn put_file(&self, from: &Root, path: &RelPath) -> Result<(BlobDigest, u64), StoreError> {
+        let (file, stat) = from.open_file(path)?;
+        let (digest, size_bytes) =
+            stream::digest(&file, stat.size_bytes).map_err(|source| from.error("read", path, source))?;
+        if self.has(&digest) {
+            return Ok((digest, size_bytes));
+        }
+        // The copy is hashed again, as it was written: the file may have changed in between.
+        let copied = self.copy_in(from, path)?;
+        let answer = (copied.digest, copied.size_bytes);
+        self.sync_and_name(vec![copied])?;
+        Ok(answer)
+    }
+
+    /// Takes in every file of `tree` that is not here yet. A file that is not what `tree` says is
+    /// [`StoreError::Changed`], and then nothing of the tree has got a name.
+    pub(super) fn ingest(&self, from: &Root, tree: &Tree) -> Result<(), StoreError> {
+        let mut wanted: BTreeMap<&BlobDigest, &RelPath> = BTreeMap::new();
+        for (path, entry) in tree {
+            if let Entry::File { digest, .. } = entry {
+                wanted.entry(digest).or_insert(path);
+            }
+        }
+        let copied: Vec<Result<Unnamed<'_>, StoreError>> = wanted
+            .into_par_iter()
+            .filter(|(digest, _)| !self.has(digest))
+            .map(|(digest, path)| match self.copy_in(from, path)? {
+                copied if copied.digest == *digest => Ok(copied),
+                _ => Err(StoreError::Changed { path: path.clone() }),
+            })
+            .collect();
+        self.sync_and_name(copied.into_iter().collect::<Result<_, _>>()?)
+    }
+
+    /// The bytes of a blob, if they are here and right.
+    pub(super) fn read(&self, digest: &BlobDigest, warnings: &Warnings) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((mut file, size_bytes)) = self.open_blob(digest, warnings)? else { return Ok(None) };
+        let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0).min(1 << 30));
+        file.read_to_end(&mut bytes).map_err(|source| self.blob_error("read", digest, source))?;
+        if BlobDigest::of(&bytes) == *digest {
+            return Ok(Some(bytes));
+        }
+        self.take_out(digest, warnings)?;
+        Ok(None)
+    }
+
+    /// Copies a blob to a path, hashing what was written before it gets its name. `false` is a miss.
+    pub(super) fn copy_to(
+        &self,
+        digest: &BlobDigest,
+        to: &Root,
+        path: &RelPath,
+        executable: bool,
+        warnings: &Warnings,
+    ) -> Result<bool, StoreError> {
+        let Some((blob, size_bytes)) = self.open_blob(digest, warnings)? else { return Ok(false) };
+        let placed = to.place(path, executable, |file| {
+            let (copied, _) =
+                stream::copy(&blob, file, size_bytes).map_err(|source| to.error("write", path, source))?;
+            Ok(copied == *digest)
+        })?;
+        if !placed {
+            self.take_out(digest, warnings)?;
+        }
+        Ok(placed)
+    }
+
+    /// Opens a blob to be read and hashed; counts its use. `None`, with a warning, if there is no such file.
+    pub(super) fn open_blob(
+        &self,
+        digest: &BlobDigest,
+        warnings: &Warnings,
+    ) -> Result<Option<(File, u64)>, StoreError> {
+        let path = blob_path(digest);
+        let opened = self.shard(&path).and_then(|shard| {
+            let (file, stat) = beneath::open_file(shard.as_fd(), &path.name)?;
+            count_use(&shard, &path, &stat);
+            Ok((file, stat.size_bytes))
+        });
+        match opened {
+            Ok(blob) => Ok(Some(blob)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound => {
+                    warnings.count(Trouble::MissingBlob, digest.short());
+                    Ok(None)
+                }
+                // A link, a pipe, a directory: whatever it is, it is no blob.
+                io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => {
+                    self.take_out(digest, warnings)?;
+                    Ok(None)
+                }
+                _ if beneath::is_link_refusal(&error) => {
+                    self.take_out(digest, warnings)?;
+                    Ok(None)
+                }
+                _ => Err(self.blob_error("read", digest, error)),
+            },
+        }
+    }
+
+    /// Takes what stands under a blob's name out of the way: a file or link is removed, a directory, which orca never
+    /// made, is moved to `damaged/`. In a cache that may not be written it stays, and stays a miss.
+    pub(super) fn take_out(&self, digest: &BlobDigest, warnings: &Warnings) -> Result<(), StoreError> {
+        warnings.count(Trouble::DamagedBlob, digest.short());
+        let path = blob_path(digest);
+        if self.temp.is_none() {
+            return Ok(());
+        }
+        let removed = match self.shard(&path) {
+            Ok(shard) => match beneath::unlink(shard.as_fd(), path.name.as_ref()) {
+                Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                    self.move_to_damaged(shard.as_fd(), &path.name)
+                }
+                other => other.map(drop),
+            },
+            // The shard itself is no directory.
+            Err(_) => self.move_to_damaged(self.cas.as_fd(), &path.shard),
+        };
+        match removed.map_err(|source| self.blob_error("remove", digest, source)) {
+            Err(error) if !error.is_unwritable() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a blob; `false` if it was not there.
+    pub(super) fn remove(&self, digest: &BlobDigest) -> Result<bool, StoreError> {
+        let path = blob_path(digest);
+        let removed = self.shard(&path).and_then(|shard| beneath::unlink(shard.as_fd(), path.name.as_ref()));
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            other => other.map_err(|source| self.blob_error("remove", digest, source)),
+        }
+    }
+
+    fn move_to_damaged(&self, dir: std::os::fd::BorrowedFd<'_>, name: &str) -> io::Result<()> {
+        let damaged = beneath::make_dirs(self.root.fd(), self.damaged.as_str())?;
+        let aside = format!("{name}{}", temp_name());
+        match beneath::rename_to_free(dir, name.as_ref(), damaged.as_fd(), aside.as_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    fn copy_in(&self, from: &Root, path: &RelPath) -> Result<Unnamed<'_>, StoreError> {
+        let (file, stat) = from.open_file(path)?;
+        self.write(|temp| stream::copy(&file, temp, stat.size_bytes))
+    }
+
+    /// Writes a temporary file; `fill` answers the digest and length of what it wrote.
+    fn write(&self, fill: impl FnOnce(&File) -> io::Result<(BlobDigest, u64)>) -> Result<Unnamed<'_>, StoreError> {
+        let failed = |source| StoreError::io("write into", self.root.path(), source);
+        let dir = self.temp.as_ref().ok_or_else(|| failed(io::ErrorKind::ReadOnlyFilesystem.into()))?;
+        let temp = temp_name();
+        let file = beneath::create_file(dir.as_fd(), &temp).map_err(failed)?;
+        let digest = BlobDigest::from_bytes([0; 32]);
+        let mut unnamed = Unnamed { cas: self, temp, file, digest, size_bytes: 0, named: false };
+        (unnamed.digest, unnamed.size_bytes) = fill(&unnamed.file).map_err(failed)?;
+        beneath::set_mode(&unnamed.file, BLOB_MODE).map_err(failed)?;
+        Ok(unnamed)
+    }
+
+    /// Makes the bytes durable, then gives the blobs their names, then makes the names durable.
+    fn sync_and_name(&self, mut blobs: Vec<Unnamed<'_>>) -> Result<(), StoreError> {
+        let failed = |source| StoreError::io("write into", self.root.path(), source);
+        let batch = blobs.len() >= BATCH_BLOBS_MIN;
+        if batch {
+            beneath::sync_file_system(&self.cas).map_err(failed)?;
+        } else {
+            blobs.par_iter().try_for_each(|blob| beneath::sync(&blob.file)).map_err(failed)?;
+        }
+        let mut shards: BTreeMap<String, OwnedFd> = BTreeMap::new();
+        for blob in &mut blobs {
+            let path = blob_path(&blob.digest);
+            let shard = match shards.remove(&path.shard) {
+                Some(shard) => shard,
+                None => self.make_shard(&path)?,
+            };
+            let dir = self.temp.as_ref().expect("INVARIANT: a temporary file was made there");
+            match beneath::rename(dir.as_fd(), blob.temp.as_ref(), shard.as_fd(), path.name.as_ref()) {
+                Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                    self.move_to_damaged(shard.as_fd(), &path.name).map_err(failed)?;
+                    beneath::rename(dir.as_fd(), blob.temp.as_ref(), shard.as_fd(), path.name.as_ref())
+                }
+                other => other,
+            }
+            .map_err(failed)?;
+            blob.named = true;
+            shards.insert(path.shard, shard);
+        }
+        if batch {
+            return beneath::sync_file_system(&self.cas).map_err(failed);
+        }
+        shards.values().try_for_each(beneath::sync).map_err(failed)
+    }
+
+    pub(super) fn shard(&self, path: &BlobPath) -> io::Result<OwnedFd> {
+        beneath::open_child_dir(self.cas.as_fd(), &path.shard, Access::Read)
+    }
+
+    fn make_shard(&self, path: &BlobPath) -> Result<OwnedFd, StoreError> {
+        let failed = |source| StoreError::io("write into", self.root.path(), source);
+        match self.shard(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory || beneath::is_link_refusal(&error) => {
+                self.move_to_damaged(self.cas.as_fd(), &path.shard).map_err(failed)?;
+            }
+            other => return other.map_err(failed),
+        }
+        drop(beneath::make_dirs(self.cas.as_fd(), &path.shard).map_err(failed)?);
+        beneath::sync(&self.cas).map_err(failed)?;
+        self.shard(path).map_err(failed)
+    }
+
+    fn blob_error(&self, op: &'static str, digest: &BlobDigest, source: io::Error) -> StoreError {
+        let path = blob_path(digest);
+        StoreError::io(op, self.root.path().join("cas").join(path.shard).join(path.name), source)
+    }
+}
+
+/// Dates a blob as used now, unless it was lately.
+fn count_use(shard: &OwnedFd, path: &BlobPath, stat: &FileStat) {
+    let last_used_ms = stat.mtime_ns / 1_000_000;
+    if clock::now_ms().saturating_sub(last_used_ms) > TOUCH_AFTER_MS {
+        // A cache that may not be written keeps its times; gc cannot run there either.
+        let _ = beneath::touch(shard.as_fd(), &path.name);
+    }
+}
+
+/// Where a blob lies within `cas/`.
+pub(super) struct BlobPath {
+    pub(super) shard: String,
+    pub(super) name: String,
+}
+
+pub(super) fn blob_path(digest: &BlobDigest) -> BlobPath {
+    let name = digest.to_hex();
+    BlobPath { shard: name[..2].to_owned(), name }
+}

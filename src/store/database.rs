@@ -1,0 +1,283 @@
+//! An SQLite file of one known format. What is there and is not that format, another program's file, a newer orca's, or
+//! garbage, is set aside under another name with one warning, and a fresh one takes its place.
+//!
+//! WAL with `synchronous = FULL`: a transaction that was committed is there after a power loss, readers do not wait for
+//! the writer, and several processes share the file. Opening and setting aside happen under a lock file, so that two
+//! processes never make or move the same database at once.
+#![expect(clippy::disallowed_methods, reason = "SQLite takes paths; here they are made, checked and moved")]
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::StoreError;
+use crate::sys::beneath;
+
+/// "orca" in ASCII: tells orca's databases from any other SQLite file.
+const APPLICATION_ID: i32 = 0x6f72_6361;
+/// How long one process waits for another one's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a database of orca looks like.
+#[derive(Debug)]
+pub(super) struct Format {
+    /// `PRAGMA user_version`; raised whenever the schema changes.
+    pub version: i32,
+    /// The tables, as SQL.
+    pub schema: &'static str,
+}
+
+/// A connection to a database of orca, shared by the threads of this process.
+#[derive(Debug)]
+pub(super) struct Database {
+    path: PathBuf,
+    format: &'static Format,
+    read_only: bool,
+    open: Mutex<Opened>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    connection: Connection,
+    /// Device and inode of the file the connection has open.
+    identity: Option<(u64, u64)>,
+}
+
+/// Why a database could not be used as it is.
+enum Unusable {
+    /// Not a database of this format: to be set aside.
+    Foreign(String),
+    /// The system's or SQLite's fault.
+    Failed(StoreError),
+}
+
+impl Database {
+    /// Opens or makes the database. The second value is the warning if something was set aside.
+    pub(super) fn open(path: &Path, format: &'static Format) -> Result<(Self, Option<String>), StoreError> {
+        let _lock = lock_beside(path)?;
+        let (opened, warning) = open_or_replace(path, format)?;
+        let database = Self { path: path.to_owned(), format, read_only: false, open: Mutex::new(opened) };
+        Ok((database, warning))
+    }
+
+    /// Opens the database to look only: writes nothing, not even its shared-memory file where no other process has it
+    /// open. `None` if there is none or it is not of this format.
+    pub(super) fn open_read_only(path: &Path, format: &'static Format) -> Result<Option<Self>, StoreError> {
+        match std::fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::io("open", path, error)),
+        }
+        match connect_to_look(path, format) {
+            Ok(connection) => {
+                let open = Mutex::new(Opened { connection, identity: None });
+                Ok(Some(Self { path: path.to_owned(), format, read_only: true, open }))
+            }
+            Err(Unusable::Foreign(_)) => Ok(None),
+            Err(Unusable::Failed(error)) => Err(error),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Opened> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs queries that only read.
+    pub(super) fn read<T>(
+        &self,
+        op: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        work(&self.lock().connection).map_err(|source| StoreError::database(op, &self.path, source))
+    }
+
+    /// Runs one transaction; all of it happens, durably, or nothing.
+    pub(super) fn write<T>(
+        &self,
+        op: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut opened = self.lock();
+        let run = || {
+            let transaction = opened.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let answer = work(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
+        };
+        run().map_err(|source| StoreError::database(op, &self.path, source))
+    }
+
+    /// Sets a database that turned out to be damaged aside and goes on with a fresh one; answers the warning. If another
+    /// process has done so already, goes on with that one's.
+    pub(super) fn replace_damaged(&self) -> Result<Option<String>, StoreError> {
+        if self.read_only {
+            return Ok(None);
+        }
+        let mut opened = self.lock();
+        let _lock = lock_beside(&self.path)?;
+        let mut warning = None;
+        if opened.identity.is_some() && opened.identity == identity_of(&self.path) {
+            opened.connection =
+                Connection::open_in_memory().map_err(|source| StoreError::database("replace", &self.path, source))?;
+            warning = Some(set_aside(&self.path, "is damaged")?);
+        }
+        let (fresh, another) = open_or_replace(&self.path, self.format)?;
+        *opened = fresh;
+        Ok(warning.or(another))
+    }
+}
+
+/// Whether SQLite says that the file itself is broken.
+pub(super) fn is_damage(error: &StoreError) -> bool {
+    matches!(error, StoreError::Database { source, .. }
+        if matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)))
+}
+
+fn open_or_replace(path: &Path, format: &'static Format) -> Result<(Opened, Option<String>), StoreError> {
+    let mut warning = None;
+    loop {
+        match connect(path, format) {
+            Ok(connection) => return Ok((Opened { connection, identity: identity_of(path) }, warning)),
+            Err(Unusable::Foreign(reason)) if warning.is_none() => warning = Some(set_aside(path, &reason)?),
+            Err(Unusable::Foreign(reason)) => {
+                let source = std::io::Error::other(reason);
+                return Err(StoreError::Io { op: "make", path: path.to_owned(), source });
+            }
+            Err(Unusable::Failed(error)) => return Err(error),
+        }
+    }
+}
+
+fn connect(path: &Path, format: &'static Format) -> Result<Connection, Unusable> {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_file() => return Err(Unusable::Foreign("is not a regular file".into())),
+        _ => {}
+    }
+    let failed = |source| unusable(path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    configure(&connection).map_err(failed)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    if is_blank(&transaction).map_err(failed)? {
+        let stamp = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", format.version);
+        transaction.execute_batch(format.schema).and_then(|()| transaction.execute_batch(&stamp)).map_err(failed)?;
+    }
+    check_format(&transaction, format, path)?;
+    transaction.commit().map_err(failed)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Content read from a damaged or foreign file never runs code of the schema.
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+fn connect_to_look(path: &Path, format: &'static Format) -> Result<Connection, Unusable> {
+    let failed = |source| unusable(path, source);
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = if sibling(path, "-wal").exists() {
+        Connection::open_with_flags(path, flags).map_err(failed)?
+    } else {
+        // Nobody has it open: `immutable` reads the one file and makes no others.
+        flags |= OpenFlags::SQLITE_OPEN_URI;
+        Connection::open_with_flags(immutable_uri(path), flags).map_err(failed)?
+    };
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    check_format(&connection, format, path)?;
+    Ok(connection)
+}
+
+/// `file:` and the path with everything escaped that a URI reads otherwise.
+fn immutable_uri(path: &Path) -> String {
+    let mut uri = String::from("file:");
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(byte)),
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri + "?immutable=1"
+}
+
+fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+}
+
+fn check_format(connection: &Connection, format: &Format, path: &Path) -> Result<(), Unusable> {
+    let number = |pragma: &str| {
+        connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0)).map_err(|e| unusable(path, e))
+    };
+    match (number("application_id")?, number("user_version")?) {
+        (APPLICATION_ID, version) if version == format.version => Ok(()),
+        (APPLICATION_ID, version) => {
+            let known = format.version;
+            Err(Unusable::Foreign(format!("has format {version}, and this orca knows format {known}")))
+        }
+        _ => Err(Unusable::Foreign("is a database of another program".into())),
+    }
+}
+
+fn unusable(path: &Path, source: rusqlite::Error) -> Unusable {
+    match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => Unusable::Foreign("is no database".into()),
+        Some(ErrorCode::DatabaseCorrupt) => Unusable::Foreign("is damaged".into()),
+        _ => Unusable::Failed(StoreError::database("open", path, source)),
+    }
+}
+
+/// Renames the database and its companions; answers the warning.
+fn set_aside(path: &Path, reason: &str) -> Result<String, StoreError> {
+    let aside = (1u32..)
+        .map(|number| sibling(path, &format!(".set-aside-{number}")))
+        .find(|candidate| std::fs::symlink_metadata(candidate).is_err())
+        .expect("some number is free");
+    std::fs::rename(path, &aside).map_err(|source| StoreError::io("set aside", path, source))?;
+    for companion in ["-wal", "-shm", "-journal"] {
+        // A log left behind would be replayed into the fresh database.
+        match std::fs::rename(sibling(path, companion), sibling(&aside, companion)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::io("set aside", sibling(path, companion), error));
+            }
+            _ => {}
+        }
+    }
+    Ok(format!("`{}` {reason}; it was set aside as `{}`, and a fresh one is used", path.display(), aside.display()))
+}
+
+fn sibling(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn identity_of(path: &Path) -> Option<(u64, u64)> {
+    let file = File::open(path).ok()?;
+    let stat = beneath::fstat(&file).ok()?;
+    Some((stat.dev, stat.inode))
+}
+
+/// Holds the lock under which the database is opened, made and set aside. It goes away with the file.
+fn lock_beside(path: &Path) -> Result<File, StoreError> {
+    let lock_path = sibling(path, ".lock");
+    let failed = |source| StoreError::io("lock", &lock_path, source);
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = beneath::open_root(dir).map_err(failed)?;
+    let name = lock_path.file_name().and_then(|name| name.to_str()).expect("databases have plain names");
+    let file = beneath::open_lock_file(std::os::fd::AsFd::as_fd(&dir), name).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
+}

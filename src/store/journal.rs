@@ -1,0 +1,253 @@
+//! What happened in a project: every run with its events, and how long tasks take. One SQLite file, `.orca/journal.db`;
+//! runs are appended, and the oldest are dropped. The same file holds what orca knows of each task and what it put into
+//! the project (`ledger.rs`).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::StoreError;
+use super::database::{Database, Format, is_damage};
+use super::warnings::{Trouble, Warnings};
+use crate::base::TaskName;
+use crate::event::{Event, EventRecord, Outcome, RunId};
+
+/// Raised whenever a table changes, or what one of its columns holds.
+static FORMAT: Format = Format {
+    version: 1,
+    schema: "
+        CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, started_ms INTEGER NOT NULL, args TEXT NOT NULL,
+            ended_ms INTEGER, ok INTEGER);
+        CREATE TABLE events (run INTEGER NOT NULL, number INTEGER NOT NULL, body TEXT NOT NULL,
+            PRIMARY KEY (run, number)) WITHOUT ROWID;
+        CREATE TABLE walls (id INTEGER PRIMARY KEY AUTOINCREMENT, task TEXT NOT NULL, wall_ms INTEGER NOT NULL);
+        CREATE INDEX walls_by_task ON walls (task, id);
+        CREATE TABLE tasks (name TEXT PRIMARY KEY, key BLOB NOT NULL, accepted INTEGER NOT NULL, outcome TEXT NOT NULL,
+            run INTEGER NOT NULL, log BLOB, is_agent INTEGER NOT NULL, description BLOB NOT NULL) WITHOUT ROWID;
+        CREATE TABLE published (path TEXT PRIMARY KEY, task TEXT NOT NULL, entry TEXT NOT NULL, old TEXT,
+            pending INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE INDEX published_by_task ON published (task);
+    ",
+};
+
+/// Runs that are kept with their events.
+const RUNS_MAX: u64 = 200;
+/// Wall times that are kept per task: what an estimate is the median of.
+const WALLS_MAX: usize = 5;
+
+/// A run as the journal has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRecord {
+    /// Its number.
+    pub id: RunId,
+    /// When it began, in milliseconds since the epoch.
+    pub started_ms: u64,
+    /// The command line, without the program.
+    pub args: Vec<String>,
+    /// When it ended; `None` while it runs, and for ever if it was killed.
+    pub ended_ms: Option<u64>,
+    /// Whether everything asked for was good; `None` where it did not end.
+    pub ok: Option<bool>,
+}
+
+/// The journal of one project. Shared by threads.
+#[derive(Debug)]
+pub struct Journal {
+    database: Database,
+    warnings: Warnings,
+}
+
+impl Journal {
+    /// Opens `journal.db` in `dir`, making it if need be. One of an unknown format, or damaged, is set aside.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let (database, warning) = Database::open(&dir.join("journal.db"), &FORMAT)?;
+        let warnings = Warnings::default();
+        if let Some(warning) = warning {
+            warnings.say(warning);
+        }
+        Ok(Self { database, warnings })
+    }
+
+    /// Opens the journal to look only, and writes nothing; `None` if there is none of this format. Every call that
+    /// writes is then an error.
+    pub fn open_readonly(dir: &Path) -> Result<Option<Self>, StoreError> {
+        let database = Database::open_read_only(&dir.join("journal.db"), &FORMAT)?;
+        Ok(database.map(|database| Self { database, warnings: Warnings::default() }))
+    }
+
+    /// What the journal had to say since this was last asked.
+    #[must_use]
+    pub fn take_warnings(&self) -> Vec<String> {
+        self.warnings.take()
+    }
+
+    /// Begins a run, and drops the oldest ones.
+    pub fn begin_run(&self, args: &[String], at_ms: u64) -> Result<RunId, StoreError> {
+        let args = serde_json::to_string(args).expect("strings are plain data");
+        self.write("begin a run in", |connection| {
+            connection.execute("INSERT INTO runs (started_ms, args) VALUES (?1, ?2)", params![signed(at_ms), args])?;
+            let id = unsigned(connection.last_insert_rowid());
+            let oldest = signed((id + 1).saturating_sub(RUNS_MAX));
+            connection.execute("DELETE FROM events WHERE run < ?1", [oldest])?;
+            connection.execute("DELETE FROM runs WHERE id < ?1", [oldest])?;
+            Ok(RunId(id))
+        })
+    }
+
+    /// Appends events, all or none, in one transaction. The wall time of a task that ran and was accepted counts for
+    /// its estimate.
+    pub fn append(&self, events: &[EventRecord]) -> Result<(), StoreError> {
+        self.write("append to", |connection| {
+            for record in events {
+                append_event(connection, record)?;
+                if let Event::TaskFinished { task, outcome: Outcome::Ran, usage, .. } = &record.event {
+                    append_wall(connection, task, usage.wall_ms)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends a run.
+    pub fn finish_run(&self, run: RunId, ok: bool, at_ms: u64) -> Result<(), StoreError> {
+        self.write("end a run in", |connection| {
+            let sql = "UPDATE runs SET ended_ms = ?2, ok = ?3 WHERE id = ?1";
+            connection.execute(sql, params![signed(run.0), signed(at_ms), ok]).map(drop)
+        })
+    }
+
+    /// The newest runs, newest first.
+    pub fn runs(&self, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT id, started_ms, args, ended_ms, ok FROM runs ORDER BY id DESC LIMIT ?1";
+            let mut statement = connection.prepare_cached(sql)?;
+            let runs = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], run_of)?;
+            runs.collect()
+        })
+    }
+
+    /// The newest run.
+    pub fn last_run(&self) -> Result<Option<RunRecord>, StoreError> {
+        Ok(self.runs(1)?.pop())
+    }
+
+    /// What happened in a run, in order. Events that cannot be read are left out, with a warning.
+    pub fn events(&self, run: RunId) -> Result<Vec<EventRecord>, StoreError> {
+        let bodies: Vec<String> = self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT body FROM events WHERE run = ?1 ORDER BY number")?;
+            let bodies = statement.query_map([signed(run.0)], |row| row.get(0))?;
+            bodies.collect()
+        })?;
+        let events = bodies.iter().filter_map(|body| match serde_json::from_str(body) {
+            Ok(event) => Some(event),
+            Err(_) => self.damaged(format!("an event of run {run}")),
+        });
+        Ok(events.collect())
+    }
+
+    /// What a task is expected to take: the median of its last successful runs.
+    pub fn estimate_ms(&self, task: &TaskName) -> Result<Option<u64>, StoreError> {
+        let walls: Vec<i64> = self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT wall_ms FROM walls WHERE task = ?1")?;
+            let walls = statement.query_map([task.as_str()], |row| row.get(0))?;
+            walls.collect()
+        })?;
+        Ok(median(walls))
+    }
+
+    /// [`Journal::estimate_ms`] of every task that has one.
+    pub fn all_estimates(&self) -> Result<BTreeMap<TaskName, u64>, StoreError> {
+        let rows: Vec<(String, i64)> = self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT task, wall_ms FROM walls")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })?;
+        let mut walls: BTreeMap<TaskName, Vec<i64>> = BTreeMap::new();
+        for (task, wall_ms) in rows {
+            if let Ok(task) = TaskName::new(&task) {
+                walls.entry(task).or_default().push(wall_ms);
+            }
+        }
+        Ok(walls.into_iter().filter_map(|(task, walls)| Some((task, median(walls)?))).collect())
+    }
+
+    pub(super) fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.healing(|| self.database.read("read", &work))
+    }
+
+    pub(super) fn write<T>(
+        &self,
+        op: &'static str,
+        work: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.healing(|| self.database.write(op, &work))
+    }
+
+    fn healing<T>(&self, work: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match work() {
+            Err(error) if is_damage(&error) => {
+                if let Some(warning) = self.database.replace_damaged()? {
+                    self.warnings.say(warning);
+                }
+                work()
+            }
+            other => other,
+        }
+    }
+
+    /// Counts a row that cannot be read, and stands for it.
+    pub(super) fn damaged<T>(&self, what: String) -> Option<T> {
+        self.warnings.count(Trouble::DamagedRow, format!("{what} in `{}`", self.database.path().display()));
+        None
+    }
+}
+
+fn append_event(connection: &Connection, record: &EventRecord) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO events (run, number, body)
+        VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM events WHERE run = ?1), ?2)";
+    let body = serde_json::to_string(record).expect("an event is plain data");
+    connection.prepare_cached(sql)?.execute(params![signed(record.run.0), body]).map(drop)
+}
+
+fn append_wall(connection: &Connection, task: &TaskName, wall_ms: u64) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO walls (task, wall_ms) VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![task.as_str(), signed(wall_ms)])?;
+    let sql = "DELETE FROM walls WHERE task = ?1
+        AND id NOT IN (SELECT id FROM walls WHERE task = ?1 ORDER BY id DESC LIMIT ?2)";
+    connection.prepare_cached(sql)?.execute(params![task.as_str(), WALLS_MAX as i64]).map(drop)
+}
+
+fn run_of(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
+    Ok(RunRecord {
+        id: RunId(unsigned(row.get(0)?)),
+        started_ms: unsigned(row.get(1)?),
+        args: serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default(),
+        ended_ms: row.get::<_, Option<i64>>(3)?.map(unsigned),
+        ok: row.get(4)?,
+    })
+}
+
+fn median(mut walls: Vec<i64>) -> Option<u64> {
+    walls.sort_unstable();
+    walls.get(walls.len() / 2).copied().map(unsigned)
+}
+
+/// SQLite's integers are signed; nothing counted here comes near their end.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// The one row, or none.
+pub(super) fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    key: &str,
+    row: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    connection.prepare_cached(sql)?.query_row([key], row).optional()
+}

@@ -1,0 +1,257 @@
+//! The journal's second half: the last state of each task, and what orca put into the project, path by path. The
+//! second is what makes publishing safe to kill: paths are marked *pending*, durably, before the first file is written,
+//! with what was on disk before, so the next build can tell an unfinished publish from an edit.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use rusqlite::{Connection, Row, params};
+
+use super::StoreError;
+use super::journal::{Journal, one, signed, unsigned};
+use crate::base::{ActionKey, BlobDigest, Entry, RelPath, TaskName};
+use crate::event::RunId;
+
+/// zstd's level for descriptions: they repeat themselves, and are written once per run of a task.
+const DESCRIPTION_LEVEL: i32 = 3;
+/// The longest description that is read back.
+const DESCRIPTION_BYTES_MAX: u64 = 256 << 20;
+
+/// The last state of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskRecord {
+    /// The key it last ran or was reused under.
+    pub key: ActionKey,
+    /// The text of its context: what `orca explain` compares with.
+    pub description: String,
+    /// Whether its result was accepted.
+    pub accepted: bool,
+    /// How it ended, in a word.
+    pub outcome: String,
+    /// In which run.
+    pub run: RunId,
+    /// Its log.
+    pub log: Option<BlobDigest>,
+    /// Whether its body is a prompt.
+    pub is_agent: bool,
+}
+
+/// A [`TaskRecord`] without its description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskSummary {
+    /// The key it last ran or was reused under.
+    pub key: ActionKey,
+    /// Whether its result was accepted.
+    pub accepted: bool,
+    /// How it ended, in a word.
+    pub outcome: String,
+    /// In which run.
+    pub run: RunId,
+    /// Its log.
+    pub log: Option<BlobDigest>,
+    /// Whether its body is a prompt.
+    pub is_agent: bool,
+}
+
+/// A path that orca put into the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The task it belongs to.
+    pub task: TaskName,
+    /// What orca wrote.
+    pub entry: Entry,
+    /// Whether orca was still at it when it last wrote the journal.
+    pub pending: bool,
+}
+
+/// A path whose publishing began and did not end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingPublish {
+    /// The task it belongs to.
+    pub task: TaskName,
+    /// The path.
+    pub path: RelPath,
+    /// What was to be written.
+    pub new: Entry,
+    /// What was there before.
+    pub old: Option<Entry>,
+}
+
+impl Journal {
+    /// The last state of a task.
+    pub fn task(&self, task: &TaskName) -> Result<Option<TaskRecord>, StoreError> {
+        let sql = "SELECT key, accepted, outcome, run, log, is_agent, description FROM tasks WHERE name = ?1";
+        let found = self.read(|connection| {
+            one(connection, sql, task.as_str(), |row| Ok((summary_of(row)?, row.get::<_, Vec<u8>>(6)?)))
+        })?;
+        let Some((summary, packed)) = found else { return Ok(None) };
+        let Some((summary, description)) = summary.zip(unpack(&packed)) else {
+            return Ok(self.damaged(format!("the record of task `{task}`")));
+        };
+        let TaskSummary { key, accepted, outcome, run, log, is_agent } = summary;
+        Ok(Some(TaskRecord { key, description, accepted, outcome, run, log, is_agent }))
+    }
+
+    /// The last state of every task, without descriptions.
+    pub fn tasks(&self) -> Result<BTreeMap<TaskName, TaskSummary>, StoreError> {
+        let sql = "SELECT key, accepted, outcome, run, log, is_agent, name FROM tasks";
+        let rows: Vec<(String, Option<TaskSummary>)> = self.read(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| Ok((row.get(6)?, summary_of(row)?)))?;
+            rows.collect()
+        })?;
+        let tasks = rows.into_iter().filter_map(|(name, summary)| match (TaskName::new(&name), summary) {
+            (Ok(name), Some(summary)) => Some((name, summary)),
+            _ => self.damaged(format!("the record of task `{name}`")),
+        });
+        Ok(tasks.collect())
+    }
+
+    /// Records the state of tasks, all or none.
+    pub fn put_tasks(&self, tasks: &[(TaskName, TaskRecord)]) -> Result<(), StoreError> {
+        let packed: Vec<Vec<u8>> = tasks.iter().map(|(_, record)| pack(&record.description)).collect();
+        self.write("record tasks in", |connection| {
+            tasks
+                .iter()
+                .zip(&packed)
+                .try_for_each(|((name, record), packed)| put_task(connection, name, record, packed))
+        })
+    }
+
+    /// Forgets the state of tasks: of those that the plan no longer has.
+    pub fn forget_tasks(&self, tasks: &[TaskName]) -> Result<(), StoreError> {
+        self.write("forget tasks in", |connection| {
+            for task in tasks {
+                connection.prepare_cached("DELETE FROM tasks WHERE name = ?1")?.execute([task.as_str()])?;
+                connection.prepare_cached("DELETE FROM walls WHERE task = ?1")?.execute([task.as_str()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Everything orca put into the project and has not removed.
+    pub fn published(&self) -> Result<BTreeMap<RelPath, Published>, StoreError> {
+        let rows = self.published_rows("SELECT path, task, entry, old, pending FROM published")?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (row.path, Published { task: row.task, entry: row.entry, pending: row.pending }))
+            .collect())
+    }
+
+    /// Marks paths as being published, durably, before any of them is written: `(path, new entry, what is on disk)`.
+    pub fn begin_publish(&self, task: &TaskName, paths: &[(RelPath, Entry, Option<Entry>)]) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO published (path, task, entry, old, pending) VALUES (?1, ?2, ?3, ?4, 1)";
+        self.write("begin to publish in", |connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            for (path, new, old) in paths {
+                let old = old.as_ref().map(json);
+                statement.execute(params![path.as_str(), task.as_str(), json(new), old])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Marks what a task had begun to publish as written, and forgets what was removed.
+    pub fn finish_publish(&self, task: &TaskName, removed: &[RelPath]) -> Result<(), StoreError> {
+        self.write("end publishing in", |connection| {
+            let sql = "UPDATE published SET pending = 0, old = NULL WHERE task = ?1 AND pending = 1";
+            connection.prepare_cached(sql)?.execute([task.as_str()])?;
+            forget(connection, removed)
+        })
+    }
+
+    /// What was begun and not ended: the work of a build that was killed.
+    pub fn pending(&self) -> Result<Vec<PendingPublish>, StoreError> {
+        let rows = self
+            .published_rows("SELECT path, task, entry, old, pending FROM published WHERE pending = 1 ORDER BY path")?;
+        let pending =
+            |row: PublishedRow| PendingPublish { task: row.task, path: row.path, new: row.entry, old: row.old };
+        Ok(rows.into_iter().map(pending).collect())
+    }
+
+    /// Forgets that orca put these paths into the project.
+    pub fn forget(&self, paths: &[RelPath]) -> Result<(), StoreError> {
+        self.write("forget paths in", |connection| forget(connection, paths))
+    }
+
+    fn published_rows(&self, sql: &str) -> Result<Vec<PublishedRow>, StoreError> {
+        let rows: Vec<(String, Option<PublishedRow>)> = self.read(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, published_of(row)?)))?;
+            rows.collect()
+        })?;
+        // A row that cannot be read makes no path orca's: its file is left alone.
+        let sound = |(path, row): (String, Option<PublishedRow>)| {
+            row.or_else(|| self.damaged(format!("the record of `{path}`")))
+        };
+        Ok(rows.into_iter().filter_map(sound).collect())
+    }
+}
+
+struct PublishedRow {
+    path: RelPath,
+    task: TaskName,
+    entry: Entry,
+    old: Option<Entry>,
+    pending: bool,
+}
+
+fn published_of(row: &Row<'_>) -> rusqlite::Result<Option<PublishedRow>> {
+    let (path, task, entry): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let (old, pending): (Option<String>, bool) = (row.get(3)?, row.get(4)?);
+    let parse = || {
+        Some(PublishedRow {
+            path: RelPath::from_disk(&path).ok()?,
+            task: TaskName::new(&task).ok()?,
+            entry: serde_json::from_str(&entry).ok()?,
+            old: old.map(|old| serde_json::from_str(&old).ok()).map_or(Some(None), |old| old.map(Some))?,
+            pending,
+        })
+    };
+    Ok(parse())
+}
+
+fn summary_of(row: &Row<'_>) -> rusqlite::Result<Option<TaskSummary>> {
+    let key: Vec<u8> = row.get(0)?;
+    let log: Option<Vec<u8>> = row.get(4)?;
+    let (accepted, outcome, run, is_agent) = (row.get(1)?, row.get(2)?, RunId(unsigned(row.get(3)?)), row.get(5)?);
+    let bytes = |bytes: Vec<u8>| <[u8; 32]>::try_from(bytes).ok();
+    let parse = || {
+        let log = match log {
+            None => None,
+            Some(log) => Some(BlobDigest::from_bytes(bytes(log)?)),
+        };
+        Some(TaskSummary { key: ActionKey::from_bytes(bytes(key)?), accepted, outcome, run, log, is_agent })
+    };
+    Ok(parse())
+}
+
+fn put_task(connection: &Connection, name: &TaskName, record: &TaskRecord, packed: &[u8]) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO tasks (name, key, accepted, outcome, run, log, is_agent, description)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let TaskRecord { key, accepted, outcome, run, log, is_agent, description: _ } = record;
+    let log = log.as_ref().map(|log| log.as_bytes().as_slice());
+    let row =
+        params![name.as_str(), key.as_bytes().as_slice(), accepted, outcome, signed(run.0), log, is_agent, packed];
+    connection.prepare_cached(sql)?.execute(row).map(drop)
+}
+
+fn forget(connection: &Connection, paths: &[RelPath]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("DELETE FROM published WHERE path = ?1")?;
+    paths.iter().try_for_each(|path| statement.execute([path.as_str()]).map(drop))
+}
+
+fn json(entry: &Entry) -> String {
+    serde_json::to_string(entry).expect("an entry is plain data")
+}
+
+fn pack(text: &str) -> Vec<u8> {
+    zstd::bulk::compress(text.as_bytes(), DESCRIPTION_LEVEL).expect("compressing to memory does not fail")
+}
+
+fn unpack(packed: &[u8]) -> Option<String> {
+    let decoder = zstd::stream::read::Decoder::with_buffer(packed).ok()?;
+    let mut text = String::new();
+    decoder.take(DESCRIPTION_BYTES_MAX).read_to_string(&mut text).ok()?;
+    Some(text)
+}

@@ -1,0 +1,190 @@
+//! Taking things away beneath a [`Root`]: never through a link, never more than was named, and never what orca did not
+//! make where that is asked for.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::{Root, StoreError, root::temp_name};
+use crate::base::{Entry, RelPath};
+use crate::sys::beneath::{self, Access, FileKind};
+
+/// Says whether orca put this entry at this path, so that it may be replaced.
+pub type Ours<'a> = &'a dyn Fn(&RelPath, &Entry) -> bool;
+
+impl Root {
+    /// Removes the file or link at `path`, itself and not what it points to; `false` if there is nothing. A directory
+    /// is an error.
+    pub fn remove_file(&self, path: &RelPath) -> Result<bool, StoreError> {
+        match self.parent(path) {
+            Ok(parent) => beneath::unlink(parent.as_fd(), path.file_name().as_ref())
+                .map_err(|source| self.error("remove", path, source)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(self.error("remove", path, source)),
+        }
+    }
+
+    /// Removes the directory at `path` if it is empty; `false` if it is not there or holds anything.
+    pub fn remove_empty_dir(&self, path: &RelPath) -> Result<bool, StoreError> {
+        match self.parent(path) {
+            Ok(parent) => match beneath::remove_dir(parent.as_fd(), path.file_name().as_ref()) {
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+                other => other.map_err(|source| self.error("remove", path, source)),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(self.error("remove", path, source)),
+        }
+    }
+
+    /// Removes the parents of `path` that are empty now, nearest first, but not `stop` or anything above it.
+    pub fn remove_empty_parents(&self, path: &RelPath, stop: Option<&RelPath>) -> Result<(), StoreError> {
+        for parent in path.ancestors() {
+            if stop == Some(&parent) || !self.remove_empty_dir(&parent)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes whatever is at `path` with everything beneath it; `false` if there is nothing. For what is orca's as a
+    /// whole: a workspace, a staging directory.
+    pub fn remove_tree(&self, path: &RelPath) -> Result<bool, StoreError> {
+        let Some(stat) = self.stat(path)? else { return Ok(false) };
+        if stat.kind != FileKind::Directory {
+            return self.remove_file(path);
+        }
+        let failed = |source| self.error("remove", path, source);
+        let parent = self.parent(path).map_err(failed)?;
+        let name = path.file_name().as_ref();
+        let top = open_whatever_mode(parent.as_fd(), name).map_err(failed)?;
+        empty_directory(top.as_fd()).map_err(failed)?;
+        beneath::remove_dir(parent.as_fd(), name).map_err(failed)
+    }
+
+    /// Makes `path` free for an entry of a task: a file or link that stands where a parent directory has to be, and a
+    /// directory that stands at `path` itself, are removed, but only if every entry in them is `ours`; the first that
+    /// is not is named in [`StoreError::NotOurs`], and then nothing has been removed. A file or link at `path` is left:
+    /// placing an entry replaces it. Answers what was removed.
+    pub fn make_way(&self, path: &RelPath, ours: Ours<'_>) -> Result<Vec<RelPath>, StoreError> {
+        if let Some(obstacle) = self.obstacle_above(path)? {
+            self.refuse_unless_ours(&obstacle, ours)?;
+            self.remove_file(&obstacle)?;
+            return Ok(vec![obstacle]);
+        }
+        match self.stat(path)? {
+            Some(stat) if stat.kind == FileKind::Directory => self.remove_directory_of_ours(path, ours),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The highest ancestor of `path` that is there and is no directory.
+    fn obstacle_above(&self, path: &RelPath) -> Result<Option<RelPath>, StoreError> {
+        let mut ancestors: Vec<RelPath> = path.ancestors().collect();
+        ancestors.reverse();
+        for ancestor in ancestors {
+            match self.stat(&ancestor)? {
+                None => return Ok(None),
+                Some(stat) if stat.kind != FileKind::Directory => return Ok(Some(ancestor)),
+                Some(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn refuse_unless_ours(&self, path: &RelPath, ours: Ours<'_>) -> Result<(), StoreError> {
+        match self.entry(path) {
+            Ok(Some(entry)) if ours(path, &entry) => Ok(()),
+            Ok(None) => Ok(()),
+            Ok(Some(_)) | Err(StoreError::SpecialFile { .. } | StoreError::NotUtf8 { .. }) => {
+                Err(StoreError::NotOurs { path: path.clone() })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn remove_directory_of_ours(&self, path: &RelPath, ours: Ours<'_>) -> Result<Vec<RelPath>, StoreError> {
+        let listing = self.list(Some(path), &|_| false)?;
+        if !listing.unnameable.is_empty() {
+            return Err(StoreError::NotOurs { path: path.clone() });
+        }
+        for listed in listing.entries.iter().filter(|listed| listed.stat.kind != FileKind::Directory) {
+            self.refuse_unless_ours(&listed.path, ours)?;
+        }
+        let mut removed = Vec::new();
+        // Children come after their parents in the listing. A directory into which something was put meanwhile is not
+        // empty, stays, and is then in the way of its parent and of the entry: an error, not a loss.
+        for listed in listing.entries.into_iter().rev() {
+            let gone = match listed.stat.kind {
+                FileKind::Directory => self.remove_empty_dir(&listed.path)?,
+                _ => self.remove_file(&listed.path)?,
+            };
+            if gone {
+                removed.push(listed.path);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Removes everything in `top`. A directory found deeper is first moved up into `top`, so any depth a task can make,
+/// beyond the longest path and the most open files, takes the same few descriptors and no recursion.
+fn empty_directory(top: BorrowedFd<'_>) -> io::Result<()> {
+    let mut waiting: Vec<OsString> = remove_files(top)?;
+    while let Some(name) = waiting.pop() {
+        let dir = open_whatever_mode(top, &name)?;
+        for child in remove_files(dir.as_fd())? {
+            let hoisted = OsString::from(temp_name());
+            move_whatever_mode(dir.as_fd(), &child, top, &hoisted)?;
+            waiting.push(hoisted);
+        }
+        beneath::remove_dir(top, &name)?;
+    }
+    Ok(())
+}
+
+/// Unlinks every entry of `dir` that is no directory, and answers the directories.
+fn remove_files(dir: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
+    let mut directories = Vec::new();
+    for name in beneath::list(dir)? {
+        let name = beneath::name_of(&name);
+        match beneath::unlink(dir, name) {
+            Ok(_) => {}
+            // Linux says EISDIR, POSIX allows EPERM.
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => directories.push(name.to_owned()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(directories)
+}
+
+fn open_whatever_mode(dir: BorrowedFd<'_>, name: &std::ffi::OsStr) -> io::Result<OwnedFd> {
+    let open = || beneath::open_child_dir(dir, name, Access::Read);
+    let opened = match open() {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            beneath::make_accessible(dir, name)?;
+            open()?
+        }
+        other => other?,
+    };
+    let mode = beneath::fstat(&opened)?.mode;
+    if mode & 0o700 != 0o700 {
+        beneath::set_mode(&opened, 0o700)?;
+    }
+    Ok(opened)
+}
+
+fn move_whatever_mode(
+    from: BorrowedFd<'_>,
+    name: &std::ffi::OsStr,
+    to: BorrowedFd<'_>,
+    new: &std::ffi::OsStr,
+) -> io::Result<()> {
+    match beneath::rename_to_free(from, name, to, new) {
+        // A directory that may not be written cannot be moved either: its `..` changes.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            beneath::make_accessible(from, name)?;
+            beneath::rename_to_free(from, name, to, new)
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,249 @@
+//! A shortcut past reading: path to what `lstat` said and the digest it had then. Never an authority. An entry is used
+//! only where device, inode, size, mode, mtime and ctime are all as they were, and is made only where a later change
+//! could not have left them so:
+//!
+//! - the file is stat'ed, hashed and stat'ed again, and both agree;
+//! - what was changed within 10 ms before that gets no entry, because the next change could carry the same time stamp;
+//!   2 s where the time stamps have no sub-second part (git calls such entries racy);
+//! - what is as young as the cache file itself is forgotten when the cache is loaded.
+//!
+//! The file is `docs/formats.md`'s "stat cache"; torn, foreign or of another version, it is an empty cache.
+#![expect(clippy::disallowed_methods, reason = "the cache file is given by its path")]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::{PoisonError, RwLock};
+
+use rayon::prelude::*;
+
+use super::{Root, StoreError, clock, stream};
+use crate::base::{BlobDigest, Entry, RelPath, Tree};
+use crate::sys::beneath::{self, FileKind, FileStat};
+
+const MAGIC: &[u8; 8] = b"orcastat";
+const VERSION: u32 = 1;
+/// Magic, version and number of entries.
+const HEADER_BYTES: usize = 8 + 4 + 8;
+const SEAL_BYTES: usize = 32;
+/// What is younger than this when it is hashed gets no entry.
+const RACY_NS: i64 = 10_000_000;
+/// The same where the file system keeps whole seconds.
+const RACY_COARSE_NS: i64 = 2_000_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// What identifies one state of a file without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatTuple {
+    /// The device it is on.
+    pub dev: u64,
+    /// Its inode.
+    pub inode: u64,
+    /// Its length.
+    pub size_bytes: u64,
+    /// File type and permission bits.
+    pub mode: u32,
+    /// Last change of the content.
+    pub mtime_ns: i64,
+    /// Last change of the inode.
+    pub ctime_ns: i64,
+}
+
+impl From<&FileStat> for StatTuple {
+    fn from(stat: &FileStat) -> Self {
+        let FileStat { kind: _, dev, inode, size_bytes, mode, mtime_ns, ctime_ns } = *stat;
+        Self { dev, inode, size_bytes, mode, mtime_ns, ctime_ns }
+    }
+}
+
+impl StatTuple {
+    const fn youngest_ns(&self) -> i64 {
+        if self.mtime_ns > self.ctime_ns { self.mtime_ns } else { self.ctime_ns }
+    }
+
+    /// Whether a change after `now_ns` could leave this tuple as it is.
+    const fn is_racy(&self, now_ns: i64) -> bool {
+        let is_coarse = self.mtime_ns % SECOND_NS == 0 && self.ctime_ns % SECOND_NS == 0;
+        let margin_ns = if is_coarse { RACY_COARSE_NS } else { RACY_NS };
+        self.youngest_ns() > now_ns.saturating_sub(margin_ns)
+    }
+}
+
+type Entries = BTreeMap<RelPath, (StatTuple, BlobDigest)>;
+
+/// Digests of files whose stat data has not changed. Shared by threads.
+#[derive(Debug, Default)]
+pub struct StatCache {
+    entries: RwLock<Entries>,
+}
+
+impl StatCache {
+    /// Loads the cache file; empty if there is none that can be used.
+    #[must_use]
+    pub fn load(path: &Path) -> Self {
+        let entries = read_file(path).and_then(|(bytes, written_ns)| decode(&bytes, written_ns));
+        Self { entries: RwLock::new(entries.unwrap_or_default()) }
+    }
+
+    /// The number of files it knows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether it knows no file.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// As [`Root::entry`], reading a file only if its stat data is not known.
+    pub fn digest(&self, root: &Root, path: &RelPath) -> Result<Option<Entry>, StoreError> {
+        let Some(stat) = root.stat(path)? else {
+            self.forget(path);
+            return Ok(None);
+        };
+        if stat.kind != FileKind::File {
+            self.forget(path);
+            return root.entry_of_kind(path, stat.kind);
+        }
+        let tuple = StatTuple::from(&stat);
+        let known = self.entries.read().unwrap_or_else(PoisonError::into_inner).get(path).copied();
+        if let Some((_, digest)) = known.filter(|(known, _)| *known == tuple) {
+            return Ok(Some(Entry::File { digest, size_bytes: stat.size_bytes, executable: stat.is_executable() }));
+        }
+        match self.hash(root, path) {
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// The entries at these paths, in parallel; paths with nothing are left out. The first error in the order of
+    /// `paths`, if any.
+    pub fn digest_many(&self, root: &Root, paths: &[RelPath]) -> Result<Tree, StoreError> {
+        let found: Vec<Result<Option<Entry>, StoreError>> =
+            paths.par_iter().map(|path| self.digest(root, path)).collect();
+        let pairs = paths.iter().zip(found);
+        pairs.filter_map(|(path, entry)| entry.map(|e| e.map(|e| (path.clone(), e))).transpose()).collect()
+    }
+
+    /// Forgets what is known of a path.
+    pub fn forget(&self, path: &RelPath) {
+        let known = self.entries.read().unwrap_or_else(PoisonError::into_inner).contains_key(path);
+        if known {
+            self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(path);
+        }
+    }
+
+    /// Writes the cache to `path`: whole, or as it was.
+    pub fn save(&self, path: &Path) -> Result<(), StoreError> {
+        let bytes = encode(&self.entries.read().unwrap_or_else(PoisonError::into_inner));
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| RelPath::from_disk(name).ok());
+        let name = name.ok_or_else(|| StoreError::NotUtf8 { shown: path.display().to_string() })?;
+        // Not fsynced: torn by a power loss, it is an empty cache.
+        Root::open(dir)?.write(&name, &bytes, false)
+    }
+
+    fn hash(&self, root: &Root, path: &RelPath) -> Result<Entry, StoreError> {
+        let (file, before) = root.open_file(path)?;
+        // The clock is read before the content: a change after this is at least this young.
+        let now_ns = clock::now_ns();
+        let failed = |source| root.error("read", path, source);
+        let (digest, size_bytes) = stream::digest(&file, before.size_bytes).map_err(failed)?;
+        let after = beneath::fstat(&file).map_err(failed)?;
+        let tuple = StatTuple::from(&after);
+        if before == after && !tuple.is_racy(now_ns) {
+            let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+            entries.insert(path.clone(), (tuple, digest));
+        } else {
+            self.forget(path);
+        }
+        Ok(Entry::File { digest, size_bytes, executable: after.is_executable() })
+    }
+}
+
+/// The bytes of the cache file and when it was written; `None` if there is no such regular file.
+fn read_file(path: &Path) -> Option<(Vec<u8>, i64)> {
+    if !std::fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut file = File::open(path).ok()?;
+    let stat = beneath::fstat(&file).ok()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    Some((bytes, stat.mtime_ns))
+}
+
+fn encode(entries: &Entries) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEADER_BYTES + entries.len() * 128 + SEAL_BYTES);
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&(entries.len() as u64).to_le_bytes());
+    for (path, (tuple, digest)) in entries {
+        let path = path.as_str().as_bytes();
+        // A path has at most 4095 bytes.
+        out.extend_from_slice(&(path.len() as u32).to_le_bytes());
+        out.extend_from_slice(path);
+        for number in [tuple.dev, tuple.inode, tuple.size_bytes] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&tuple.mode.to_le_bytes());
+        for number in [tuple.mtime_ns, tuple.ctime_ns] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(digest.as_bytes());
+    }
+    let seal = blake3::hash(&out);
+    out.extend_from_slice(seal.as_bytes());
+    out
+}
+
+/// What the bytes say, without what is as young as the file they come from; `None` if they are not a whole file of
+/// this version.
+fn decode(bytes: &[u8], written_ns: i64) -> Option<Entries> {
+    let (body, seal) = bytes.split_at_checked(bytes.len().checked_sub(SEAL_BYTES)?)?;
+    if blake3::hash(body).as_bytes() != seal {
+        return None;
+    }
+    let mut rest = Reader(body);
+    if rest.take::<8>()? != *MAGIC || u32::from_le_bytes(rest.take()?) != VERSION {
+        return None;
+    }
+    let count = u64::from_le_bytes(rest.take()?);
+    let mut entries = Entries::new();
+    for _ in 0..count {
+        let (path, tuple, digest) = rest.entry()?;
+        if tuple.youngest_ns() < written_ns {
+            entries.insert(path, (tuple, digest));
+        }
+    }
+    rest.0.is_empty().then_some(entries)
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    fn entry(&mut self) -> Option<(RelPath, StatTuple, BlobDigest)> {
+        let length = u32::from_le_bytes(self.take()?) as usize;
+        let (path, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        let path = RelPath::from_disk(std::str::from_utf8(path).ok()?).ok()?;
+        let tuple = StatTuple {
+            dev: u64::from_le_bytes(self.take()?),
+            inode: u64::from_le_bytes(self.take()?),
+            size_bytes: u64::from_le_bytes(self.take()?),
+            mode: u32::from_le_bytes(self.take()?),
+            mtime_ns: i64::from_le_bytes(self.take()?),
+            ctime_ns: i64::from_le_bytes(self.take()?),
+        };
+        Some((path, tuple, BlobDigest::from_bytes(self.take()?)))
+    }
+}
