@@ -11,6 +11,7 @@
 //! `tests/tidy.rs` reads the imports and fails where one points right.
 
 pub mod base;
+pub mod engine;
 pub mod event;
 pub mod plan;
 pub mod sys;

@@ -1,1 +1,5 @@
 //! The one place where unix shows: what the platform does, in safe calls. A port starts here.
+
+mod open;
+
+pub use open::open_to_read;
