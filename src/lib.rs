@@ -13,6 +13,7 @@
 pub mod base;
 pub mod context;
 pub mod db;
+pub mod engine;
 pub mod event;
 pub mod graph;
 pub mod key;

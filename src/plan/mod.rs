@@ -1,10 +1,41 @@
 //! Plans: what `orca.toml` and its includes say, parsed and lowered into values without spans.
 //!
 //! `plan` reads no files: texts come in, a [`Plan`] and findings go out.
+//!
+//! ```text
+//! text --parse--> Document (tree, spans) --lower--> Plan (no spans) + findings (nodes)
+//!                     |                                                    |
+//!                     +------------------ spans join at rendering ---------+
+//! ```
+//!
+//! `format` holds the format of a plan, once: reader and JSON Schema come from the same definition.
 
+mod definitions;
+mod document;
+mod environment;
+mod format;
+mod includes;
+mod lower;
 mod model;
+mod names;
+mod not_yet;
+mod options;
+mod paths;
+mod reader;
+mod scope;
+mod syntax;
+mod table;
+mod tasks;
+mod templates;
+mod values;
 
+pub use document::Document;
+pub use format::json_schema;
+pub use includes::includes;
+pub use lower::lower;
 pub use model::{
     AgentDef, AgentPreset, Body, Check, Context, ContextText, EdgeChange, GateDef, GateKind, Level, Limits, Override,
     Plan, Resources, Retry, SandboxMode, Task, Tdd, ToolchainDef, Undeclared,
 };
+pub use not_yet::not_yet;
+pub use syntax::{PLAN_BYTES_MAX, parse};

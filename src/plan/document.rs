@@ -1,0 +1,181 @@
+//! One of the plan's files: its text, and what the text says as a tree with spans.
+//!
+//! Spans live here and nowhere else. The tree is flat (children of a node lie side by side in one list), so that it
+//! is small, walks without recursion and gives every value a [`Place`]: two numbers that stay valid as long as the
+//! document does. A document reads no files; its text is handed in.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::base::{FileId, NodeId, RelPath, Segment};
+
+/// One file of the plan, parsed. Equal where path and text are.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// Which of the plan's files.
+    pub file: FileId,
+    /// Where it lies in the project.
+    pub path: RelPath,
+    /// What it says.
+    pub text: Arc<str>,
+    nodes: Arc<[Node]>,
+    damage: Arc<[Range<usize>]>,
+}
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        (self.file, &self.path, &self.text) == (other.file, &other.path, &other.text)
+    }
+}
+impl Eq for Document {}
+
+/// A value of a document, as its parent names it.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) parent: u32,
+    pub(super) name: NodeName,
+    pub(super) key_span: Range<u32>,
+    pub(super) span: Range<u32>,
+    pub(super) value: Value,
+}
+
+/// How the parent calls a node.
+#[derive(Debug)]
+pub(super) enum NodeName {
+    Key(Box<str>),
+    Index(u32),
+}
+
+/// What a node holds. Children are indices into the document's nodes; those of a table are sorted by key.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    String(Box<str>),
+    /// `None`: more than 64 bits.
+    Integer(Option<i64>),
+    Float(f64),
+    Boolean(bool),
+    Datetime(Box<str>),
+    Array(Range<u32>),
+    Table(Range<u32>),
+}
+
+impl Value {
+    /// The kind with its article, for messages.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::String(_) => "a string",
+            Self::Integer(_) => "a whole number",
+            Self::Float(_) => "a number with a fraction",
+            Self::Boolean(_) => "a boolean",
+            Self::Datetime(_) => "a date",
+            Self::Array(_) => "an array",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+/// A value of one of the plan's documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Place {
+    pub(super) file: u32,
+    pub(super) index: u32,
+}
+
+impl Document {
+    pub(super) fn new(
+        file: FileId,
+        path: RelPath,
+        text: Arc<str>,
+        nodes: Vec<Node>,
+        damage: Vec<Range<usize>>,
+    ) -> Self {
+        Self { file, path, text, nodes: nodes.into(), damage: damage.into() }
+    }
+
+    /// Where the text is no TOML; what lies there was guessed.
+    pub(super) fn damage(&self) -> &[Range<usize>] {
+        &self.damage
+    }
+
+    pub(super) fn node(&self, index: u32) -> &Node {
+        &self.nodes[index as usize]
+    }
+
+    /// The child of this name, if the node is a table that has it.
+    pub(super) fn child(&self, index: u32, key: &str) -> Option<u32> {
+        let Value::Table(children) = &self.node(index).value else {
+            return None;
+        };
+        let slice = &self.nodes[children.start as usize..children.end as usize];
+        let found = slice.binary_search_by(|node| match &node.name {
+            NodeName::Key(name) => (**name).cmp(key),
+            NodeName::Index(_) => std::cmp::Ordering::Less,
+        });
+        found.ok().map(|offset| children.start + u32::try_from(offset).expect("an index of a node is 32 bits"))
+    }
+
+    /// The lasting name of a node: its way through the document.
+    pub(super) fn node_id(&self, mut index: u32) -> NodeId {
+        let mut path = Vec::new();
+        while index != 0 {
+            let node = self.node(index);
+            path.push(match &node.name {
+                NodeName::Key(key) => Segment::Key(key.clone()),
+                NodeName::Index(position) => Segment::Index(*position),
+            });
+            index = node.parent;
+        }
+        path.reverse();
+        NodeId { path, ..NodeId::root(self.file) }
+    }
+
+    /// The bytes of the text that a node stands for; those of its nearest ancestor where it does not exist.
+    #[must_use]
+    pub fn span(&self, id: &NodeId) -> Range<usize> {
+        if let Some((start, end)) = id.offset {
+            let start = start.min(self.text.len());
+            return start..end.clamp(start, self.text.len());
+        }
+        let mut index = 0u32;
+        let mut exact = true;
+        for segment in &id.path {
+            let next = match (segment, &self.node(index).value) {
+                (Segment::Key(key), _) => self.child(index, key),
+                (Segment::Index(position), Value::Array(children)) => {
+                    children.start.checked_add(*position).filter(|child| child < &children.end)
+                }
+                _ => None,
+            };
+            match next {
+                Some(child) => index = child,
+                None => {
+                    exact = false;
+                    break;
+                }
+            }
+        }
+        let node = self.node(index);
+        let names_key = (id.key || !exact || matches!(node.value, Value::Table(_))) && !node.key_span.is_empty();
+        let span = if names_key && !self.is_inline(node) || id.key && !node.key_span.is_empty() {
+            &node.key_span
+        } else {
+            &node.span
+        };
+        span.start as usize..span.end as usize
+    }
+
+    /// Whether the node is written between braces, where its span is what a reader would point at.
+    fn is_inline(&self, node: &Node) -> bool {
+        matches!(node.value, Value::Table(_)) && self.text.as_bytes().get(node.span.start as usize) == Some(&b'{')
+    }
+
+    /// Line and column of a byte of the text, both from 1; columns count characters.
+    #[must_use]
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
+        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = before[line_start..].iter().filter(|byte| (**byte & 0xC0) != 0x80).count() + 1;
+        (line, column)
+    }
+}

@@ -1,0 +1,93 @@
+//! What a plan may say that no build can do so far: parsed and checked like the rest, and named before anything runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::model::{AgentPreset, Body, GateKind, Plan, Task};
+use crate::base::{Finding, Name, NodeId, Severity, TaskName};
+
+/// What the selected tasks would need and a build does not have yet, one finding per place.
+///
+/// The findings are advice: looking at such a plan is fine. A build that selects the tasks must refuse.
+#[must_use]
+pub fn not_yet(plan: &Plan, selected: &BTreeSet<TaskName>) -> Vec<Finding> {
+    let mut findings: BTreeMap<NodeId, Finding> = BTreeMap::new();
+    let mut add = |node: NodeId, what: String, help: &str| {
+        findings.entry(node.clone()).or_insert_with(|| finding(what, node, help));
+    };
+    let mut gates: BTreeSet<&Name> = BTreeSet::new();
+    let mut agents: BTreeSet<&Name> = BTreeSet::new();
+    for task in selected.iter().filter_map(|name| plan.tasks.get(name)) {
+        task_features(task, &mut add);
+        gates.extend(&task.gates);
+        if let Body::Prompt { agent, .. } = &task.body {
+            agents.insert(agent);
+        }
+    }
+    if !selected.is_empty() {
+        gates.extend(&plan.gates);
+    }
+    for gate in gates.into_iter().filter_map(|name| plan.gate_defs.get(name)) {
+        match &gate.kind {
+            GateKind::Run(_) => {}
+            GateKind::Check(..) => {
+                add(gate.node.child("check"), "built-in checks cannot judge yet".to_owned(), "use run = \"...\"");
+            }
+            GateKind::Agent { agent, .. } => {
+                add(gate.node.child("agent"), "agents cannot judge yet".to_owned(), "use run = \"...\"");
+                agents.insert(agent);
+            }
+        }
+    }
+    if plan.limits.cost_micro_usd_max.is_some() && !agents.is_empty() {
+        let node = NodeId::root(crate::base::FileId(0)).child("limits").child("cost_usd_max");
+        add(node, "the cost of agents cannot be limited yet".to_owned(), "remove `cost_usd_max`");
+    }
+    for agent in with_fallbacks(plan, agents).into_iter().filter_map(|name| plan.agents.get(name)) {
+        if agent.preset != AgentPreset::Command {
+            let node = agent.node.child("preset");
+            let help = "use preset = \"command\" with the agent's command line";
+            add(node, format!("the agent `{}` cannot be driven yet", agent.name), help);
+        }
+    }
+    findings.into_values().collect()
+}
+
+fn task_features(task: &Task, add: &mut impl FnMut(NodeId, String, &str)) {
+    let name = &task.name;
+    if !task.edits.is_empty() {
+        let help = "declare files the task makes as `outputs`";
+        add(
+            task.node.child("edits"),
+            format!("`{}` edits files in place, which no build can do yet", name.stem()),
+            help,
+        );
+    }
+    if task.tdd.is_some() {
+        let help = "use a gate with run = \"...\"";
+        add(task.node.child("tdd"), format!("`{}` asks for `tdd`, which no build can do yet", name.stem()), help);
+    }
+    if task.approval {
+        let help = "remove `approval`; `orca build --step` asks before each layer";
+        add(
+            task.node.child("approval"),
+            format!("`{}` asks for approval, which no build can wait for yet", name.stem()),
+            help,
+        );
+    }
+}
+
+fn with_fallbacks<'p>(plan: &'p Plan, agents: BTreeSet<&'p Name>) -> BTreeSet<&'p Name> {
+    let mut all = BTreeSet::new();
+    let mut open: Vec<&Name> = agents.into_iter().collect();
+    while let Some(name) = open.pop() {
+        if all.insert(name) {
+            open.extend(plan.agents.get(name).and_then(|agent| agent.fallback.as_ref()));
+        }
+    }
+    all
+}
+
+fn finding(message: String, node: NodeId, help: &str) -> Finding {
+    let finding = Finding::error("orca::plan::not_yet", message, node, "not there yet");
+    Finding { severity: Severity::Advice, ..finding }.help(help)
+}
