@@ -13,4 +13,5 @@
 pub mod base;
 pub mod event;
 pub mod plan;
+pub mod sandbox;
 pub mod sys;
