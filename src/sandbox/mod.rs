@@ -35,4 +35,4 @@ mod toolchain;
 pub use backend::{Backend, DetectOptions, Sandbox};
 pub use launch::{CancelLevel, End, Exit, Launch, SandboxError, Stdin};
 pub use shim::shim_main;
-pub use toolchain::resolve_tool;
+pub use toolchain::{TOOLCHAIN_PRESETS, ToolchainView, resolve_tool, toolchain};
