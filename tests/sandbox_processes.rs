@@ -3,11 +3,11 @@
 mod sandbox_fixture;
 
 use orca::sandbox::End;
-use sandbox_fixture::each_backend;
+use sandbox_fixture::each_way;
 
 #[test]
 fn exit_codes_and_signals_are_told_apart() {
-    each_backend(|f| {
+    each_way(|f| {
         f.run("echo hello; exit 0").succeeded().says("hello");
         assert_eq!(f.run("exit 139").exit.end, End::Code(139));
         assert_eq!(f.run("kill -SEGV $$").exit.end, End::Signal(11));

@@ -45,10 +45,20 @@ pub struct DetectOptions<'a> {
     pub path: &'a OsStr,
     /// Try no other than this one.
     pub only: Option<Backend>,
+    /// Whether namespaces may be used besides Landlock.
+    pub namespaces: bool,
     /// Orca's binary.
     pub shim: PathBuf,
     /// A directory for the trial; it is left empty.
     pub scratch: PathBuf,
+}
+
+impl<'a> DetectOptions<'a> {
+    /// Look for the strongest.
+    #[must_use]
+    pub fn new(path: &'a OsStr, shim: PathBuf, scratch: PathBuf) -> Self {
+        Self { path, only: None, namespaces: true, shim, scratch }
+    }
 }
 
 /// How a task is started, by the backend found.
@@ -84,7 +94,8 @@ impl Sandbox {
             }
         }
         if wanted(Backend::Landlock) {
-            candidates.extend([Mechanism::LandlockInNamespaces, Mechanism::Landlock]);
+            candidates.extend(options.namespaces.then_some(Mechanism::LandlockInNamespaces));
+            candidates.push(Mechanism::Landlock);
         }
         for candidate in candidates {
             sandbox.mechanism = candidate;

@@ -49,8 +49,9 @@ fn confinement(launch: &Launch, in_namespaces: bool) -> Confinement {
         read,
         write,
         devices: DEVICES.map(OsString::from).to_vec(),
-        network: launch.network,
-        local_sockets: in_namespaces,
+        // A network namespace does it better: what is inside can still talk to itself.
+        sockets: launch.network || in_namespaces,
+        local_sockets: launch.network || in_namespaces,
     }
 }
 

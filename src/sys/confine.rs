@@ -29,9 +29,9 @@ pub struct Confinement {
     pub write: Vec<OsString>,
     /// Devices it may read, write and control.
     pub devices: Vec<OsString>,
-    /// Whether it may reach the network.
-    pub network: bool,
-    /// Whether sockets that have a path may be made; without a mount namespace these would lead out.
+    /// Whether it may make sockets of every family.
+    pub sockets: bool,
+    /// Whether, if not of every family, it may make sockets that have a path.
     pub local_sockets: bool,
 }
 
@@ -69,7 +69,7 @@ fn restrict_files(rules: &Confinement) -> Result<(), landlock::RulesetError> {
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))?
         .scope(Scope::from_all(NEWEST))?;
-    if !rules.network {
+    if !rules.sockets {
         ruleset = ruleset.handle_access(AccessNet::from_all(NEWEST))?;
     }
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
@@ -97,7 +97,7 @@ fn restrict_calls(rules: &Confinement) -> Result<(), ConfineError> {
     for call in [nix::libc::SYS_keyctl, nix::libc::SYS_add_key, nix::libc::SYS_request_key] {
         calls.insert(call, Vec::new());
     }
-    if !rules.network {
+    if !rules.sockets {
         calls.insert(nix::libc::SYS_io_uring_setup, Vec::new());
         calls.insert(nix::libc::SYS_socket, refused_families(rules.local_sockets).map_err(|error| refuse(&error))?);
     }

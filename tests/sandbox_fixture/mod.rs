@@ -14,6 +14,7 @@ use tokio::sync::watch;
 pub(crate) struct Fixture {
     root: tempfile::TempDir,
     pub(crate) sandbox: Sandbox,
+    pub(crate) way: Way,
 }
 
 /// A task that has ended, and what it wrote.
@@ -49,47 +50,68 @@ impl Ran {
     }
 }
 
-/// Calls a test with every backend that isolates; names those that are missing here.
+/// A way to run tasks that a test asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Bubblewrap,
+    Landlock,
+    /// As on machines where nobody may make a user namespace.
+    LandlockAlone,
+    None,
+}
+
+impl Way {
+    fn backend(self) -> Backend {
+        match self {
+            Self::Bubblewrap => Backend::Bubblewrap,
+            Self::Landlock | Self::LandlockAlone => Backend::Landlock,
+            Self::None => Backend::None,
+        }
+    }
+}
+
+/// Calls a test with every way that isolates; names those that are missing here.
 pub(crate) fn each_isolating(test: impl Fn(&Fixture)) {
-    for backend in [Backend::Bubblewrap, Backend::Landlock] {
-        if let Some(fixture) = Fixture::new(backend) {
+    for way in [Way::Bubblewrap, Way::Landlock, Way::LandlockAlone] {
+        if let Some(fixture) = Fixture::new(way) {
             test(&fixture);
         }
     }
 }
 
 /// As [`each_isolating`], and without isolation, too.
-pub(crate) fn each_backend(test: impl Fn(&Fixture)) {
+pub(crate) fn each_way(test: impl Fn(&Fixture)) {
     each_isolating(&test);
-    test(&Fixture::new(Backend::None).expect("none is always there"));
+    test(&Fixture::new(Way::None).expect("none is always there"));
 }
 
-pub(crate) fn detect(only: Option<Backend>, scratch: &Path) -> Sandbox {
+pub(crate) fn detect(way: Way, scratch: &Path) -> Sandbox {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let shim = env!("CARGO_BIN_EXE_orca").into();
     let options = DetectOptions {
-        path: &std::env::var_os("PATH").unwrap_or_default(),
-        only,
-        shim: env!("CARGO_BIN_EXE_orca").into(),
-        scratch: scratch.to_owned(),
+        only: Some(way.backend()),
+        namespaces: way != Way::LandlockAlone,
+        ..DetectOptions::new(&path, shim, scratch.to_owned())
     };
     Sandbox::detect(&options).expect("detection")
 }
 
 impl Fixture {
-    pub(crate) fn new(backend: Backend) -> Option<Self> {
-        let root = tempfile::tempdir().expect("a directory");
-        Self::beneath(backend, root)
+    pub(crate) fn new(way: Way) -> Option<Self> {
+        Self::beneath(way, tempfile::tempdir().expect("a directory"))
     }
 
-    pub(crate) fn beneath(backend: Backend, root: tempfile::TempDir) -> Option<Self> {
+    pub(crate) fn beneath(way: Way, root: tempfile::TempDir) -> Option<Self> {
         for directory in ["project/work/task", "project/work/other", "home", "tmp"] {
             std::fs::create_dir_all(root.path().join(directory)).expect("a directory");
         }
-        let sandbox = detect(Some(backend), root.path());
-        if sandbox.backend() != backend {
-            println!("skipped: {backend} does not work here: {}", sandbox.why());
+        let sandbox = detect(way, root.path());
+        if sandbox.backend() != way.backend() {
+            println!("skipped: {way:?} does not work here: {}", sandbox.why());
             return None;
         }
-        Some(Self { root, sandbox })
+        println!("with {way:?}");
+        Some(Self { root, sandbox, way })
     }
 
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
