@@ -18,5 +18,6 @@ pub mod event;
 pub mod graph;
 pub mod key;
 pub mod plan;
+pub mod sandbox;
 pub mod store;
 pub mod sys;

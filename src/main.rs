@@ -1,2 +1,10 @@
 //! The `orca` command: parses flags, calls the library, renders.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Some(code) = orca::sandbox::shim_main(std::env::args_os()) {
+        return code;
+    }
+    ExitCode::SUCCESS
+}

@@ -4,3 +4,7 @@ pub mod beneath;
 mod open;
 
 pub use open::open_to_read;
+pub mod confine;
+pub mod namespace;
+pub mod process;
+pub mod socket;

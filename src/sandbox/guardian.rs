@@ -1,0 +1,218 @@
+//! The guardian: starts the command, follows its whole tree, and leaves nothing of it behind.
+//!
+//! It is either the first process of a pid namespace, where its end is everyone's, or a subreaper, to which every
+//! orphan of the tree falls. Both ways, "no child left" means "no process of the task left". It listens to one thing
+//! only, the control socket, and the end of that is the order to kill.
+#![expect(clippy::disallowed_methods, reason = "programs are looked up, and time is measured, where they are started")]
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::protocol::{self, Mounts, Report, Spec, Totals};
+use super::shim::{SELF, SHIM, stage};
+use crate::sys::process::{Ended, Reaped};
+use crate::sys::{confine, namespace, process, socket};
+
+const MEMORY_POLL: Duration = Duration::from_millis(250);
+/// What is not dead this long after SIGKILL sits in the kernel, or belongs to somebody else.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) fn guard() -> io::Result<()> {
+    let control = socket::adopt_stdin()?;
+    process::leave_terminal();
+    process::set_umask();
+    process::unignore_signals()?;
+    process::outlive_termination()?;
+    process::forbid_tracing()?;
+    if process::is_namespace_init() {
+        process::die_with_parent()?;
+    } else {
+        process::adopt_orphans()?;
+    }
+    let exits = process::child_exits()?;
+    let [stdin, log] = socket::receive_files(&control)?;
+    let spec: Spec = protocol::receive(&control)?;
+    let oom_kills = process::oom_kills();
+    match start(&spec, stdin, log) {
+        Ok(command) => {
+            let limit = spec.memory_limit_bytes;
+            Guardian { control, exits, command, exited: None, limit, over_limit: false, oom_kills }.follow()
+        }
+        Err(reason) => protocol::send(&control, &Report::Refused(reason)),
+    }
+}
+
+fn start(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<u32, String> {
+    if let Some(mounts) = &spec.mounts {
+        arrange(mounts).map_err(|error| format!("cannot arrange the mount namespace: {error}"))?;
+    }
+    namespace::forgo_ambient();
+    match &spec.confinement {
+        Some(_) if !process::is_namespace_init() => start_confined(spec, stdin, log),
+        confinement => {
+            confinement.as_ref().map_or(Ok(()), confine::confine).map_err(|error| error.to_string())?;
+            let mut command = command_of(spec, Stdio::from(stdin), log)?;
+            let child = process::in_own_group(&mut command).spawn();
+            child.map(|child| child.id()).map_err(|error| start_error(spec, &error))
+        }
+    }
+}
+
+/// Starts the stage that confines itself, so that this process stays out of the command's reach.
+fn start_confined(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<u32, String> {
+    let attempt = || {
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut command = Command::new(SELF);
+        command.args([SHIM, stage::ENTER]).env_clear();
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(log.try_clone()?);
+        let child = process::in_own_group(&mut command).spawn()?;
+        drop(command);
+        socket::send_files(&ours, [stdin.as_fd(), log.as_fd()])?;
+        protocol::send(&ours, spec)?;
+        let refusal = match protocol::receive::<Report>(&ours) {
+            Ok(Report::Refused(reason)) => Some(reason),
+            _ => None,
+        };
+        io::Result::Ok((child.id(), refusal))
+    };
+    match attempt().map_err(|error| format!("cannot confine the command: {error}"))? {
+        (_, Some(reason)) => Err(reason),
+        (command, None) => Ok(command),
+    }
+}
+
+fn arrange(mounts: &Mounts) -> io::Result<()> {
+    if mounts.loopback {
+        namespace::raise_loopback()?;
+    }
+    for directory in mounts.empty.iter().map(Path::new).filter(|directory| directory.is_dir()) {
+        namespace::mount_empty(directory, "1777")?;
+    }
+    if let Some(tmp) = &mounts.tmp {
+        namespace::mount_over(Path::new(tmp), Path::new("/tmp"))?;
+    }
+    namespace::mount_proc()
+}
+
+/// The command of a spec, ready to start.
+pub(super) fn command_of(spec: &Spec, stdin: Stdio, log: OwnedFd) -> Result<Command, String> {
+    let name = spec.argv.first().ok_or("there is no command")?;
+    if !Path::new(&spec.cwd).is_dir() {
+        return Err(format!("the working directory {} is not there", Path::new(&spec.cwd).display()));
+    }
+    let mut command = Command::new(find_program(name, spec)?);
+    let second = log.try_clone().map_err(|error| error.to_string())?;
+    command.arg0(name).args(&spec.argv[1..]).env_clear();
+    command.envs(spec.env.iter().map(|(name, value)| (name, value))).current_dir(&spec.cwd);
+    command.stdin(stdin).stdout(Stdio::from(log)).stderr(Stdio::from(second));
+    Ok(command)
+}
+
+pub(super) fn start_error(spec: &Spec, error: &io::Error) -> String {
+    let name = spec.argv.first().map(|name| Path::new(name).display().to_string()).unwrap_or_default();
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => " (its interpreter or loader may be missing)",
+        _ => "",
+    };
+    format!("cannot start `{name}`: {error}{hint}")
+}
+
+fn find_program(name: &OsStr, spec: &Spec) -> Result<PathBuf, String> {
+    let shown = Path::new(name).display();
+    if name.as_encoded_bytes().contains(&b'/') {
+        let path = Path::new(&spec.cwd).join(name);
+        return if path.exists() { Ok(path) } else { Err(format!("`{shown}` does not exist in the task's view")) };
+    }
+    let path = spec.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+    let path: OsString = path.unwrap_or_default();
+    super::resolve_tool(name, &path)
+        .ok_or_else(|| format!("`{shown}` is not on the task's PATH ({})", Path::new(&path).display()))
+}
+
+struct Guardian {
+    control: UnixStream,
+    exits: UnixStream,
+    command: u32,
+    exited: Option<Ended>,
+    limit: Option<u64>,
+    over_limit: bool,
+    oom_kills: u64,
+}
+
+impl Guardian {
+    /// Until the tree is gone: reap, obey, watch the memory. A supervisor that cannot be told is gone, and the next
+    /// look at the control socket says so.
+    fn follow(mut self) -> io::Result<()> {
+        while !self.reap_all() {
+            let files = [Some(self.control.as_fd()), Some(self.exits.as_fd())];
+            let [spoken, ended] = socket::wait_readable(files, self.limit.map(|_| MEMORY_POLL))?;
+            if ended {
+                let _ = self.exits.read(&mut [0; 64]);
+            }
+            if spoken && self.obey() == protocol::Command::Kill || self.exceeds_memory() {
+                self.kill_tree();
+                break;
+            }
+        }
+        let (cpu_ms, peak_memory_bytes) = process::children_usage();
+        let kernel_oom = process::oom_kills() > self.oom_kills;
+        let totals = Totals { cpu_ms, peak_memory_bytes, over_limit: self.over_limit, kernel_oom };
+        protocol::send(&self.control, &Report::Done(totals))
+    }
+
+    /// Takes note of all that has ended; says whether nothing is left.
+    fn reap_all(&mut self) -> bool {
+        loop {
+            match process::reap() {
+                Reaped::Child(pid, ended) if pid == self.command => {
+                    self.exited = Some(ended);
+                    let _ = protocol::send(&self.control, &Report::Exited(ended));
+                }
+                Reaped::Child(..) => {}
+                Reaped::StillRunning => return false,
+                Reaped::NoChildren => return true,
+            }
+        }
+    }
+
+    fn obey(&mut self) -> protocol::Command {
+        let mut byte = [0];
+        let command = match self.control.read(&mut byte) {
+            Ok(1) => protocol::Command::from_byte(byte[0]),
+            _ => protocol::Command::Kill,
+        };
+        if command == protocol::Command::Terminate && self.exited.is_none() {
+            process::terminate_group(self.command);
+        }
+        command
+    }
+
+    fn exceeds_memory(&mut self) -> bool {
+        let Some(limit) = self.limit else { return false };
+        let tree = process::descendants(std::process::id());
+        self.over_limit = process::memory_of(&tree, limit) > limit;
+        self.over_limit
+    }
+
+    fn kill_tree(&mut self) {
+        let begun = Instant::now();
+        while begun.elapsed() < KILL_PATIENCE {
+            if process::is_namespace_init() {
+                process::kill_namespace();
+            } else {
+                process::kill_descendants(std::process::id());
+            }
+            if self.reap_all() {
+                return;
+            }
+            let _ = socket::wait_readable([Some(self.exits.as_fd())], Some(Duration::from_millis(5)));
+            let _ = self.exits.read(&mut [0; 64]);
+        }
+    }
+}

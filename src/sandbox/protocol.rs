@@ -1,0 +1,87 @@
+//! What supervisor and guardian say to each other over the control socket. Both are the same binary, so the form
+//! needs no version.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sys::confine::Confinement;
+use crate::sys::process::Ended;
+use crate::sys::socket;
+
+/// The first frame: what the guardian is to start.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Spec {
+    pub argv: Vec<OsString>,
+    pub env: Vec<(OsString, OsString)>,
+    pub cwd: OsString,
+    pub confinement: Option<Confinement>,
+    /// Mounts to make first; only in a mount namespace of our own.
+    pub mounts: Option<Mounts>,
+    pub memory_limit_bytes: Option<u64>,
+}
+
+/// How the mount namespace of a Landlock task differs from the machine's.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Mounts {
+    /// Directories that are shown empty.
+    pub empty: Vec<OsString>,
+    /// What /tmp shows.
+    pub tmp: Option<OsString>,
+    /// Whether the network namespace is new and needs its loopback device.
+    pub loopback: bool,
+}
+
+/// One byte from the supervisor. End of file means the same as [`Command::Kill`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Command {
+    /// SIGTERM to the command's process group.
+    Terminate,
+    /// SIGKILL to everything, and report.
+    Kill,
+}
+
+impl Command {
+    pub(super) fn byte(self) -> u8 {
+        match self {
+            Self::Terminate => b't',
+            Self::Kill => b'k',
+        }
+    }
+
+    pub(super) fn from_byte(byte: u8) -> Self {
+        if byte == b't' { Self::Terminate } else { Self::Kill }
+    }
+}
+
+/// A frame from the guardian.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Report {
+    /// The command could not be started; why. Nothing follows.
+    Refused(String),
+    /// The command is over; others of its tree may not be.
+    Exited(Ended),
+    /// The whole tree is over. Nothing follows.
+    Done(Totals),
+}
+
+/// What the tree used, and why it may have been killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Totals {
+    pub cpu_ms: u64,
+    pub peak_memory_bytes: u64,
+    /// The guardian killed it for exceeding its limit.
+    pub over_limit: bool,
+    /// The kernel killed something, somewhere, for want of memory while the command ran.
+    pub kernel_oom: bool,
+}
+
+pub(super) fn send<T: Serialize>(stream: &UnixStream, message: &T) -> io::Result<()> {
+    socket::send_frame(stream, &serde_json::to_vec(message)?)
+}
+
+pub(super) fn receive<T: for<'a> Deserialize<'a>>(stream: &UnixStream) -> io::Result<T> {
+    Ok(serde_json::from_slice(&socket::receive_frame(stream)?)?)
+}

@@ -1,0 +1,407 @@
+//! The supervisor: one thread per attempt, from its start to the end of its last process.
+//!
+//! The thread starts the guardian itself and outlives it, because "die with your parent" means the parent *thread*.
+//! It waits for output, the guardian's reports, the wish to cancel, and the clock, all at once:
+//!
+//! ```text
+//! Running --timeout, cancel--> Stopping --grace is over--> Killing --> gone
+//!    '------ command exits ------'--> Closing --pipe closed, or the wait is over--^
+//! ```
+#![expect(clippy::disallowed_methods, reason = "a supervisor opens files and watches the clock")]
+
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::backend::{Mechanism, Sandbox};
+use super::bounded_log::{BoundedLog, LogSize};
+use super::launch::{CancelLevel, End, Exit, Launch, SandboxError, Stdin};
+use super::protocol::{self, Report, Totals};
+use super::shim::{SHIM, stage};
+use super::{bubblewrap, spec, system_view};
+use crate::event::Usage;
+use crate::sys::process::Ended;
+use crate::sys::socket;
+
+/// How long output may still come from what a command left behind.
+const CLOSING_PATIENCE: Duration = Duration::from_millis(300);
+/// How long the guardian may take to kill a tree and report.
+const GUARDIAN_PATIENCE: Duration = Duration::from_secs(8);
+/// How much is read at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+/// How many chunks may wait for the listener before the task has to.
+const CHUNKS_WAITING: usize = 8;
+const SIGKILL: i32 = 9;
+
+/// Runs a launch on a thread of its own; output and the end come back to the caller's task.
+pub(super) async fn run(
+    sandbox: Sandbox,
+    launch: Launch,
+    mut cancel: watch::Receiver<CancelLevel>,
+    mut on_output: impl FnMut(&[u8]) + Send,
+) -> Result<Exit, SandboxError> {
+    let (chunks, mut output) = mpsc::channel(CHUNKS_WAITING);
+    let (answer, end) = oneshot::channel();
+    let (wish, mut wishes) = io::pipe().map_err(SandboxError::process("make a pipe"))?;
+    let supervisor = move || {
+        let listener = |chunk: Vec<u8>| chunks.blocking_send(chunk).is_ok();
+        let _ = answer.send(supervise(&sandbox, &launch, Some(&wish), listener));
+    };
+    let thread = std::thread::Builder::new().name("orca-task".to_owned());
+    thread.spawn(supervisor).map_err(SandboxError::process("start a thread"))?;
+    let mut level = *cancel.borrow_and_update();
+    let mut may_change = true;
+    if level > CancelLevel::None {
+        tell(&mut wishes, level);
+    }
+    loop {
+        tokio::select! {
+            chunk = output.recv() => match chunk {
+                Some(chunk) => on_output(&chunk),
+                None => break,
+            },
+            changed = cancel.changed(), if may_change => {
+                may_change = changed.is_ok();
+                let wished = *cancel.borrow_and_update();
+                if wished > level {
+                    level = wished;
+                    tell(&mut wishes, level);
+                }
+            }
+        }
+    }
+    end.await.map_err(|_| SandboxError::GuardianLost("the supervisor ended early".to_owned()))?
+}
+
+/// Runs a launch on this thread, without a listener.
+pub(super) fn run_here(sandbox: &Sandbox, launch: &Launch) -> Result<Exit, SandboxError> {
+    supervise(sandbox, launch, None, |_| true)
+}
+
+fn tell(wishes: &mut PipeWriter, level: CancelLevel) {
+    let byte = if level == CancelLevel::Immediate { b'i' } else { b'g' };
+    // The supervisor may have ended in this instant, and then has no use for it.
+    let _ = wishes.write_all(&[byte]);
+}
+
+fn supervise(
+    sandbox: &Sandbox,
+    launch: &Launch,
+    wishes: Option<&PipeReader>,
+    listener: impl FnMut(Vec<u8>) -> bool,
+) -> Result<Exit, SandboxError> {
+    let log = BoundedLog::create(&launch.log, launch.log_limit_bytes)
+        .map_err(SandboxError::file("create the log", &launch.log))?;
+    let begun = Instant::now();
+    let started = start(sandbox, launch)?;
+    let mut attempt = Attempt {
+        launch,
+        wishes,
+        listener,
+        log,
+        begun,
+        deadline: launch.timeout.and_then(|timeout| begun.checked_add(timeout)),
+        phase: Phase::Running,
+        listening: true,
+        pipe: Some(started.output),
+        pipe_left_open: false,
+        reason: None,
+        exited: None,
+        ran_for: None,
+        totals: None,
+        reports: Reports::default(),
+    };
+    let followed = attempt.follow(&started.control);
+    drop(started.control);
+    let lost = attempt.totals.is_none() && !matches!(attempt.reason, Some(End::NotStarted(_)));
+    let diagnosis = bury(started.child, started.diagnostics, lost || followed.is_err());
+    followed?;
+    attempt.conclude(diagnosis)
+}
+
+struct Started {
+    child: Child,
+    control: UnixStream,
+    output: PipeReader,
+    diagnostics: PipeReader,
+}
+
+fn start(sandbox: &Sandbox, launch: &Launch) -> Result<Started, SandboxError> {
+    let stdin = match &launch.stdin {
+        Stdin::Null => File::open("/dev/null").map_err(SandboxError::process("open /dev/null"))?,
+        Stdin::File(path) => File::open(path).map_err(SandboxError::file("open", path))?,
+    };
+    let shim_path = format!("/proc/self/fd/{}", sandbox.shim.as_raw_fd());
+    let mut command = match sandbox.mechanism_for(launch) {
+        Mechanism::Bubblewrap { program } => {
+            let mut command = Command::new(program);
+            command.args(bubblewrap::arguments(launch, &system_view::places(launch.network)));
+            command
+        }
+        mechanism => {
+            let mut command = Command::new(shim_path);
+            command.arg(SHIM).arg(match mechanism {
+                Mechanism::LandlockInNamespaces if launch.network => stage::NAMESPACES,
+                Mechanism::LandlockInNamespaces => stage::NAMESPACES_OFFLINE,
+                _ => stage::GUARD,
+            });
+            command
+        }
+    };
+    let attempt = || {
+        let (control, theirs) = UnixStream::pair()?;
+        let (output, output_end) = io::pipe()?;
+        let (diagnostics, diagnostics_end) = io::pipe()?;
+        socket::widen_pipe(output.as_fd());
+        command.env_clear().stdin(OwnedFd::from(theirs)).stdout(sandbox.shim.try_clone()?).stderr(diagnostics_end);
+        let child = command.spawn()?;
+        drop(command);
+        // A guardian that died at once is found out when its first report does not come.
+        let _ = socket::send_files(&control, [stdin.as_fd(), output_end.as_fd()])
+            .and_then(|()| protocol::send(&control, &spec::of(sandbox, launch)));
+        control.set_nonblocking(true)?;
+        Ok(Started { child, control, output, diagnostics })
+    };
+    attempt().map_err(SandboxError::process("start the process that guards the task"))
+}
+
+/// Waits for the guardian's end, by force if need be; what it had to say.
+fn bury(mut child: Child, mut diagnostics: PipeReader, by_force: bool) -> String {
+    if by_force {
+        crate::sys::process::kill_descendants(child.id());
+        let _ = child.kill();
+    }
+    let _ = child.wait();
+    let mut text = vec![0; 4096];
+    let _ = socket::set_nonblocking(diagnostics.as_fd());
+    let length = diagnostics.read(&mut text).unwrap_or(0);
+    String::from_utf8_lossy(&text[..length]).trim().to_owned()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Stopping { until: Instant },
+    Closing { until: Instant },
+    Killing { until: Instant },
+}
+
+struct Attempt<'a, L> {
+    launch: &'a Launch,
+    wishes: Option<&'a PipeReader>,
+    listener: L,
+    log: BoundedLog,
+    begun: Instant,
+    deadline: Option<Instant>,
+    phase: Phase,
+    listening: bool,
+    pipe: Option<PipeReader>,
+    pipe_left_open: bool,
+    /// Why it ended, where that was not of itself.
+    reason: Option<End>,
+    exited: Option<Ended>,
+    ran_for: Option<Duration>,
+    totals: Option<Totals>,
+    reports: Reports,
+}
+
+impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
+    /// Until nothing of the task is left, or its guardian fails.
+    fn follow(&mut self, control: &UnixStream) -> Result<(), SandboxError> {
+        let mut buffer = vec![0; CHUNK_BYTES];
+        loop {
+            let files = [
+                Some(control.as_fd()),
+                self.pipe.as_ref().map(AsFd::as_fd),
+                self.wishes.as_ref().map(|wishes| wishes.as_fd()),
+            ];
+            let [reported, written, wished] =
+                socket::wait_readable(files, self.time_left()).map_err(SandboxError::process("wait for the task"))?;
+            if written {
+                self.read_output(&mut buffer)?;
+            }
+            if wished {
+                self.hear_wish(control);
+            }
+            if reported && self.hear_reports(control) {
+                return self.drain(&mut buffer);
+            }
+            if self.pass_time(control) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        let until = match self.phase {
+            Phase::Running => self.deadline,
+            Phase::Stopping { until } | Phase::Closing { until } | Phase::Killing { until } => Some(until),
+        };
+        until.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
+    fn read_output(&mut self, buffer: &mut [u8]) -> Result<(), SandboxError> {
+        let Some(pipe) = &mut self.pipe else { return Ok(()) };
+        match pipe.read(buffer) {
+            Ok(0) => self.pipe = None,
+            Ok(length) => {
+                self.log.write(&buffer[..length]).map_err(SandboxError::file("write the log", &self.launch.log))?;
+                self.listening = self.listening && (self.listener)(buffer[..length].to_vec());
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.pipe = None,
+        }
+        Ok(())
+    }
+
+    /// What is still in the pipe. Whoever could write more is dead, unless it has left the tree by a way we missed.
+    fn drain(&mut self, buffer: &mut [u8]) -> Result<(), SandboxError> {
+        let until = Instant::now() + CLOSING_PATIENCE;
+        while let Some(pipe) = &self.pipe
+            && Instant::now() < until
+        {
+            let left = until.saturating_duration_since(Instant::now());
+            let readable = socket::wait_readable([Some(pipe.as_fd())], Some(left));
+            if let Ok([true]) = readable {
+                self.read_output(buffer)?;
+            }
+        }
+        self.pipe_left_open |= self.pipe.is_some();
+        Ok(())
+    }
+
+    /// A byte says how urgent it is; the end of the pipe says that nobody waits for this task any more.
+    fn hear_wish(&mut self, control: &UnixStream) {
+        let mut byte = [0];
+        let heard = self.wishes.map_or(Ok(0), |mut wishes| wishes.read(&mut byte));
+        if !matches!(heard, Ok(1)) {
+            self.wishes = None;
+        }
+        if matches!(self.phase, Phase::Running | Phase::Stopping { .. }) {
+            self.reason.get_or_insert(End::Cancelled);
+            if matches!(heard, Ok(1)) && byte[0] == b'g' {
+                self.stop(control);
+            } else {
+                self.kill(control);
+            }
+        }
+    }
+
+    fn stop(&mut self, control: &UnixStream) {
+        if self.phase == Phase::Running {
+            say(control, protocol::Command::Terminate);
+            self.phase = Phase::Stopping { until: Instant::now() + self.launch.grace };
+        }
+    }
+
+    fn kill(&mut self, control: &UnixStream) {
+        say(control, protocol::Command::Kill);
+        self.phase = Phase::Killing { until: Instant::now() + GUARDIAN_PATIENCE };
+    }
+
+    /// Acts where the time of a phase is over; says whether the guardian's is, too.
+    fn pass_time(&mut self, control: &UnixStream) -> bool {
+        let now = Instant::now();
+        match self.phase {
+            Phase::Running if self.deadline.is_some_and(|deadline| now >= deadline) => {
+                self.reason = Some(End::TimedOut);
+                self.stop(control);
+            }
+            Phase::Stopping { until } if now >= until => self.kill(control),
+            Phase::Closing { until } if now >= until || self.pipe.is_none() => {
+                self.pipe_left_open = self.pipe.is_some();
+                self.kill(control);
+            }
+            Phase::Killing { until } => return now >= until,
+            _ => {}
+        }
+        false
+    }
+
+    /// Says whether the last report has come, or never will.
+    fn hear_reports(&mut self, mut control: &UnixStream) -> bool {
+        let open = self.reports.fill(&mut control);
+        while let Some(report) = self.reports.next() {
+            match report {
+                Report::Refused(reason) => self.reason = Some(End::NotStarted(reason)),
+                Report::Exited(ended) => {
+                    self.exited = Some(ended);
+                    self.ran_for = Some(self.begun.elapsed());
+                    if !matches!(self.phase, Phase::Killing { .. }) {
+                        self.phase = Phase::Closing { until: Instant::now() + CLOSING_PATIENCE };
+                    }
+                }
+                Report::Done(totals) => self.totals = Some(totals),
+            }
+        }
+        self.totals.is_some() || !open
+    }
+
+    fn conclude(self, diagnosis: String) -> Result<Exit, SandboxError> {
+        let LogSize { total_bytes, kept_bytes } =
+            self.log.finish().map_err(SandboxError::file("write the log", &self.launch.log))?;
+        let totals = self.totals.unwrap_or_default();
+        let end = match (self.reason, self.exited) {
+            _ if totals.over_limit => End::OutOfMemory,
+            (Some(reason), _) => reason,
+            (None, Some(Ended::Signal(SIGKILL))) if totals.kernel_oom => End::OutOfMemory,
+            (None, Some(Ended::Code(code))) if totals.kernel_oom && code == 128 + SIGKILL => End::OutOfMemory,
+            (None, Some(Ended::Code(code))) => End::Code(code),
+            (None, Some(Ended::Signal(signal))) => End::Signal(signal),
+            (None, None) => return Err(SandboxError::GuardianLost(diagnosis)),
+        };
+        let wall = self.ran_for.unwrap_or_else(|| self.begun.elapsed());
+        let usage = Usage {
+            wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+            cpu_ms: totals.cpu_ms,
+            peak_memory_bytes: totals.peak_memory_bytes,
+        };
+        Ok(Exit {
+            end,
+            usage,
+            log_bytes_total: total_bytes,
+            log_bytes_kept: kept_bytes,
+            pipe_left_open: self.pipe_left_open,
+        })
+    }
+}
+
+fn say(mut control: &UnixStream, command: protocol::Command) {
+    // A guardian that cannot be told is about to be found gone.
+    let _ = control.write_all(&[command.byte()]);
+}
+
+/// Frames from the guardian, put together from whatever has arrived.
+#[derive(Default)]
+struct Reports {
+    bytes: Vec<u8>,
+}
+
+impl Reports {
+    /// Reads what is there; says whether more can come.
+    fn fill(&mut self, control: &mut &UnixStream) -> bool {
+        let mut buffer = [0; 4096];
+        loop {
+            match control.read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(length) => self.bytes.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<Report> {
+        let header = self.bytes.first_chunk::<4>()?;
+        let end = 4 + u32::from_le_bytes(*header) as usize;
+        let report = serde_json::from_slice(self.bytes.get(4..end)?).ok();
+        self.bytes.drain(..end);
+        report
+    }
+}

@@ -1,0 +1,97 @@
+//! The link between orca and what guards a task: a socket that carries frames and, once, two open files.
+//!
+//! Frames are a little-endian u32 of their length and then as many bytes. The socket doubles as the lifeline: when
+//! orca is gone, however it went, the other end reads end of file.
+
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+};
+
+/// A frame longer than this is no frame of ours.
+pub const FRAME_SIZE_MAX: usize = 64 << 20;
+
+/// Takes over standard input as the socket it must be.
+pub fn adopt_stdin() -> io::Result<UnixStream> {
+    Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
+/// Sends two open files with the byte that marks them.
+pub fn send_files(socket: &UnixStream, files: [BorrowedFd<'_>; 2]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&files)), "the space was made for two files");
+    rustix::net::sendmsg(socket, &[IoSlice::new(b"f")], &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Receives what [`send_files`] sent.
+pub fn receive_files(socket: &UnixStream) -> io::Result<[OwnedFd; 2]> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+    let files = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(files) => Some(files),
+        _ => None,
+    });
+    let files: Vec<OwnedFd> = files.flatten().collect();
+    files.try_into().map_err(|_| io::Error::new(io::ErrorKind::UnexpectedEof, "the open files did not arrive"))
+}
+
+/// Sends one frame.
+pub fn send_frame(mut socket: &UnixStream, payload: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(payload.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    socket.write_all(&length.to_le_bytes())?;
+    socket.write_all(payload)
+}
+
+/// Receives one frame, waiting for it.
+pub fn receive_frame(mut socket: &UnixStream) -> io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    socket.read_exact(&mut length)?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > FRAME_SIZE_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the frame is too long"));
+    }
+    let mut payload = vec![0; length];
+    socket.read_exact(&mut payload)?;
+    Ok(payload)
+}
+
+/// Waits until one of the files can be read or has ended, or the time is over; says which.
+pub fn wait_readable<const N: usize>(
+    files: [Option<BorrowedFd<'_>>; N],
+    timeout: Option<Duration>,
+) -> io::Result<[bool; N]> {
+    let mut polled: Vec<PollFd<'_>> =
+        files.iter().flatten().map(|file| PollFd::from_borrowed_fd(*file, PollFlags::IN)).collect();
+    let timeout = timeout.map(|time| Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: time.subsec_nanos().into(),
+    });
+    match poll(&mut polled, timeout.as_ref()) {
+        Ok(_) => {}
+        Err(rustix::io::Errno::INTR) => return Ok([false; N]),
+        Err(error) => return Err(error.into()),
+    }
+    let mut answers = polled.iter().map(|file| !file.revents().is_empty());
+    Ok(files.map(|file| file.is_some() && answers.next().unwrap_or(false)))
+}
+
+/// Widens a pipe, where the system lets us, so that a flood needs fewer wake-ups.
+pub fn widen_pipe(pipe: BorrowedFd<'_>) {
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
+}
+
+/// Makes reads return at once where there is nothing.
+pub fn set_nonblocking(file: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(file)?;
+    Ok(rustix::fs::fcntl_setfl(file, flags | rustix::fs::OFlags::NONBLOCK)?)
+}
