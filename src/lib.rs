@@ -12,6 +12,7 @@
 
 pub mod base;
 pub mod event;
+pub mod exec;
 pub mod graph;
 pub mod plan;
 pub mod sys;
