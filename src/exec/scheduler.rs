@@ -15,6 +15,8 @@
 
 mod ledger;
 mod queue;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::cmp::Reverse;
