@@ -15,6 +15,7 @@ pub mod context;
 pub mod db;
 pub mod engine;
 pub mod event;
+pub mod exec;
 pub mod graph;
 pub mod key;
 pub mod plan;

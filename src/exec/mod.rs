@@ -11,3 +11,10 @@ pub use attempt::{AttemptError, AttemptSpec, Observed, fill, observe, run, searc
 pub use executor::{Approver, Ending, Executor};
 pub use work::{AttemptEnd, BoxFuture, EventSink, Fault, Resolved, Tasks, Worked, cancelled};
 pub use workspace::{Workspace, WorkspaceError, remove_tree};
+//! Running: what may start when, and on how much of the machine.
+//!
+//! [`scheduler`] decides and is pure: facts and the time go in, commands come out. [`admission`] looks at the machine
+//! and shares it with other orcas; it is the only part here that reads the system.
+
+pub mod admission;
+pub mod scheduler;

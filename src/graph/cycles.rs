@@ -24,8 +24,12 @@ pub(super) fn break_cycles(edges: &mut Edges<'_>, findings: &mut Vec<Finding>) -
     let inside = |edge: &Edge| component[edge.task as usize] == component[edge.dep as usize];
     let circular: Vec<Edge> = edges.list.iter().copied().filter(|edge| inside(edge)).collect();
     let search = Search::new(edges.tasks.len(), &circular);
-    let mut members: Vec<(u32, u32)> =
-        component.iter().zip(0u32..).filter(|(_, task)| !search.deps.of(*task).is_empty()).map(|(c, t)| (*c, t)).collect();
+    let mut members: Vec<(u32, u32)> = component
+        .iter()
+        .zip(0u32..)
+        .filter(|(_, task)| !search.deps.of(*task).is_empty())
+        .map(|(c, t)| (*c, t))
+        .collect();
     members.sort_unstable();
     let mut told: Vec<Vec<u32>> =
         members.chunk_by(|a, b| a.0 == b.0).map(|tasks| search.shortest(tasks.iter().map(|(_, task)| *task))).collect();
@@ -118,10 +122,9 @@ impl Search {
             }
         }
         let circle = last.map(|last| {
-            let mut circle: Vec<u32> = std::iter::successors(Some(last), |task| {
-                (*task != start).then(|| reached_from[*task as usize])
-            })
-            .collect();
+            let mut circle: Vec<u32> =
+                std::iter::successors(Some(last), |task| (*task != start).then(|| reached_from[*task as usize]))
+                    .collect();
             circle.reverse();
             circle
         });

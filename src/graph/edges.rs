@@ -225,7 +225,8 @@ fn covers(exclusion: &Pattern, output: &Pattern) -> bool {
     let base = output.base();
     let is_plain = exclusion.base() == whole;
     exclusion.as_str() == output.as_str()
-        || is_plain && base.strip_prefix(whole).is_some_and(|rest| whole.is_empty() || rest.is_empty() || rest.starts_with('/'))
+        || is_plain
+            && base.strip_prefix(whole).is_some_and(|rest| whole.is_empty() || rest.is_empty() || rest.starts_with('/'))
 }
 
 fn too_many(reader: &Task, list: Reads, input: u32, pattern: &Pattern) -> Finding {
@@ -235,6 +236,11 @@ fn too_many(reader: &Task, list: Reads, input: u32, pattern: &Pattern) -> Findin
     };
     let message = format!("the wildcards of this plan make more than {EDGES_MAX} edges");
     let node = reader.node.child(key).element(input as usize);
-    Finding::error("orca::plan::too_broad", message, node, format!("the limit is passed at `{pattern}` of `{}`", reader.name))
-        .help("name the files a task needs more narrowly, or exclude outputs with `!path`")
+    Finding::error(
+        "orca::plan::too_broad",
+        message,
+        node,
+        format!("the limit is passed at `{pattern}` of `{}`", reader.name),
+    )
+    .help("name the files a task needs more narrowly, or exclude outputs with `!path`")
 }

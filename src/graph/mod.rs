@@ -16,8 +16,12 @@ mod order;
 mod outputs;
 mod ownership;
 mod select;
+#[cfg(test)]
+pub(crate) mod sketch;
 mod state;
 mod task_graph;
+#[cfg(test)]
+mod tests;
 
 pub use analysis::{Analysis, ParallelShare};
 pub use edges::EDGES_MAX;

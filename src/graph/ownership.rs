@@ -71,10 +71,17 @@ fn finding(tasks: &[&Arc<Task>], left: (u32, u32), right: (u32, u32)) -> Finding
     let case_only = !left_pattern.may_intersect(right_pattern);
     let message = match case_only {
         true => format!("`{}` and `{}` write paths that differ in case only", left.name, right.name),
-        false if left_pattern == right_pattern => format!("`{}` and `{}` both write `{left_pattern}`", left.name, right.name),
+        false if left_pattern == right_pattern => {
+            format!("`{}` and `{}` both write `{left_pattern}`", left.name, right.name)
+        }
         false => format!("the outputs of `{}` and `{}` overlap", left.name, right.name),
     };
-    Finding::error("orca::plan::overlapping_outputs", message, right_node, format!("`{}` writes `{right_pattern}`", right.name))
-        .and(left_node, format!("`{}` writes `{left_pattern}`", left.name))
-        .help("one path has one owner: give one of the two another path, or let one task write both")
+    Finding::error(
+        "orca::plan::overlapping_outputs",
+        message,
+        right_node,
+        format!("`{}` writes `{right_pattern}`", right.name),
+    )
+    .and(left_node, format!("`{}` writes `{left_pattern}`", left.name))
+    .help("one path has one owner: give one of the two another path, or let one task write both")
 }

@@ -1,0 +1,228 @@
+//! The words between scheduler and executor: facts in, commands out.
+
+use crate::graph::TaskIx;
+
+use super::super::admission::Machine;
+
+/// Which ready task comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Ready tasks start at once, the one with the longest chain behind it first.
+    CriticalPath,
+    /// A layer starts when the one before is settled.
+    Layers,
+}
+
+/// How many job slots tasks may hold at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Jobs {
+    /// All tasks together.
+    pub all: u32,
+    /// Tasks with a `run` body among them; the rest mostly wait for a model.
+    pub commands: u32,
+}
+
+impl Jobs {
+    /// Just this many of any kind: what `-j` says.
+    #[must_use]
+    pub const fn exactly(jobs: u32) -> Self {
+        Self { all: jobs, commands: jobs }
+    }
+}
+
+/// How a run is to be scheduled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchedulerConfig {
+    /// The most job slots held at a time; 0 counts as 1.
+    pub jobs: Jobs,
+    /// Whether tasks that do not depend on a red one still start.
+    pub keep_going: bool,
+    /// Which ready task comes first.
+    pub policy: Policy,
+    /// Whether a person is asked before tasks of a layer run; implies [`Policy::Layers`].
+    pub ask_layers: bool,
+    /// Capacity of every pool; 0 counts as 1.
+    pub pools: Vec<u32>,
+}
+
+impl SchedulerConfig {
+    pub(super) fn normalized(self) -> Self {
+        let policy = if self.ask_layers { Policy::Layers } else { self.policy };
+        Self { policy, ..self }
+    }
+}
+
+/// What the scheduler needs to know of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TaskSpec {
+    /// What the longest chain from its start takes: larger is more urgent.
+    pub priority_ms: u64,
+    /// Job slots it holds; 0 counts as 1, more than there are as all.
+    pub cpu: u32,
+    /// Memory it is expected to need; more than there is means it runs alone.
+    pub memory_bytes: u64,
+    /// Pools it holds one unit of, as positions in [`SchedulerConfig::pools`].
+    pub pools: Vec<usize>,
+    /// Whether its body is a prompt.
+    pub is_agent: bool,
+}
+
+impl TaskSpec {
+    pub(super) fn normalized(mut self, pools: usize) -> Self {
+        self.cpu = self.cpu.max(1);
+        self.pools.sort_unstable();
+        self.pools.dedup();
+        assert!(self.pools.iter().all(|pool| *pool < pools), "a task holds pools that are there");
+        self
+    }
+}
+
+/// A fact.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Input {
+    /// Begin.
+    Start,
+    /// The key of a task is known: its result is accepted from the cache, or it has to run.
+    Resolved {
+        /// The task.
+        task: TaskIx,
+        /// Whether its result is accepted as it is.
+        clean: bool,
+    },
+    /// A running task ended, or resolving one failed.
+    Finished {
+        /// The task.
+        task: TaskIx,
+        /// How.
+        ended: Ended,
+    },
+    /// A look at the machine.
+    Sample(Machine),
+    /// How many job slots of the machine's shared budget this orca may hold; at least one is always used.
+    Slots(u32),
+    /// The person said yes to [`Command::AskLayer`].
+    LayerApproved,
+    /// The person said no: nothing more starts.
+    LayerRefused,
+    /// Nothing more starts; what runs is stopped by the executor and finishes.
+    Interrupt,
+    /// Time went on.
+    Tick,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Its result counts.
+    Accepted,
+    /// It is red.
+    Failed,
+    /// It is to run again: a retry, or it was preempted.
+    Requeue {
+        /// Not before this time has passed.
+        after_ms: u64,
+    },
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// All it waits for is accepted: compute its key and look it up; answer [`Input::Resolved`].
+    Resolve(TaskIx),
+    /// Run it; answer [`Input::Finished`].
+    Run(TaskIx),
+    /// Memory runs out: stop it and answer [`Ended::Requeue`] (or as it ended, if it just did).
+    Preempt(TaskIx),
+    /// It does not run.
+    Skip {
+        /// The task.
+        task: TaskIx,
+        /// Why.
+        because: SkipReason,
+    },
+    /// Ask whether these tasks of a layer, which have to run, may; answer with an input.
+    AskLayer {
+        /// From 0.
+        layer: u32,
+        /// In plan order, never empty.
+        tasks: Vec<TaskIx>,
+    },
+    /// Every task of the layer is settled. Under [`Policy::CriticalPath`] layers may end in any order.
+    LayerDone(u32),
+    /// Every task is settled.
+    Done,
+}
+
+/// Why a task does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SkipReason {
+    /// It waits, directly or through others, for this red task.
+    RedDep(TaskIx),
+    /// The build stopped before.
+    Stopped,
+}
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Not selected.
+    Outside,
+    /// Something it waits for is not accepted.
+    Waiting,
+    /// Its key is being looked up.
+    Resolving,
+    /// It has to run and waits for room.
+    Queued,
+    /// It runs.
+    Running,
+    /// It runs again later.
+    Delayed,
+    /// Its result counts.
+    Accepted,
+    /// It is red.
+    Failed,
+    /// It did not run.
+    Skipped,
+}
+
+/// How many selected tasks are in which phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "the fields are named after the phases")]
+pub struct Counts {
+    pub total: usize,
+    pub waiting: usize,
+    pub resolving: usize,
+    pub queued: usize,
+    pub running: usize,
+    pub delayed: usize,
+    pub accepted: usize,
+    pub failed: usize,
+    pub skipped: usize,
+}
+
+impl Counts {
+    /// How many tasks have come to an end.
+    #[must_use]
+    pub fn settled(&self) -> usize {
+        self.accepted + self.failed + self.skipped
+    }
+
+    pub(super) fn moved(&mut self, from: Phase, to: Phase) {
+        *self.of(from) -= 1;
+        *self.of(to) += 1;
+    }
+
+    fn of(&mut self, phase: Phase) -> &mut usize {
+        match phase {
+            Phase::Outside => unreachable!("a task outside the selection stays there"),
+            Phase::Waiting => &mut self.waiting,
+            Phase::Resolving => &mut self.resolving,
+            Phase::Queued => &mut self.queued,
+            Phase::Running => &mut self.running,
+            Phase::Delayed => &mut self.delayed,
+            Phase::Accepted => &mut self.accepted,
+            Phase::Failed => &mut self.failed,
+            Phase::Skipped => &mut self.skipped,
+        }
+    }
+}
