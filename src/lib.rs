@@ -10,12 +10,15 @@
 //!
 //! `tests/tidy.rs` reads the imports and fails where one points right.
 
+pub mod agents;
 pub mod base;
+pub mod cli;
 pub mod context;
 pub mod db;
 pub mod engine;
 pub mod event;
 pub mod exec;
+pub mod gates;
 pub mod graph;
 pub mod key;
 pub mod plan;

@@ -6,5 +6,5 @@ fn main() -> ExitCode {
     if let Some(code) = orca::sandbox::shim_main(std::env::args_os()) {
         return code;
     }
-    ExitCode::SUCCESS
+    orca::cli::main()
 }

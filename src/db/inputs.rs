@@ -124,6 +124,12 @@ impl OrcaDb {
         queries::lowered(self, self.plan()).clone()
     }
 
+    /// What of the machine the plan refers to, as it was set.
+    #[must_use]
+    pub fn facts(&self) -> Arc<Facts> {
+        self.environment().facts(self).clone()
+    }
+
     /// One task of the plan.
     #[must_use]
     pub fn task(&self, name: &TaskName) -> Option<Arc<Task>> {

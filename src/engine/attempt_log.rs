@@ -15,13 +15,13 @@ const SHOWN_BYTES_MAX: usize = 64 * 1024;
 const SECRET_BYTES_MIN: usize = 6;
 
 /// A log with secrets masked.
-pub struct AttemptLog {
+pub(super) struct AttemptLog {
     bytes: Vec<u8>,
 }
 
 impl AttemptLog {
     /// Reads the log of an attempt; none is an empty one.
-    pub fn read(path: &Path, secrets: &[String]) -> io::Result<Self> {
+    pub(super) fn read(path: &Path, secrets: &[String]) -> io::Result<Self> {
         let mut bytes = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read?,
@@ -34,50 +34,50 @@ impl AttemptLog {
 
     /// The masked bytes.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Their digest.
     #[must_use]
-    pub fn digest(&self) -> BlobDigest {
+    pub(super) fn digest(&self) -> BlobDigest {
         BlobDigest::of(&self.bytes)
     }
 
     /// Their number.
     #[must_use]
-    pub fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         self.bytes.len() as u64
     }
 
     /// Whether there was no output.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// The log as text.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
     /// The log as it is shown: sanitized, the tail of it where it is long.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         shown(&self.text())
     }
 
     /// What a failure teaches the next attempt.
     #[must_use]
-    pub fn lesson(&self, failure: &Failure) -> String {
+    pub(super) fn lesson(&self, failure: &Failure) -> String {
         let details = failure.details.join("\n");
         format!("{}\n{details}\n\nThe last lines of its output:\n{}", failure.message, last_lines(&self.text()))
     }
 
     /// Writes the masked log over the one of the attempt, which is kept. That it is masked matters more than that it
     /// is there.
-    pub fn write_masked(&self, path: &Path) {
+    pub(super) fn write_masked(&self, path: &Path) {
         if fs::write(path, &self.bytes).is_err() {
             let _ = fs::remove_file(path);
         }
@@ -86,7 +86,7 @@ impl AttemptLog {
 
 /// Text as it is shown: sanitized, the tail of it where it is long.
 #[must_use]
-pub fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let clean = sanitize_terminal(text);
     if clean.len() <= SHOWN_BYTES_MAX {
         return clean;

@@ -22,10 +22,8 @@ use super::summary::Summary;
 use super::trust::{Power, consent, consented, powers};
 use crate::base::{Finding, RelPath, Severity, SizeBytes, TaskName};
 use crate::event::{Event, EventRecord, RunId};
-use crate::exec::{
-    Approver, Budget, EventSink, Executor, Jobs, Machine, Policy, SchedulerConfig, TaskSpec, Tasks, default_jobs,
-    remove_tree,
-};
+use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
+use crate::exec::{Approver, EventSink, Executor, Tasks, remove_tree};
 use crate::graph::{Graph, TaskIx};
 use crate::plan::{Level, Plan, not_yet};
 use crate::sandbox::{CancelLevel, DetectOptions, Sandbox};
@@ -89,16 +87,17 @@ pub struct Report {
     pub interrupted_by: Option<i32>,
 }
 
-/// Builds. Blocks until done; `signals` brings the numbers of signals orca received.
+/// Builds. Blocks until done. `listen` is called when the build really begins; its channel brings the numbers of
+/// signals orca receives from then on.
 pub fn build(
     mut session: Session,
     options: &BuildOptions,
     person: Arc<dyn Person>,
     listener: Listener,
-    signals: mpsc::UnboundedReceiver<i32>,
+    listen: impl FnOnce() -> mpsc::UnboundedReceiver<i32>,
 ) -> Result<Built, EngineError> {
     let started_ms = now_ms();
-    let asked = session.graph.select(&options.selectors, session.plan())?;
+    let asked = session.graph.select(&options.selectors)?;
     let selected = session.graph.with_deps(&asked);
     let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
     session.findings.extend(not_yet(session.plan(), &names).into_iter().map(|finding| Finding {
@@ -119,7 +118,7 @@ pub fn build(
     if session.is_invalid() {
         return Ok(Built::Invalid(session.findings));
     }
-    let sandbox = detect(&session);
+    let sandbox = detect(&session)?;
     let needed = powers(session.plan(), &names, sandbox.backend());
     if !permitted(&session, &needed, person.as_ref())? {
         return Ok(Built::Untrusted(needed));
@@ -127,7 +126,6 @@ pub fn build(
     let store = open_store(&session, &mut early);
     let project = Root::open_staged(session.project.root(), &RelPath::new(".orca/staging").expect("a plain path"))?;
     remove_tree(&state.join("work")).map_err(|error| EngineError::World(error.to_string()))?;
-    let index = survey.index.clone();
     let host = session.host.clone();
     let findings: Vec<Finding> = session.findings.clone();
     let resolver = Resolver::new(session, survey, ledger, store);
@@ -170,23 +168,22 @@ pub fn build(
         .enable_all()
         .build()
         .map_err(|error| EngineError::World(format!("cannot start the runtime: {error}")))?;
-    let ending = runtime.block_on(executor.run(signals));
+    let ending = runtime.block_on(executor.run(listen()));
     let all = options.selectors.is_empty();
     let green = summary.lock().expect("no holder panics").settled.values().all(|settled| settled.outcome.is_accepted());
     let mut fault = ending.fault.map(|fault| fault.0);
     if green && all && fault.is_none() && ending.interrupted_by.is_none() {
-        fault = runtime.block_on(judge_plan(&builder, &index)).err().map(|fault| fault.0);
+        fault = runtime.block_on(judge_plan(&builder)).err().map(|fault| fault.0);
     }
     runtime.shutdown_timeout(Duration::from_secs(2));
     finish(&builder, &recorder, &summary, started_ms, fault, ending.interrupted_by)
 }
 
-fn detect(session: &Session) -> Sandbox {
-    Sandbox::detect(&DetectOptions {
-        path: session.host.path(),
-        only: session.host.sandbox_only,
-        shim: session.host.program.clone(),
-    })
+fn detect(session: &Session) -> Result<Sandbox, EngineError> {
+    let path = session.host.path();
+    let options = DetectOptions::new(&path, session.host.program.clone(), session.project.state().join("trial"));
+    let options = DetectOptions { only: session.host.sandbox_only, ..options };
+    Sandbox::detect(&options).map_err(|error| EngineError::World(error.to_string()))
 }
 
 /// Whether the person has given, or now gives, all of these powers.
@@ -247,7 +244,7 @@ fn config(resolver: &Resolver, options: &BuildOptions, selected: &BTreeSet<TaskI
     let plan = resolver.plan();
     let jobs = match options.jobs.or(plan.limits.jobs) {
         Some(jobs) => Jobs::exactly(jobs),
-        None => default_jobs(&Machine::sample(reserve_bytes(plan)), memory_per_task(plan)),
+        None => Jobs::exactly(4),
     };
     let _ = selected;
     SchedulerConfig {
@@ -264,7 +261,7 @@ fn specs(resolver: &Resolver) -> Vec<TaskSpec> {
     let pools: BTreeMap<_, usize> = plan.pools.keys().enumerate().map(|(at, name)| (name, at)).collect();
     let known: Vec<u64> = resolver.graph.tasks().filter_map(|ix| estimate(resolver, ix)).collect();
     let typical_ms = if known.is_empty() { 1_000 } else { known.iter().sum::<u64>() / known.len() as u64 };
-    let analysis = resolver.graph.bottom_levels(|ix| estimate(resolver, ix).unwrap_or(typical_ms).max(1));
+    let analysis = resolver.graph.bottom_levels_ms(|ix| estimate(resolver, ix).unwrap_or(typical_ms).max(1));
     let spec = |ix: TaskIx| {
         let task = resolver.task(ix);
         TaskSpec {
@@ -290,8 +287,6 @@ fn executor(
     person: Arc<dyn Person>,
 ) -> Result<Executor, EngineError> {
     let resolver = &builder.resolver;
-    let budget = Budget::open(&builder.host.cache_dir.join("budget"))
-        .map_err(|error| EngineError::World(format!("cannot share the machine with other builds: {error}")))?;
     let started = super::host::monotonic_ms();
     Ok(Executor {
         tasks: Arc::clone(builder) as Arc<dyn Tasks>,
@@ -299,7 +294,6 @@ fn executor(
         selected: selected.clone(),
         config,
         specs: specs(resolver),
-        budget,
         reserve_bytes: reserve_bytes(resolver.plan()),
         sink: Arc::clone(recorder) as Arc<dyn EventSink>,
         approver: person,
@@ -308,17 +302,14 @@ fn executor(
 }
 
 /// Lets the gates of the plan judge the integrated tree: all source, and all results.
-async fn judge_plan(
-    builder: &Arc<Builder>,
-    index: &crate::context::SourceIndex,
-) -> Result<(), crate::exec::Fault> {
+async fn judge_plan(builder: &Arc<Builder>) -> Result<(), crate::exec::Fault> {
     let resolver = &builder.resolver;
     let defs = &resolver.plan().gate_defs;
     let gates: Vec<_> = resolver.plan().gates.iter().filter_map(|name| defs.get(name)).collect();
     if gates.is_empty() {
         return Ok(());
     }
-    let mut tree = resolver.sources(index);
+    let mut tree = resolver.all_sources.clone();
     for ix in resolver.graph.tasks() {
         tree.extend(resolver.result(ix).expect("every task is accepted").iter().map(|(p, e)| (p.clone(), e.clone())));
     }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{JoinSet, block_in_place};
+use tokio::task::block_in_place;
 
 use super::attempt_log::AttemptLog;
 use super::classify::classify;
@@ -24,7 +24,7 @@ use super::publish::{Content, Refused, publish};
 use super::resolve::{Cause, Keyed, Resolver, Reused, Standing};
 use super::session::EngineError;
 use crate::agents;
-use crate::base::{ActionKey, Entry, FailureKind, Name, RelPath, TaskName, Tree};
+use crate::base::{Entry, FailureKind, Name, RelPath, TaskName, Tree};
 use crate::context::{ToolIdentity, Work, task_json, task_markdown};
 use crate::event::{ActionResult, Event, Failure, Outcome, RunId, Usage};
 use crate::exec::{
@@ -34,7 +34,7 @@ use crate::exec::{
 use crate::gates::Verdict;
 use crate::graph::TaskIx;
 use crate::key::Description;
-use crate::plan::{GateDef, GateKind, Retry, SandboxMode, Task};
+use crate::plan::{GateDef, GateKind, Retry, SandboxMode};
 use crate::sandbox::{self, Backend, CancelLevel, Exit, Sandbox};
 use crate::store::{MaterializeError, Root, Source, TaskRecord};
 
@@ -46,9 +46,9 @@ const GRACE: Duration = Duration::from_secs(5);
 const LOG_LIMIT_BYTES: u64 = 16 << 20;
 
 /// Everything a build works with.
-pub struct Builder {
+pub(super) struct Builder {
     /// Keys and records.
-    pub resolver: Resolver,
+    pub resolver: Arc<Resolver>,
     /// The machine.
     pub host: Host,
     /// What isolates.
@@ -71,7 +71,7 @@ pub struct Builder {
 
 /// A task between its key and its end.
 #[derive(Clone)]
-pub struct Pending {
+pub(super) struct Pending {
     keyed: Keyed,
     candidate: Option<(Reused, Vec<Name>)>,
 }
@@ -324,7 +324,7 @@ impl Builder {
 
     /// The view could not be made: a file changed since it was keyed, or the cache lost one.
     fn after_change(&self, task: TaskIx) -> Result<Once, Fault> {
-        let paths: Vec<RelPath> = self.resolver.source_paths(task).into_iter().collect();
+        let paths = self.resolver.source_paths(task);
         for path in &paths {
             self.resolver.stat_cache.forget(path);
         }
@@ -542,7 +542,7 @@ impl Builder {
         declared: BTreeMap<String, String>,
     ) -> Surroundings {
         let path = self.host.path();
-        let found = tools.iter().filter_map(|name| Some((name.clone(), sandbox::resolve_tool(name, &path)?)));
+        let found = tools.iter().filter_map(|name| Some((name.clone(), sandbox::resolve_tool(name.as_ref(), &path)?)));
         let tools: BTreeMap<String, PathBuf> = found.collect();
         let mut env: BTreeMap<OsString, OsString> = BTreeMap::new();
         let mut read_only = Vec::new();
@@ -608,6 +608,37 @@ impl Builder {
         if let Some(Err(error)) = self.resolver.store.as_ref().map(|store| store.put_verdict(key, &text)) {
             self.notice(true, format!("the verdict is not kept: {error}"));
         }
+    }
+
+    /// Lets one gate of the plan judge the integrated tree, or finds the verdict it already gave.
+    pub(super) async fn judge_plan_gate(
+        &self,
+        gate: &GateDef,
+        tree: &Tree,
+        cancel: &watch::Receiver<CancelLevel>,
+    ) -> Result<(), Fault> {
+        let key = self.resolver.gate_key(gate, tree, &Tree::new());
+        let known = self.resolver.verdict(&key);
+        let cached = known.is_some();
+        let verdict = match known {
+            Some(verdict) => verdict,
+            None => self.run_gate("plan", gate, tree, None, cancel).await?,
+        };
+        if verdict.is_final() && !cached {
+            self.keep_verdict(&key, &verdict);
+        }
+        self.sink.emit(Event::GateJudged {
+            task: None,
+            gate: gate.name.clone(),
+            verdict: verdict.word().to_owned(),
+            cached,
+            wall_ms: verdict.wall_ms,
+        });
+        if !verdict.is_green() {
+            let said = format!("the gate `{}` says {}: {}\n{}", gate.name, verdict.word(), verdict.message, verdict.excerpt);
+            self.notice(true, said);
+        }
+        Ok(())
     }
 
     /// Runs one command gate in a fresh tree.

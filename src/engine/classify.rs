@@ -13,7 +13,7 @@ const NAMED_MAX: usize = 20;
 ///
 /// `undeclared` are the paths written outside the declaration that git does not ignore.
 #[must_use]
-pub fn classify(task: &Task, observed: &Observed, undeclared: &[RelPath]) -> (Option<Failure>, Option<String>) {
+pub(super) fn classify(task: &Task, observed: &Observed, undeclared: &[RelPath]) -> (Option<Failure>, Option<String>) {
     if let Some(failure) = of_end(task, &observed.exit.end) {
         return (Some(failure), None);
     }
@@ -24,6 +24,10 @@ pub fn classify(task: &Task, observed: &Observed, undeclared: &[RelPath]) -> (Op
         }
         let message = "it wrote files it does not declare; name them in `outputs` or `scratch`, or in .gitignore";
         return (Some(failure(FailureKind::UndeclaredWrite, message.to_owned(), details)), None);
+    }
+    if !observed.unfit.is_empty() {
+        let message = "it left what can be no output: pipes, devices, or names that are not UTF-8".to_owned();
+        return (Some(failure(FailureKind::UndeclaredWrite, message, observed.unfit.clone())), None);
     }
     if !observed.missing.is_empty() {
         let details = observed.missing.iter().map(|pattern| format!("{pattern} is not there")).collect();

@@ -91,7 +91,7 @@ pub fn now_ms() -> u64 {
 
 /// Milliseconds of a clock that never goes back; only differences mean anything.
 #[must_use]
-pub fn monotonic_ms() -> u64 {
+pub(super) fn monotonic_ms() -> u64 {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     let elapsed = START.get_or_init(std::time::Instant::now).elapsed();
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)

@@ -10,7 +10,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use crate::base::RelPath;
 
 /// Answers for the `.gitignore` files of one project.
-pub struct Ignored {
+pub(super) struct Ignored {
     root: PathBuf,
     by_directory: Mutex<HashMap<PathBuf, Option<Arc<Gitignore>>>>,
 }
@@ -18,13 +18,13 @@ pub struct Ignored {
 impl Ignored {
     /// For the project at `root`.
     #[must_use]
-    pub fn new(root: &Path) -> Self {
+    pub(super) fn new(root: &Path) -> Self {
         Self { root: root.to_owned(), by_directory: Mutex::default() }
     }
 
     /// Whether git would ignore the path: the nearest `.gitignore` with an opinion decides.
     #[must_use]
-    pub fn matches(&self, path: &RelPath) -> bool {
+    pub(super) fn matches(&self, path: &RelPath) -> bool {
         let full = path.beneath(&self.root);
         let directories = full.ancestors().skip(1).take_while(|directory| directory.starts_with(&self.root));
         for directory in directories {

@@ -102,6 +102,14 @@ impl Ledger {
         }
     }
 
+    /// Forgets in memory what the journal already forgot.
+    pub fn forget(&self, paths: &[RelPath]) {
+        let mut all = self.published.lock().expect("no holder panics");
+        for path in paths {
+            all.remove(path);
+        }
+    }
+
     /// Notes in memory what the journal already holds: these paths are the task's now, those are gone.
     pub fn note_published(&self, task: &TaskName, present: &Tree, removed: &[RelPath]) {
         let mut all = self.published.lock().expect("no holder panics");

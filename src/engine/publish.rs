@@ -12,6 +12,7 @@
 //! A kill in between leaves pending rows; [`recover`] finishes them at the next build.
 #![expect(clippy::disallowed_methods, reason = "keeps copies of what is replaced")]
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use super::resolve::Resolver;
@@ -19,11 +20,11 @@ use super::session::EngineError;
 use crate::base::{Entry, FailureKind, RelPath, TaskName, Tree};
 use crate::event::Failure;
 use crate::graph::TaskIx;
-use crate::store::{Root, Store};
+use crate::store::{PendingPublish, Root, Store};
 
 /// Where the content of a result is.
 #[derive(Clone, Copy)]
-pub enum Content<'a> {
+pub(super) enum Content<'a> {
     /// In the workspace it was made in.
     Workspace(&'a Root),
     /// In the cache.
@@ -32,7 +33,7 @@ pub enum Content<'a> {
 
 /// What publishing did.
 #[derive(Debug, Default)]
-pub struct Publication {
+pub(super) struct Publication {
     /// Paths written.
     pub written: u64,
     /// Paths of earlier results that are no longer part of it, removed.
@@ -42,7 +43,7 @@ pub struct Publication {
 }
 
 /// Why a result was not published.
-pub enum Refused {
+pub(super) enum Refused {
     /// It meets a person's changes.
     Conflict(Failure),
     /// The world's fault.
@@ -56,7 +57,7 @@ impl<E: Into<EngineError>> From<E> for Refused {
 }
 
 /// Publishes `outputs` as the result of `task`. `keep` are drifted paths that stay as they are.
-pub fn publish(
+pub(super) fn publish(
     resolver: &Resolver,
     project: &Root,
     task: TaskIx,
@@ -201,13 +202,17 @@ fn conflict(paths: &[RelPath]) -> Failure {
 
 /// Finishes what a killed build had begun to publish: each pending path that is still as it was before gets its new
 /// content; where that is gone, the row is forgotten and its task runs again.
-pub fn recover(resolver: &Resolver, project: &Root) -> Result<Vec<String>, EngineError> {
+pub(super) fn recover(resolver: &Resolver, project: &Root) -> Result<Vec<String>, EngineError> {
     let pending = resolver.ledger.with_journal(|journal| journal.pending())?.unwrap_or_default();
     let mut notices = Vec::new();
-    for publish in pending {
+    let mut by_task: BTreeMap<TaskName, Vec<PendingPublish>> = BTreeMap::new();
+    for row in pending {
+        by_task.entry(row.task.clone()).or_default().push(row);
+    }
+    for (task, rows) in by_task {
         let mut lost: Vec<RelPath> = Vec::new();
         let mut present = Tree::new();
-        for row in &publish.rows {
+        for row in &rows {
             let found = resolver.on_disk(&row.path)?;
             let untouched = found == row.old || found.is_none();
             if found.as_ref() != Some(&row.new) && untouched && !finish(resolver, project, &row.path, &row.new)? {
@@ -216,12 +221,12 @@ pub fn recover(resolver: &Resolver, project: &Root) -> Result<Vec<String>, Engin
                 present.insert(row.path.clone(), row.new.clone());
             }
         }
-        notices.push(format!("finished publishing `{}`, which a killed build had begun", publish.task));
+        notices.push(format!("finished publishing `{task}`, which a killed build had begun", task = task));
         resolver.ledger.with_journal(|journal| {
-            journal.finish_publish(&publish.task, &lost)?;
-            journal.forget_task(&publish.task)
+            journal.finish_publish(&task, &lost)?;
+            journal.forget_tasks(&[task.clone()])
         })?;
-        resolver.ledger.note_published(&publish.task, &present, &lost);
+        resolver.ledger.note_published(&task, &present, &lost);
     }
     Ok(notices)
 }
@@ -240,7 +245,7 @@ fn finish(resolver: &Resolver, project: &Root, path: &RelPath, entry: &Entry) ->
 }
 
 /// Removes what tasks that are no longer in the plan had put into the project, where it is unchanged.
-pub fn remove_orphans(resolver: &Resolver, project: &Root) -> Result<Vec<String>, EngineError> {
+pub(super) fn remove_orphans(resolver: &Resolver, project: &Root) -> Result<Vec<String>, EngineError> {
     let orphaned = |task: &TaskName, path: &RelPath| {
         !resolver.plan().tasks.contains_key(task)
             || resolver.graph.owner(path).is_none_or(|owner| resolver.name(owner) != task)

@@ -12,10 +12,10 @@ const BATCH: usize = 256;
 /// Whoever wants to see events as they happen.
 pub type Listener = Arc<dyn Fn(&EventRecord) + Send + Sync>;
 /// Writes a batch to the journal.
-pub type Writer = Arc<dyn Fn(&[EventRecord]) + Send + Sync>;
+pub(super) type Writer = Arc<dyn Fn(&[EventRecord]) + Send + Sync>;
 
 /// Takes the events of one run.
-pub struct Recorder {
+pub(super) struct Recorder {
     run: RunId,
     held: Mutex<Vec<EventRecord>>,
     writer: Writer,
@@ -25,12 +25,12 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder for this run.
     #[must_use]
-    pub fn new(run: RunId, writer: Writer, listener: Listener) -> Self {
+    pub(super) fn new(run: RunId, writer: Writer, listener: Listener) -> Self {
         Self { run, held: Mutex::default(), writer, listener }
     }
 
     /// Writes what is held back.
-    pub fn flush(&self) {
+    pub(super) fn flush(&self) {
         let held = std::mem::take(&mut *self.held.lock().expect("no holder panics"));
         if !held.is_empty() {
             (self.writer)(&held);

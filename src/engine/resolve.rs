@@ -93,6 +93,8 @@ pub struct Keyed {
     pub context: Arc<TaskContext>,
     /// Its key.
     pub key: ActionKey,
+    /// The source files of its view.
+    pub source: Arc<Tree>,
 }
 
 /// Resolves tasks of one session. Shared by all threads of a build.
@@ -109,6 +111,8 @@ pub struct Resolver {
     pub ledger: Ledger,
     /// The cache, if it can be opened.
     pub store: Option<Store>,
+    /// All source files of the project, where a gate of the plan judges it.
+    pub all_sources: Tree,
     gate_sources: BTreeMap<Name, Tree>,
     tools: BTreeMap<String, ToolIdentity>,
     db: std::sync::Mutex<OrcaDb>,
@@ -118,7 +122,7 @@ pub struct Resolver {
 impl Resolver {
     /// A resolver for a surveyed session.
     #[must_use]
-    pub fn new(session: &Session, survey: Survey, ledger: Ledger, store: Option<Store>) -> Self {
+    pub fn new(session: Session, survey: Survey, ledger: Ledger, store: Option<Store>) -> Self {
         let results = (0..session.graph.len()).map(|_| OnceLock::new()).collect();
         Self {
             plan: Arc::clone(&session.lowered),
@@ -127,9 +131,10 @@ impl Resolver {
             stat_cache: survey.stat_cache,
             ledger,
             store,
+            all_sources: survey.sources,
             gate_sources: survey.gate_sources,
             tools: session.db.facts().tools.clone(),
-            db: std::sync::Mutex::new(session.db.clone()),
+            db: std::sync::Mutex::new(session.db),
             results,
         }
     }
@@ -164,11 +169,19 @@ impl Resolver {
         let _ = self.results[task.0 as usize].set(outputs);
     }
 
-    /// Digests these source files anew and tells the memos; whether any differs from before.
-    pub fn refresh(&self, paths: &[RelPath]) -> Result<bool, StoreError> {
-        let entries = self.stat_cache.digest_many(&self.root, paths)?;
-        let mut db = self.db.lock().expect("no holder panics");
-        Ok(db.set_files(entries))
+    /// Digests these source files anew and tells the memos.
+    pub fn refresh(&self, paths: &[RelPath]) -> Result<(), StoreError> {
+        let mut entries = self.stat_cache.digest_many(&self.root, paths)?;
+        let states = paths.iter().map(|path| (path.clone(), entries.remove(path)));
+        self.db.lock().expect("no holder panics").set_files(states);
+        Ok(())
+    }
+
+    /// The source paths that a task's patterns cover.
+    #[must_use]
+    pub fn source_paths(&self, task: TaskIx) -> Vec<RelPath> {
+        let paths = self.db.lock().expect("no holder panics").sources(self.graph.name(task));
+        paths.iter().cloned().collect()
     }
 
     /// The source files of a task's view, as the memos know them.
@@ -199,7 +212,7 @@ impl Resolver {
         let view = view(self.task(task), &source, matched.into_iter(), whole.into_iter());
         let context = TaskContext { definition: (*definition).clone(), view };
         let key = action_key(&context);
-        Ok(Keyed { context: Arc::new(context), key })
+        Ok(Keyed { context: Arc::new(context), key, source })
     }
 
     /// Where a keyed task stands.
@@ -264,7 +277,7 @@ impl Resolver {
     pub fn on_disk(&self, path: &RelPath) -> Result<Option<Entry>, EngineError> {
         match self.stat_cache.digest(&self.root, path) {
             Ok(entry) => Ok(entry),
-            Err(error) if error.is_about_the_file() => Ok(None),
+            Err(StoreError::Directory { .. } | StoreError::SpecialFile { .. } | StoreError::ThroughSymlink { .. } | StoreError::Obstructed { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -316,7 +329,9 @@ impl Resolver {
         gate_key(gate, &tools, &self.judged_tree(gate, view, outputs))
     }
 
-    fn verdict(&self, key: &GateKey) -> Option<Verdict> {
+    /// A verdict that is known.
+    #[must_use]
+    pub fn verdict(&self, key: &GateKey) -> Option<Verdict> {
         let text = self.store.as_ref()?.verdict(key).ok()??;
         serde_json::from_str(&text).ok()
     }

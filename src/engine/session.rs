@@ -1,4 +1,5 @@
 //! A plan opened: loaded, lowered, its graph built, its files surveyed. Every command starts here; nothing is written.
+#![expect(clippy::disallowed_methods, reason = "declared tools lie outside the project")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,13 +12,13 @@ use super::ledger::Ledger;
 use super::load::{LoadError, load};
 use super::project::{Project, ProjectError};
 use super::scan::{ScanError, file_findings, scan};
-use crate::base::{Finding, Name, RelPath, Severity, TaskName, Tree};
-use crate::context::{SourceIndex, ToolIdentity, covered_paths};
+use crate::base::{BlobDigest, Finding, Name, RelPath, Severity, TaskName, Tree};
+use crate::context::{ToolIdentity, covered_paths};
 use crate::db::{Facts, Lowered, OrcaDb};
 use crate::graph::{Graph, SelectError, TaskIx};
 use crate::plan::{ContextText, Document, Plan};
 use crate::sandbox::resolve_tool;
-use crate::store::{Journal, Root, StatCache, StoreError, digest_file};
+use crate::store::{Journal, Root, StatCache, StoreError};
 
 /// Longest text of a file that `[context]` names.
 const CONTEXT_FILE_BYTES_MAX: u64 = 16 << 20;
@@ -69,8 +70,8 @@ pub struct Survey {
     pub root: Root,
     /// What digests are known of which file states.
     pub stat_cache: StatCache,
-    /// What files there are.
-    pub index: SourceIndex,
+    /// All source files of the project, where the whole of it was asked for.
+    pub sources: Tree,
     /// The source files that each gate's `inputs` cover.
     pub gate_sources: BTreeMap<Name, Tree>,
 }
@@ -105,7 +106,7 @@ impl Session {
 
     /// The tasks asked for and everything they need.
     pub fn select(&self, selectors: &[String]) -> Result<BTreeSet<TaskIx>, EngineError> {
-        Ok(self.graph.with_deps(&self.graph.select(selectors, self.plan())?))
+        Ok(self.graph.with_deps(&self.graph.select(selectors)?))
     }
 
     /// The journal for commands that only look, if the project has one.
@@ -151,16 +152,17 @@ impl Session {
             needed.extend(index.walked.iter().cloned());
         }
         let paths: Vec<RelPath> = needed.into_iter().collect();
-        let entries: BTreeMap<RelPath, _> = stat_cache.digest_many(&root, &paths)?;
+        let entries = stat_cache.digest_many(&root, &paths)?;
         let gate_sources = gate_paths
             .into_iter()
             .map(|(gate, paths)| {
-                let files = paths.into_iter().filter_map(|path| Some((path.clone(), entries.get(&path)?.clone()?)));
+                let files = paths.into_iter().filter_map(|path| Some((path.clone(), entries.get(&path)?.clone())));
                 (gate, files.collect())
             })
             .collect();
-        self.db.set_files(entries);
-        Ok(Survey { root, stat_cache, index, gate_sources })
+        self.db.set_files(paths.into_iter().map(|path| (path.clone(), entries.get(&path).cloned())));
+        let sources = if whole { entries } else { Tree::new() };
+        Ok(Survey { root, stat_cache, sources, gate_sources })
     }
 
     /// What of the machine the plan refers to.
@@ -170,8 +172,8 @@ impl Session {
         let of_tasks = plan.tasks.values().flat_map(|task| &task.tools);
         let tools: BTreeSet<&String> = of_tasks.chain(plan.gate_defs.values().flat_map(|gate| &gate.tools)).collect();
         let path = self.host.path();
-        let identify = |name: &String| match resolve_tool(name, &path) {
-            Some(found) => digest_file(&found).map(|digest| (name.clone(), ToolIdentity::Found(digest))),
+        let identify = |name: &String| match resolve_tool(name.as_ref(), &path) {
+            Some(found) => digest_tool(&found).map(|digest| (name.clone(), ToolIdentity::Found(digest))),
             None => Ok((name.clone(), ToolIdentity::Missing)),
         };
         let mut texts = BTreeMap::new();
@@ -189,4 +191,12 @@ impl Session {
             texts,
         })
     }
+}
+
+/// The identity of a declared tool: the digest of its file.
+fn digest_tool(path: &Path) -> Result<BlobDigest, EngineError> {
+    let mut hasher = blake3::Hasher::new();
+    let hashed = std::fs::File::open(path).and_then(|file| hasher.update_reader(file).map(|_| ()));
+    hashed.map_err(|error| EngineError::World(format!("cannot read the tool {}: {error}", path.display())))?;
+    Ok(BlobDigest::from_bytes(*hasher.finalize().as_bytes()))
 }

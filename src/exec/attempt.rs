@@ -1,16 +1,21 @@
 //! One attempt: the view materialized, the body run, what it left behind observed. Nothing is believed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rayon::prelude::*;
 use tokio::sync::watch;
 
 use super::workspace::{Workspace, WorkspaceError};
 use crate::base::{Pattern, PatternSet, RelPath, Tree};
-use crate::sandbox::{self, CancelLevel, Exit, Launch, Sandbox, SandboxError, Stdin};
-use crate::store::{ListedKind, Listing, MaterializeError, Root, Source, StoreError, materialize};
+use crate::sandbox::{CancelLevel, Exit, Launch, Sandbox, SandboxError, Stdin};
+use crate::store::{Listed, Listing, MaterializeError, Root, Source, StoreError, materialize};
+use crate::sys::beneath::FileKind;
+
+/// Where programs are looked for after tools and toolchains.
+const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What one attempt needs. Everything is resolved; nothing is looked up any more.
 pub struct AttemptSpec<'a> {
@@ -23,7 +28,7 @@ pub struct AttemptSpec<'a> {
     /// Paths the task may write.
     pub outputs: &'a PatternSet,
     /// Directories kept between attempts.
-    pub scratch: &'a [RelPath],
+    pub scratch: Vec<RelPath>,
     /// Files orca provides beside the view, beneath `.orca/` of the workspace.
     pub provided: Vec<(&'static str, Vec<u8>)>,
     /// Standard input; none is `/dev/null`.
@@ -32,6 +37,8 @@ pub struct AttemptSpec<'a> {
     pub tools: BTreeMap<String, PathBuf>,
     /// Host paths shown read-only.
     pub read_only: Vec<PathBuf>,
+    /// Host paths never shown, even where a system directory would.
+    pub hidden: Vec<PathBuf>,
     /// Whether the network may be reached.
     pub network: bool,
     /// Whether to isolate.
@@ -49,12 +56,14 @@ pub struct AttemptSpec<'a> {
 pub struct Observed {
     /// How the process ended.
     pub exit: Exit,
-    /// The paths beneath the workspace that `outputs` cover; entries without digests are not possible.
+    /// The paths beneath the workspace that `outputs` cover.
     pub outputs: Tree,
     /// Declared outputs that are not there.
     pub missing: Vec<Pattern>,
     /// Paths written, changed or removed outside the declaration.
     pub undeclared: Vec<RelPath>,
+    /// What can be no output: pipes, devices, names that are not UTF-8.
+    pub unfit: Vec<String>,
 }
 
 /// Why an attempt could not be made; the world's fault, not the task's.
@@ -82,7 +91,7 @@ pub fn fill<'s>(
 ) -> Result<(Root, Listing), AttemptError> {
     let root = Root::open(&workspace.tree())?;
     materialize(spec.view, &root, source)?;
-    let before = root.list()?;
+    let before = root.list(None, &|_| false)?;
     workspace.link_tools(&spec.tools)?;
     for (name, bytes) in &spec.provided {
         workspace.provide(&Path::new("tree/.orca").join(name), bytes)?;
@@ -90,7 +99,7 @@ pub fn fill<'s>(
     if let Some(stdin) = &spec.stdin {
         workspace.provide(Path::new("stdin"), stdin)?;
     }
-    workspace.move_scratch_in(spec.scratch)?;
+    workspace.move_scratch_in(&spec.scratch)?;
     Ok((root, before))
 }
 
@@ -111,6 +120,7 @@ pub async fn run(
         home: workspace.home(),
         tmp: workspace.tmp(),
         read_only,
+        hidden: spec.hidden.clone(),
         extra_writable: Vec::new(),
         network: spec.network,
         isolate: spec.isolate,
@@ -119,7 +129,7 @@ pub async fn run(
         log_limit_bytes: spec.log_limit_bytes,
         timeout: spec.timeout,
         grace: spec.grace,
-        memory_limit: None,
+        memory_limit_bytes: None,
     };
     Ok(sandbox.run(launch, cancel, |_| {}).await?)
 }
@@ -132,28 +142,46 @@ pub fn observe(
     before: &Listing,
     exit: Exit,
 ) -> Result<Observed, AttemptError> {
-    workspace.move_scratch_out(spec.scratch)?;
-    let after = root.list()?;
-    let own = RelPath::new(".orca").expect("a plain name");
-    let is_scratch = |path: &RelPath| spec.scratch.iter().any(|scratch| path.is_within(scratch));
-    let declared = |path: &RelPath| spec.outputs.matches(path);
+    workspace.move_scratch_out(&spec.scratch)?;
+    let after = root.list(None, &|path| is_orcas(path) || is_within_any(path, &spec.scratch))?;
+    let was: BTreeMap<&RelPath, &Listed> = before.entries.iter().map(|listed| (&listed.path, listed)).collect();
+    let is: BTreeSet<&RelPath> = after.entries.iter().map(|listed| &listed.path).collect();
+    let mut unfit = after.unnameable.clone();
     let mut undeclared = Vec::new();
-    let mut outputs = Vec::new();
-    for (path, found) in &after {
-        if path.is_within(&own) || is_scratch(path) {
-        } else if declared(path) {
-            outputs.push(path.clone());
-        } else if found.kind != ListedKind::Dir && before.get(path) != Some(found) {
-            undeclared.push(path.clone());
+    let mut written = Vec::new();
+    for listed in after.entries.iter().filter(|listed| listed.stat.kind != FileKind::Directory || listed.is_empty_dir) {
+        match (spec.outputs.matches(&listed.path), listed.stat.kind) {
+            (true, FileKind::File | FileKind::Symlink | FileKind::Directory) => written.push(listed.path.clone()),
+            (true, _) => unfit.push(listed.path.to_string()),
+            (false, FileKind::Directory) => {}
+            (false, _) if was.get(&listed.path).is_none_or(|known| known.stat != listed.stat) => {
+                undeclared.push(listed.path.clone());
+            }
+            (false, _) => {}
         }
     }
-    let removed = |path: &&RelPath| !after.contains_key(*path) && !declared(path) && !is_scratch(path);
-    undeclared.extend(before.keys().filter(removed).cloned());
+    let is_file = |listed: &&Listed| listed.stat.kind != FileKind::Directory;
+    let removed = before.entries.iter().filter(is_file).map(|listed| &listed.path).filter(|path| !is.contains(path));
+    undeclared.extend(removed.filter(|path| !spec.outputs.matches(path)).cloned());
     undeclared.sort();
-    let present = |pattern: &Pattern| outputs.iter().any(|path| pattern.matches(path));
+    let present = |pattern: &Pattern| written.iter().any(|path| pattern.matches(path));
     let missing = spec.outputs.iter().filter(|pattern| !present(pattern)).cloned().collect();
-    let outputs = root.entries(&outputs)?;
-    Ok(Observed { exit, outputs, missing, undeclared })
+    let outputs = digest_all(root, &written)?;
+    Ok(Observed { exit, outputs, missing, undeclared, unfit })
+}
+
+fn is_orcas(path: &RelPath) -> bool {
+    path.as_str() == ".orca"
+}
+
+fn is_within_any(path: &RelPath, directories: &[RelPath]) -> bool {
+    directories.iter().any(|directory| path.is_within(directory))
+}
+
+fn digest_all(root: &Root, paths: &[RelPath]) -> Result<Tree, StoreError> {
+    let digest = |path: &RelPath| Ok(root.entry(path)?.map(|entry| (path.clone(), entry)));
+    let entries: Vec<Result<Option<_>, StoreError>> = paths.par_iter().map(digest).collect();
+    entries.into_iter().filter_map(Result::transpose).collect()
 }
 
 /// The PATH of a task: its tools, its toolchains, then the system's directories.
@@ -165,6 +193,6 @@ pub fn search_path(workspace_bin: &Path, toolchain_bins: &[PathBuf]) -> OsString
         joined.push(directory);
     }
     joined.push(":");
-    joined.push(sandbox::SYSTEM_PATH);
+    joined.push(SYSTEM_PATH);
     joined
 }

@@ -16,10 +16,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::admission::{Budget, Machine, Slots};
+use super::admission::Machine;
 use super::scheduler::{Command, Ended, Input, Scheduler, SchedulerConfig, SkipReason, TaskSpec};
 use super::work::{EventSink, Fault, Resolved, Tasks, Worked, cancelled, work};
-use crate::base::{ActionKey, TaskName, TaskName as Name};
+use crate::base::{ActionKey, TaskName};
 use crate::event::{Event, Outcome, Usage};
 use crate::graph::{Graph, TaskIx};
 use crate::sandbox::CancelLevel;
@@ -47,8 +47,6 @@ pub struct Executor {
     pub config: SchedulerConfig,
     /// What each task of the graph holds while it runs, in plan order.
     pub specs: Vec<TaskSpec>,
-    /// The job slots of the machine that several orcas share, and what is left to the rest of the machine in bytes.
-    pub budget: Budget,
     /// Memory left to the rest of the machine, in bytes.
     pub reserve_bytes: u64,
     /// Where events go.
@@ -77,7 +75,6 @@ enum Message {
 struct Running {
     cancel: watch::Sender<CancelLevel>,
     preempted: bool,
-    _slots: Option<Slots>,
 }
 
 struct Loop {
@@ -136,7 +133,7 @@ impl Loop {
         self.executor.sink.emit(event);
     }
 
-    fn name(&self, task: TaskIx) -> Name {
+    fn name(&self, task: TaskIx) -> TaskName {
         self.executor.tasks.name(task)
     }
 
@@ -196,9 +193,7 @@ impl Loop {
 
     fn start(&mut self, task: TaskIx) {
         let (cancel, receiver) = watch::channel(CancelLevel::None);
-        let cpu = self.executor.specs[task.index()].cpu.max(1);
-        let slots = self.executor.budget.try_acquire(cpu);
-        self.running.insert(task, Running { cancel, preempted: false, _slots: slots });
+        self.running.insert(task, Running { cancel, preempted: false });
         let (tasks, sink) = (Arc::clone(&self.executor.tasks), Arc::clone(&self.executor.sink));
         let layer = self.executor.graph.layer(task);
         self.futures.spawn(async move { (task, work(tasks, sink, task, layer, receiver).await) });
@@ -275,7 +270,7 @@ impl Loop {
     }
 
     fn ask(&self, layer: u32, tasks: &[TaskIx]) {
-        let names: Vec<Name> = tasks.iter().map(|task| self.name(*task)).collect();
+        let names: Vec<TaskName> = tasks.iter().map(|task| self.name(*task)).collect();
         let (approver, messages) = (Arc::clone(&self.executor.approver), self.messages.clone());
         tokio::task::spawn_blocking(move || {
             // A loop that is gone wants no answer.
@@ -284,7 +279,6 @@ impl Loop {
     }
 
     fn look_at_machine(&mut self) {
-        let machine = Machine::sample(self.executor.reserve_bytes);
-        self.feed(Input::Sample(machine));
+
     }
 }

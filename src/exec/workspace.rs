@@ -18,7 +18,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::base::{RelPath, TaskName};
+use crate::base::RelPath;
+use crate::store::{Root, StoreError};
 use crate::sys;
 
 /// What went wrong while making, filling or clearing a workspace.
@@ -43,11 +44,10 @@ pub struct Workspace {
 
 impl Workspace {
     /// Makes a fresh one beneath the project's state directory. What was there of an earlier attempt is removed.
-    pub fn create(state: &Path, task: &TaskName) -> Result<Self, WorkspaceError> {
-        let name = task.file_name();
-        let directory = state.join("work").join(&name);
+    pub fn create(state: &Path, name: &str) -> Result<Self, WorkspaceError> {
+        let directory = state.join("work").join(name);
         remove_tree(&directory)?;
-        let workspace = Self { scratch: state.join("scratch").join(&name), directory };
+        let workspace = Self { scratch: state.join("scratch").join(name), directory };
         for part in [workspace.tree(), workspace.home(), workspace.tmp(), workspace.bin()] {
             at("make the directory", &part, fs::create_dir_all(&part))?;
         }
@@ -140,10 +140,10 @@ impl Workspace {
     }
 
     /// Moves tree and log to `.orca/failed/<task>`, replacing what an earlier failure left there.
-    pub fn keep_as_failed(self, state: &Path, task: &TaskName) -> Result<PathBuf, WorkspaceError> {
+    pub fn keep_as_failed(self, state: &Path, name: &str) -> Result<PathBuf, WorkspaceError> {
         let failed = state.join("failed");
         at("make the directory", &failed, fs::create_dir_all(&failed))?;
-        let kept = failed.join(task.file_name());
+        let kept = failed.join(name);
         remove_tree(&kept)?;
         at("move the failed workspace", &kept, fs::rename(&self.directory, &kept))?;
         Ok(kept)
@@ -155,19 +155,15 @@ impl Workspace {
     }
 }
 
-/// Removes a directory tree that a task may have made hard to remove (read-only directories). Links are not followed.
+/// Removes what a task may have made hard to remove: read-only directories, any depth. Links are not followed.
 pub fn remove_tree(path: &Path) -> Result<(), WorkspaceError> {
-    let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            sys::make_tree_writable(path);
-            match fs::remove_dir_all(path) {
-                Err(error) if !missing(&error) => at("remove", path, Err(error)),
-                _ => Ok(()),
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => at("remove", path, fs::remove_file(path)),
-        Err(error) if !missing(&error) => at("remove", path, Err(error)),
-        _ => Ok(()),
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Ok(());
+    };
+    if !parent.exists() {
+        return Ok(());
     }
+    let failed = |error: StoreError| WorkspaceError { operation: "remove", path: path.to_owned(), source: io::Error::other(error) };
+    let name = RelPath::from_disk(name).expect("one component of a path of orca's own");
+    Root::open(parent).and_then(|root| root.remove_tree(&name)).map(|_| ()).map_err(failed)
 }

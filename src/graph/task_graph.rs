@@ -220,6 +220,31 @@ impl Graph {
         covering.filter(|ix| self.node(*ix).outputs.matches(path)).min()
     }
 
+    /// Whether what some task writes may be covered by this pattern.
+    #[must_use]
+    pub fn provides(&self, pattern: &Pattern) -> bool {
+        let mut met = false;
+        self.outputs.meeting(pattern, |_, _| {
+            met = true;
+            false
+        });
+        met
+    }
+
+    /// Tasks that `ix` would see matched outputs of, had an override not dropped the edge, and that it waits for all
+    /// the same through others.
+    #[must_use]
+    pub fn dropped_ancestors(&self, ix: TaskIx) -> Vec<TaskIx> {
+        let first = self.dropped.partition_point(|edge| edge.task < ix);
+        let dropped: Vec<TaskIx> =
+            self.dropped[first..].iter().take_while(|edge| edge.task == ix).map(|edge| edge.dep).collect();
+        if dropped.is_empty() {
+            return dropped;
+        }
+        let reached = self.with_deps(&[ix].into());
+        dropped.into_iter().filter(|dep| reached.contains(dep)).collect()
+    }
+
     fn node(&self, ix: TaskIx) -> &Node {
         &self.tasks[NodeIndex::new(ix.index())]
     }

@@ -1,10 +1,11 @@
 //! The one place where unix shows: what the platform does, in safe calls. A port starts here.
 
 pub mod beneath;
-mod open;
-
-pub use open::open_to_read;
 pub mod confine;
 pub mod namespace;
+mod open;
 pub mod process;
+pub mod signals;
 pub mod socket;
+
+pub use open::{open_to_read, symlink};

@@ -11,3 +11,8 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
     Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
 }
+
+/// Makes a symbolic link at `link`, which must not be there yet.
+pub fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    Ok(rustix::fs::symlink(target, link)?)
+}

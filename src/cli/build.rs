@@ -1,0 +1,109 @@
+//! `orca build`.
+
+use std::sync::{Arc, Mutex};
+
+use super::args::{Args, BuildArgs, Schedule};
+use super::ask::AtTerminal;
+use super::progress::Progress;
+use super::terminal::Terminal;
+use super::{CliError, Exit, check, open_valid, signals};
+use crate::base::format_duration_ms;
+use crate::engine::{self, BuildOptions, Built, Listener, Report};
+
+pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+    let session = match open_valid(args, terminal)? {
+        Ok(session) => session,
+        Err(exit) => return Ok(exit),
+    };
+    if build.step && !terminal.is_interactive() {
+        terminal.error("--step asks before each layer and needs a terminal");
+        return Ok(Exit::Usage);
+    }
+    let documents = Arc::clone(&session.documents);
+    let options = BuildOptions {
+        selectors: build.tasks.clone(),
+        jobs: build.jobs,
+        keep_going: build.keep_going,
+        force: build.force,
+        step: build.step,
+        layers: build.schedule == Schedule::Layers,
+        args: command_line(build),
+    };
+    let progress = Arc::new(Mutex::new(Progress::new(build.json, build.verbose, build.step, terminal)));
+    let for_listener = Arc::clone(&progress);
+    let listener: Listener = Arc::new(move |record| {
+        for_listener.lock().expect("progress does not panic").take(record);
+    });
+    let built = engine::build(session, &options, Arc::new(AtTerminal), listener, signals::listen)?;
+    progress.lock().expect("progress does not panic").finish();
+    match built {
+        Built::Invalid(findings) => {
+            check::show(&findings, &documents, terminal);
+            Ok(Exit::Invalid)
+        }
+        Built::Untrusted(powers) => {
+            let list: Vec<String> = powers.iter().map(|power| format!("  - {power}")).collect();
+            terminal.error(&format!(
+                "this plan asks for powers that need your consent:\n{}\nlook at the plan, then type `orca trust`",
+                list.join("\n")
+            ));
+            Ok(Exit::World)
+        }
+        Built::Ran(report) => {
+            if !build.json {
+                terminal.err(&closing_line(&report, terminal));
+            }
+            Ok(exit(&report, terminal))
+        }
+    }
+}
+
+fn command_line(build: &BuildArgs) -> Vec<String> {
+    let mut words = vec!["build".to_owned()];
+    words.extend(build.tasks.iter().cloned());
+    words
+}
+
+fn exit(report: &Report, terminal: &Terminal) -> Exit {
+    if let Some(signal) = report.interrupted_by {
+        return Exit::Signal(signal);
+    }
+    if let Some(fault) = &report.fault {
+        terminal.error(fault);
+        return Exit::World;
+    }
+    if report.ok { Exit::Good } else { Exit::Red }
+}
+
+/// One line: what ran, was cached, failed, was skipped, the time, and the time saved.
+fn closing_line(report: &Report, terminal: &Terminal) -> String {
+    let summary = &report.summary;
+    let word = match (report.interrupted_by, report.ok) {
+        (Some(_), _) => "interrupted",
+        (None, true) if summary.ran() == 0 => "nothing to do",
+        (None, true) => "done",
+        (None, false) => "failed",
+    };
+    let colour = if report.ok { "32" } else { "31" };
+    let word = if terminal.color_err() { format!("\x1b[1;{colour}m{word}\x1b[0m") } else { word.to_owned() };
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (summary.ran(), "ran"),
+        (summary.cached(), "cached"),
+        (summary.failed(), "failed"),
+        (summary.skipped(), "skipped"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    let mut line = format!("{word}: {} in {}", parts.join(", "), format_duration_ms(report.wall_ms));
+    if summary.saved_ms > 0 {
+        line.push_str(&format!(", {} saved", format_duration_ms(summary.saved_ms)));
+    }
+    if !summary.red_gates.is_empty() {
+        line.push_str(&format!("; red gates of the plan: {}", summary.red_gates.join(", ")));
+    }
+    line.push('\n');
+    line
+}

@@ -1,0 +1,208 @@
+//! What a build shows while it runs: a fold over its events. Lines where nobody watches, a live view on a terminal.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::terminal::Terminal;
+use crate::base::{TaskName, format_duration_ms};
+use crate::event::{Event, EventRecord, Failure, Outcome, Usage};
+
+/// Running tasks shown at a time.
+const SHOWN_MAX: usize = 12;
+/// Lines of a failure's details.
+const DETAILS_MAX: usize = 30;
+
+/// The state of the view.
+pub(super) struct Progress {
+    json: bool,
+    verbose: bool,
+    color: bool,
+    live: Option<Live>,
+    outputs: BTreeMap<TaskName, String>,
+}
+
+/// The live view: one bar for the whole, one line for each of the first running tasks.
+struct Live {
+    view: MultiProgress,
+    whole: ProgressBar,
+    tasks: BTreeMap<TaskName, ProgressBar>,
+    layers: (u64, u64),
+}
+
+impl Progress {
+    pub(super) fn new(json: bool, verbose: bool, step: bool, terminal: &Terminal) -> Self {
+        // A question and a view that redraws itself do not go together.
+        let live = !json && !step && io::stderr().is_terminal();
+        Self {
+            json,
+            verbose,
+            color: terminal.color_err(),
+            live: live.then(Live::new),
+            outputs: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one event.
+    pub(super) fn take(&mut self, record: &EventRecord) {
+        if self.json {
+            let line = serde_json::to_string(record).expect("events are plain data");
+            write_out(&line);
+            return;
+        }
+        if let Some(live) = &mut self.live {
+            live.take(&record.event);
+        }
+        self.tell(&record.event);
+    }
+
+    /// Takes the view down.
+    pub(super) fn finish(&mut self) {
+        if let Some(live) = self.live.take() {
+            live.whole.finish_and_clear();
+            // What cannot be cleared stays on the screen.
+            let _ = live.view.clear();
+        }
+    }
+
+    fn tell(&mut self, event: &Event) {
+        match event {
+            Event::Notice { warning, message } => {
+                let word = if *warning { self.painted("33", "warning") } else { "note".to_owned() };
+                self.say(&format!("{word}: {}", crate::base::sanitize_terminal(message)));
+            }
+            Event::TaskOutput { task, text } => {
+                self.outputs.insert(task.clone(), text.clone());
+            }
+            Event::AttemptFailed { task, attempt, failure, retry_in_ms: Some(wait_ms), .. } => {
+                let wait = format_duration_ms(*wait_ms);
+                self.say(&format!(
+                    "{} {task}: attempt {attempt}: {}; again in {wait}",
+                    self.painted("33", " retry"),
+                    failure.message
+                ));
+            }
+            Event::GateJudged { task, gate, verdict, .. } if verdict != "passed" || self.verbose => {
+                let of = task.as_ref().map_or_else(|| "the plan".to_owned(), ToString::to_string);
+                self.say(&format!("{} {gate} of {of}: {verdict}", self.painted("33", "  gate")));
+            }
+            Event::TaskFinished { task, outcome, usage, .. } => self.finished(task, outcome, *usage),
+            _ => {}
+        }
+    }
+
+    fn finished(&mut self, task: &TaskName, outcome: &Outcome, usage: Usage) {
+        let output = self.outputs.remove(task);
+        match outcome {
+            Outcome::Ran => {
+                let took = format_duration_ms(usage.wall_ms);
+                self.say(&format!("{} {task} ({took})", self.painted("32", "   ran")));
+            }
+            Outcome::Cached { restored, .. } if *restored > 0 => {
+                self.say(&format!("{} {task} ({restored} files restored)", self.painted("36", "cached")));
+            }
+            Outcome::Cached { .. } => {
+                if self.verbose || output.is_some() {
+                    self.say(&format!("{} {task}", self.painted("36", "cached")));
+                }
+            }
+            Outcome::Failed(failure) => self.failed(task, failure),
+            Outcome::Skipped { because } => {
+                self.say(&format!("{} {task}: {because}", self.painted("33", "  skip")));
+            }
+        }
+        if let Some(output) = output {
+            self.say(&indented(&output));
+        }
+    }
+
+    fn failed(&self, task: &TaskName, failure: &Failure) {
+        self.say(&format!("{} {task}: {}", self.painted("1;31", "FAILED"), failure.message));
+        for detail in failure.details.iter().take(DETAILS_MAX) {
+            self.say(&format!("       {}", crate::base::sanitize_line(detail)));
+        }
+    }
+
+    fn painted(&self, colour: &str, word: &str) -> String {
+        if self.color { format!("\x1b[{colour}m{word}\x1b[0m") } else { word.to_owned() }
+    }
+
+    fn say(&self, text: &str) {
+        match &self.live {
+            // A terminal that cannot be written has nobody before it.
+            Some(live) => drop(live.view.println(text)),
+            None => write_err(text),
+        }
+    }
+}
+
+impl Live {
+    fn new() -> Self {
+        let view = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let whole = view.add(ProgressBar::new(0));
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} tasks, {msg}{elapsed} elapsed, {eta} to go");
+        whole.set_style(style.expect("the template is right"));
+        whole.enable_steady_tick(Duration::from_millis(200));
+        Self { view, whole, tasks: BTreeMap::new(), layers: (0, 0) }
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted { tasks, layers, .. } => {
+                self.whole.set_length(*tasks);
+                self.layers = (0, *layers);
+                self.show_layers();
+            }
+            Event::TaskStarted { task, attempt, estimate_ms, .. } => self.started(task, *attempt, *estimate_ms),
+            Event::TaskFinished { task, .. } => {
+                self.whole.inc(1);
+                if let Some(bar) = self.tasks.remove(task) {
+                    bar.finish_and_clear();
+                    self.view.remove(&bar);
+                }
+            }
+            Event::LayerFinished { .. } => {
+                self.layers.0 += 1;
+                self.show_layers();
+            }
+            _ => {}
+        }
+    }
+
+    fn show_layers(&self) {
+        self.whole.set_message(format!("{}/{} layers, ", self.layers.0, self.layers.1));
+    }
+
+    fn started(&mut self, task: &TaskName, attempt: u32, estimate_ms: Option<u64>) {
+        if self.tasks.len() >= SHOWN_MAX || self.tasks.contains_key(task) {
+            return;
+        }
+        let bar = self.view.add(ProgressBar::new_spinner());
+        bar.set_style(ProgressStyle::with_template("  {spinner} {msg} {elapsed}").expect("the template is right"));
+        let again = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+        let about = estimate_ms.map_or_else(String::new, |ms| format!(" (about {})", format_duration_ms(ms)));
+        bar.set_message(format!("{task}{again}{about}"));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        self.tasks.insert(task.clone(), bar);
+    }
+}
+
+fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.trim_end().lines().map(|line| format!("       | {line}")).collect();
+    lines.join("\n")
+}
+
+fn write_out(line: &str) {
+    use io::Write as _;
+    let mut out = io::stdout().lock();
+    // Nobody reads any more: there is nobody to tell.
+    let _ = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n"));
+}
+
+fn write_err(line: &str) {
+    use io::Write as _;
+    let mut out = io::stderr().lock();
+    let _ = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n"));
+}
