@@ -19,6 +19,7 @@ pub mod exec;
 pub mod graph;
 pub mod key;
 pub mod plan;
+pub mod report;
 pub mod sandbox;
 pub mod store;
 pub mod sys;
