@@ -22,6 +22,7 @@ pub mod gates;
 pub mod graph;
 pub mod key;
 pub mod plan;
+pub mod report;
 pub mod sandbox;
 pub mod store;
 pub mod sys;

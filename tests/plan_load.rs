@@ -1,4 +1,5 @@
 //! Loading and lowering whole plans from a directory.
+#![expect(clippy::disallowed_methods, reason = "tests write the plans they load")]
 
 use std::path::Path;
 

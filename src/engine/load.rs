@@ -1,5 +1,4 @@
 //! Loading a plan: `orca.toml`, what it includes, what that includes.
-#![expect(clippy::disallowed_methods, reason = "this is where the plan's files are read")]
 //!
 //! Files are read bounded and never outside of the project: a link that leads out is refused, and so is whatever is
 //! no regular file. What is wrong with an included file is a finding at the `include` that names it; only a root plan

@@ -5,7 +5,7 @@
 //! document does. A document reads no files; its text is handed in.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::base::{FileId, NodeId, RelPath, Segment};
 
@@ -20,7 +20,11 @@ pub struct Document {
     pub text: Arc<str>,
     nodes: Arc<[Node]>,
     damage: Arc<[Range<usize>]>,
+    line_starts: Arc<OnceLock<Vec<u32>>>,
 }
+
+/// Columns beyond this are counted in bytes.
+const COUNTED_BYTES_MAX: usize = 1 << 20;
 
 impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
@@ -89,7 +93,7 @@ impl Document {
         nodes: Vec<Node>,
         damage: Vec<Range<usize>>,
     ) -> Self {
-        Self { file, path, text, nodes: nodes.into(), damage: damage.into() }
+        Self { file, path, text, nodes: nodes.into(), damage: damage.into(), line_starts: Arc::default() }
     }
 
     /// Where the text is no TOML; what lies there was guessed.
@@ -169,13 +173,45 @@ impl Document {
         matches!(node.value, Value::Table(_)) && self.text.as_bytes().get(node.span.start as usize) == Some(&b'{')
     }
 
-    /// Line and column of a byte of the text, both from 1; columns count characters.
+    /// Line and column of a byte of the text, both from 1. Columns count characters (in a line of more than a
+    /// megabyte bytes, so that a position costs the same everywhere).
     #[must_use]
     pub fn position(&self, offset: usize) -> (usize, usize) {
-        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
-        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = before[line_start..].iter().filter(|byte| (**byte & 0xC0) != 0x80).count() + 1;
-        (line, column)
+        let offset = offset.min(self.text.len());
+        let starts = self.line_starts();
+        let line = starts.partition_point(|start| *start as usize <= offset);
+        let before = &self.text.as_bytes()[starts[line - 1] as usize..offset];
+        let column = match before.len() {
+            0..COUNTED_BYTES_MAX => before.iter().filter(|byte| (**byte & 0xC0) != 0x80).count(),
+            bytes => bytes,
+        };
+        (line, column + 1)
+    }
+
+    /// The bytes of a line, numbered from 1, without its end; empty where there is no such line.
+    #[must_use]
+    pub fn line(&self, number: usize) -> Range<usize> {
+        let starts = self.line_starts();
+        let Some(start) = number.checked_sub(1).and_then(|index| starts.get(index)) else {
+            return self.text.len()..self.text.len();
+        };
+        let start = *start as usize;
+        let end = starts.get(number).map_or(self.text.len(), |next| *next as usize - 1);
+        let end = if self.text[start..end].ends_with('\r') { end - 1 } else { end };
+        start..end
+    }
+
+    /// How many lines the text has.
+    #[must_use]
+    pub fn line_count(&self) -> usize {
+        self.line_starts().len()
+    }
+
+    fn line_starts(&self) -> &[u32] {
+        self.line_starts.get_or_init(|| {
+            let newlines = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            let after = newlines.filter_map(|(at, _)| u32::try_from(at + 1).ok());
+            [0].into_iter().chain(after).collect()
+        })
     }
 }

@@ -36,11 +36,7 @@ impl Use {
 pub(super) fn patterns(list: Option<&Vec<Text>>, usage: Use, reader: &mut Reader<'_>) -> PatternSet {
     let mut patterns = Vec::new();
     for text in list.into_iter().flatten() {
-        if let Some(pattern) = pattern(text, usage, reader)
-            && !patterns.contains(&pattern)
-        {
-            patterns.push(pattern);
-        }
+        patterns.extend(pattern(text, usage, reader));
     }
     PatternSet::new(patterns)
 }

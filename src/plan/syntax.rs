@@ -33,7 +33,8 @@ pub fn parse(file: FileId, path: RelPath, text: Arc<str>) -> (Document, Vec<Find
     if text.len() > COUNT_FROM_BYTES
         && let Some(findings) = syntax_of_large(file, &text)
     {
-        return (Document::new(file, path, text, vec![root()], vec![0..usize::MAX]), findings);
+        let text_end = text.len();
+        return (Document::new(file, path, text, vec![root()], std::iter::once(0..text_end).collect()), findings);
     }
     let (table, errors) = DeTable::parse_recoverable(&text);
     let nodes = flatten(table.into_inner());
@@ -113,7 +114,14 @@ fn syntax_error(file: FileId, text: &str, message: &str, span: Range<usize>) -> 
 
 /// A node for these bytes, moved to character boundaries.
 fn node_at(file: FileId, text: &str, span: Range<usize>) -> NodeId {
-    NodeId::at_offset(file, text.floor_char_boundary(span.start), text.ceil_char_boundary(span.end))
+    let (mut start, mut end) = (span.start.min(text.len()), span.end.min(text.len()));
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    NodeId::at_offset(file, start, end)
 }
 
 fn duplicate_key(file: FileId, text: &str, nodes: &[Node], span: Range<usize>) -> Finding {

@@ -1,0 +1,10 @@
+//! Reports: findings as text for people and as data for programs.
+//!
+//! `report` reads plans and events; it cannot reach whatever runs.
+
+mod diagnostics;
+mod excerpt;
+mod json;
+
+pub use diagnostics::{RenderOptions, render};
+pub use json::{FINDINGS_SCHEMA_VERSION, to_json};
