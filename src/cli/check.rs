@@ -37,5 +37,5 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
 /// Renders findings on standard error.
 pub(super) fn show(findings: &[Finding], documents: &[Document], terminal: &Terminal) {
     let options = RenderOptions { color: terminal.color_err(), width: terminal.width(), unicode: true };
-    terminal.err(&render(findings, documents, &options));
+    terminal.err(&render(findings, documents, options));
 }

@@ -36,13 +36,7 @@ impl Progress {
     pub(super) fn new(json: bool, verbose: bool, step: bool, terminal: &Terminal) -> Self {
         // A question and a view that redraws itself do not go together.
         let live = !json && !step && io::stderr().is_terminal();
-        Self {
-            json,
-            verbose,
-            color: terminal.color_err(),
-            live: live.then(Live::new),
-            outputs: BTreeMap::new(),
-        }
+        Self { json, verbose, color: terminal.color_err(), live: live.then(Live::new), outputs: BTreeMap::new() }
     }
 
     /// Takes one event.

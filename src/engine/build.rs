@@ -100,10 +100,9 @@ pub fn build(
     let asked = session.graph.select(&options.selectors)?;
     let selected = session.graph.with_deps(&asked);
     let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
-    session.findings.extend(not_yet(session.plan(), &names).into_iter().map(|finding| Finding {
-        severity: Severity::Error,
-        ..finding
-    }));
+    session.findings.extend(
+        not_yet(session.plan(), &names).into_iter().map(|finding| Finding { severity: Severity::Error, ..finding }),
+    );
     if session.is_invalid() {
         return Ok(Built::Invalid(session.findings));
     }
@@ -353,4 +352,3 @@ fn finish(
     resolver.ledger.with_journal(|journal| journal.finish_run(builder.run, ok, now_ms()))?;
     Ok(Built::Ran(Report { run: builder.run, summary: done, ok, wall_ms, fault, interrupted_by }))
 }
-

@@ -195,8 +195,7 @@ impl Builder {
         }
         let store = self.resolver.store.as_ref().expect("a stale result without a cache is no result");
         let outputs = &reused.outputs;
-        let done =
-            publish(&self.resolver, &self.project, task, outputs, Content::Cache(store), &reused.drifted)?;
+        let done = publish(&self.resolver, &self.project, task, outputs, Content::Cache(store), &reused.drifted)?;
         self.tell(done.notices);
         Ok(done.written)
     }
@@ -289,9 +288,7 @@ impl Builder {
         let name = self.name(task);
         let workspace = block_in_place(|| Workspace::create(&self.state, &name.file_name())).map_err(fault)?;
         let spec = self.spec(task, &keyed, &workspace, lesson)?;
-        let filled = block_in_place(|| {
-            exec::fill(&workspace, &spec, &|path, entry| self.source(path, entry))
-        });
+        let filled = block_in_place(|| exec::fill(&workspace, &spec, &|path, entry| self.source(path, entry)));
         let (root, before) = match filled {
             Ok(filled) => filled,
             Err(AttemptError::Materialize(MaterializeError::Changed { .. } | MaterializeError::Missing { .. })) => {
@@ -434,14 +431,7 @@ impl Builder {
         Ok(Once::End(AttemptEnd::Failed { failure, usage, lesson }))
     }
 
-    fn record(
-        &self,
-        task: TaskIx,
-        keyed: &Keyed,
-        accepted: bool,
-        outcome: &str,
-        log: Option<crate::base::BlobDigest>,
-    ) {
+    fn record(&self, task: TaskIx, keyed: &Keyed, accepted: bool, outcome: &str, log: Option<crate::base::BlobDigest>) {
         let record = TaskRecord {
             key: keyed.key,
             description: Description::of(&keyed.context).to_text(),
@@ -524,11 +514,8 @@ impl Builder {
     /// What no task may see even where a system directory would show it.
     fn hidden(&self) -> Vec<PathBuf> {
         let home = self.host.variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-        let mut hidden = vec![
-            self.resolver.root.path().to_owned(),
-            self.host.cache_dir.clone(),
-            self.host.state_dir.clone(),
-        ];
+        let mut hidden =
+            vec![self.resolver.root.path().to_owned(), self.host.cache_dir.clone(), self.host.state_dir.clone()];
         hidden.extend(home);
         hidden
     }
@@ -635,7 +622,8 @@ impl Builder {
             wall_ms: verdict.wall_ms,
         });
         if !verdict.is_green() {
-            let said = format!("the gate `{}` says {}: {}\n{}", gate.name, verdict.word(), verdict.message, verdict.excerpt);
+            let said =
+                format!("the gate `{}` says {}: {}\n{}", gate.name, verdict.word(), verdict.message, verdict.excerpt);
             self.notice(true, said);
         }
         Ok(())

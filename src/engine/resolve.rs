@@ -277,7 +277,12 @@ impl Resolver {
     pub fn on_disk(&self, path: &RelPath) -> Result<Option<Entry>, EngineError> {
         match self.stat_cache.digest(&self.root, path) {
             Ok(entry) => Ok(entry),
-            Err(StoreError::Directory { .. } | StoreError::SpecialFile { .. } | StoreError::ThroughSymlink { .. } | StoreError::Obstructed { .. }) => Ok(None),
+            Err(
+                StoreError::Directory { .. }
+                | StoreError::SpecialFile { .. }
+                | StoreError::ThroughSymlink { .. }
+                | StoreError::Obstructed { .. },
+            ) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -32,7 +32,7 @@ fn patterns(plan: &Plan) -> impl Iterator<Item = &Pattern> {
 /// Lists the project as far as the plan's patterns reach; all of it if `whole`.
 ///
 /// `is_source` says whether a path counts: it is asked for files only.
-pub fn scan(
+pub(super) fn scan(
     root: &Path,
     plan: &Plan,
     whole: bool,
@@ -157,7 +157,12 @@ fn visit(
 ///
 /// `provided` says whether a pattern is covered by what tasks write.
 #[must_use]
-pub fn file_findings(root: &Path, plan: &Plan, index: &SourceIndex, provided: impl Fn(&Pattern) -> bool) -> Vec<Finding> {
+pub(super) fn file_findings(
+    root: &Path,
+    plan: &Plan,
+    index: &SourceIndex,
+    provided: impl Fn(&Pattern) -> bool,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut check = |patterns: &PatternSet, node: &NodeId| {
         for (position, pattern) in patterns.iter().enumerate().filter(|(_, pattern)| !pattern.excludes()) {

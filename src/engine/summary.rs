@@ -40,8 +40,7 @@ impl Summary {
                     self.saved_ms += saved_ms;
                 }
                 self.work_ms += usage.wall_ms;
-                let settled =
-                    Settled { key: *key, outcome: outcome.clone(), attempts: *attempts, usage: *usage };
+                let settled = Settled { key: *key, outcome: outcome.clone(), attempts: *attempts, usage: *usage };
                 self.settled.insert(task.clone(), settled);
             }
             Event::GateJudged { task: None, gate, verdict, .. } if verdict != "passed" && verdict != "skipped" => {

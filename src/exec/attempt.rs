@@ -91,6 +91,9 @@ pub fn fill<'s>(
 ) -> Result<(Root, Listing), AttemptError> {
     let root = Root::open(&workspace.tree())?;
     materialize(spec.view, &root, source)?;
+    for parent in spec.outputs.iter().filter_map(Pattern::as_literal).filter_map(|path| path.parent()) {
+        root.create_dir_all(&parent)?;
+    }
     let before = root.list(None, &|_| false)?;
     workspace.link_tools(&spec.tools)?;
     for (name, bytes) in &spec.provided {

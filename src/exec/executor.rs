@@ -16,7 +16,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::admission::Machine;
 use super::scheduler::{Command, Ended, Input, Scheduler, SchedulerConfig, SkipReason, TaskSpec};
 use super::work::{EventSink, Fault, Resolved, Tasks, Worked, cancelled, work};
 use crate::base::{ActionKey, TaskName};
@@ -278,7 +277,5 @@ impl Loop {
         });
     }
 
-    fn look_at_machine(&mut self) {
-
-    }
+    fn look_at_machine(&mut self) {}
 }

@@ -110,7 +110,7 @@ pub struct Worked {
 }
 
 /// Works on a task until it is accepted, its attempts are used up, or the build is cancelled.
-pub async fn work(
+pub(super) async fn work(
     tasks: Arc<dyn Tasks>,
     sink: Arc<dyn EventSink>,
     task: TaskIx,

@@ -163,7 +163,11 @@ pub fn remove_tree(path: &Path) -> Result<(), WorkspaceError> {
     if !parent.exists() {
         return Ok(());
     }
-    let failed = |error: StoreError| WorkspaceError { operation: "remove", path: path.to_owned(), source: io::Error::other(error) };
+    let failed = |error: StoreError| WorkspaceError {
+        operation: "remove",
+        path: path.to_owned(),
+        source: io::Error::other(error),
+    };
     let name = RelPath::from_disk(name).expect("one component of a path of orca's own");
     Root::open(parent).and_then(|root| root.remove_tree(&name)).map(|_| ()).map_err(failed)
 }
