@@ -51,12 +51,15 @@ impl Machine {
 pub struct Sampler(sysinfo::System);
 
 impl Sampler {
-    /// The machine now. Within a container what the container may use is what there is.
+    /// The machine now. Within a container what the container may use is what there is; page cache counts as free
+    /// there, as it does outside, since the kernel gives it back when asked.
     pub fn sample(&mut self, reserve_bytes: u64) -> Machine {
         self.0.refresh_memory();
         let whole = (self.0.available_memory(), self.0.total_memory());
         let (available_bytes, total_bytes) = match self.0.cgroup_limits() {
-            Some(limits) if limits.total_memory < whole.1 => (limits.free_memory.min(whole.0), limits.total_memory),
+            Some(limits) if limits.total_memory < whole.1 => {
+                (limits.total_memory.saturating_sub(limits.rss).min(whole.0), limits.total_memory)
+            }
             _ => whole,
         };
         let pressure = std::fs::read_to_string("/proc/pressure/memory").ok();

@@ -159,7 +159,7 @@ fn useless_override(change: &Override, why: &str) -> Finding {
 
 /// Adds an edge for every input that another task's outputs may cover.
 fn infer(tasks: &[&Arc<Task>], outputs: &OutputIndex, list: &mut Vec<Edge>, findings: &mut Vec<Finding>) {
-    let mut known: HashMap<&Pattern, Box<[u32]>> = HashMap::new();
+    let mut known: HashMap<&str, Box<[u32]>> = HashMap::new();
     for (task, reader) in (0u32..).zip(tasks) {
         let start = list.len();
         for (kind, set) in [(Reads::Inputs, &reader.inputs), (Reads::Edits, &reader.edits)] {
@@ -171,7 +171,8 @@ fn infer(tasks: &[&Arc<Task>], outputs: &OutputIndex, list: &mut Vec<Edge>, find
                     (output.task != task && !excluded).then_some(Edge { task, dep: output.task, why })
                 };
                 if is_wildcard(pattern) {
-                    let positions = known.entry(pattern).or_insert_with(|| positions_meeting(outputs, pattern));
+                    let positions =
+                        known.entry(pattern.as_str()).or_insert_with(|| positions_meeting(outputs, pattern));
                     list.extend(positions.iter().copied().filter_map(met));
                 } else {
                     outputs.meeting(pattern, |position, _| {

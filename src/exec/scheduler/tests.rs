@@ -552,7 +552,7 @@ impl<'t> Trying<'t> {
             1 => Input::Slots(die as u32 % 6),
             2 => Input::Sample(Machine {
                 available_bytes: (die as u64 % 9) * GIB / 2,
-                pressure_some_avg10: (die % 2 == 0).then_some((die % 60) as f32),
+                pressure_some_avg10: die.is_multiple_of(2).then_some((die % 60) as f32),
                 ..roomy()
             }),
             3 if self.asked => {
