@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use crate::base::{bounded, sanitize_line};
 
-use super::super::{EdgeKind, TaskIx, TaskState};
 use super::{Picture, drop_reason, edge_reason};
+use crate::graph::{EdgeKind, TaskIx, TaskState};
 
 /// Most bytes of a label that comes from a reason.
 const LABEL_BYTES_MAX: usize = 200;

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::{DropCause, EdgeKind, TaskIx};
 use super::Picture;
+use crate::graph::{DropCause, EdgeKind, TaskIx};
 
 /// Version of [`json`]'s form. Raised when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -3,9 +3,9 @@
 use crate::base::TaskName;
 use crate::plan::EdgeChange;
 
-use super::super::sketch::{overridden, plan};
-use super::super::{Graph, TaskState};
 use super::*;
+use crate::graph::sketch::{overridden, plan};
+use crate::graph::{Graph, TaskState};
 
 const HOSTILE: &str = "\"];evil[label=\"x\\\" --> <script>\x1b[31m\nend|{`#quot;`}";
 

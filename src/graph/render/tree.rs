@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use crate::base::{format_duration_ms, sanitize_line};
 
-use super::super::{EdgeKind, TaskIx, TaskState};
 use super::{Picture, drop_reason, edge_reason};
+use crate::graph::{EdgeKind, TaskIx, TaskState};
 
 /// The least columns that a line is cut to, however narrow the terminal.
 const WIDTH_MIN: usize = 30;
