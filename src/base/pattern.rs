@@ -132,23 +132,43 @@ impl Pattern {
 
 /// Whether two component lists can match a common path; an open end also matches everything beneath.
 fn components_meet(left: &[Box<str>], right: &[Box<str>], left_open: bool, right_open: bool) -> bool {
-    match (left, right) {
-        ([], []) => true,
-        ([], _) if left_open => true,
-        (_, []) if right_open => true,
-        ([head, tail @ ..], _) if &**head == "**" => {
-            components_meet(tail, right, left_open, right_open)
-                || (!right.is_empty() && components_meet(left, &right[1..], left_open, right_open))
+    let at_end = |l: usize, r: usize| match (l == left.len(), r == right.len()) {
+        (true, true) => true,
+        (true, false) => left_open,
+        (false, true) => right_open,
+        (false, false) => false,
+    };
+    let run = |side: &[Box<str>], at: usize| side.get(at).is_some_and(|part| &**part == "**");
+    let one = |l: usize, r: usize| match has_wildcard(&left[l]) || has_wildcard(&right[r]) {
+        true => component_meets(&tokens(&left[l]), &tokens(&right[r])),
+        false => left[l] == right[r],
+    };
+    sequences_meet((left.len(), right.len()), at_end, |l| run(left, l), |r| run(right, r), one)
+}
+
+/// Whether two sequences, in which some items stand for any run of items, can stand for a common one.
+///
+/// Each pair of suffixes is judged once, from the ends on, so that no pattern takes more than quadratic time.
+fn sequences_meet(
+    (left, right): (usize, usize),
+    at_end: impl Fn(usize, usize) -> bool,
+    left_is_run: impl Fn(usize) -> bool,
+    right_is_run: impl Fn(usize) -> bool,
+    items_meet: impl Fn(usize, usize) -> bool,
+) -> bool {
+    let mut after = vec![false; right + 1];
+    let mut row = vec![false; right + 1];
+    for l in (0..=left).rev() {
+        for r in (0..=right).rev() {
+            let (left_left, right_left) = (l < left, r < right);
+            row[r] = at_end(l, r)
+                || left_left && left_is_run(l) && (after[r] || right_left && row[r + 1])
+                || right_left && right_is_run(r) && (row[r + 1] || left_left && after[r])
+                || left_left && right_left && !left_is_run(l) && !right_is_run(r) && after[r + 1] && items_meet(l, r);
         }
-        (_, [head, tail @ ..]) if &**head == "**" => {
-            components_meet(left, tail, left_open, right_open)
-                || (!left.is_empty() && components_meet(&left[1..], right, left_open, right_open))
-        }
-        ([], _) | (_, []) => false,
-        ([a, left @ ..], [b, right @ ..]) => {
-            component_meets(&tokens(a), &tokens(b)) && components_meet(left, right, left_open, right_open)
-        }
+        std::mem::swap(&mut after, &mut row);
     }
+    after[0]
 }
 
 /// What one position of a component's pattern matches.
@@ -183,19 +203,10 @@ fn tokens(component: &str) -> Vec<Token> {
 }
 
 fn component_meets(left: &[Token], right: &[Token]) -> bool {
-    match (left, right) {
-        ([], []) => true,
-        ([Token::AnyRun, tail @ ..], _) => {
-            component_meets(tail, right) || (!right.is_empty() && component_meets(left, &right[1..]))
-        }
-        (_, [Token::AnyRun, tail @ ..]) => {
-            component_meets(left, tail) || (!left.is_empty() && component_meets(&left[1..], right))
-        }
-        ([a, left @ ..], [b, right @ ..]) => {
-            (*a == *b || *a == Token::AnyOne || *b == Token::AnyOne) && component_meets(left, right)
-        }
-        _ => false,
-    }
+    let run = |side: &[Token], at: usize| side[at] == Token::AnyRun;
+    let one = |l: usize, r: usize| left[l] == right[r] || left[l] == Token::AnyOne || right[r] == Token::AnyOne;
+    let ends = (left.len(), right.len());
+    sequences_meet(ends, |l, r| (l, r) == ends, |l| run(left, l), |r| run(right, r), one)
 }
 
 /// The texts that a pattern with `{a,b}` stands for; beyond 64 of them, one text that matches more.
@@ -383,6 +394,15 @@ mod tests {
             assert_eq!(left.may_intersect(&right), expected, "{left} {right}");
             assert_eq!(right.may_intersect(&left), expected, "{right} {left}");
         }
+    }
+
+    #[test]
+    fn many_wildcards_take_no_exponential_time() {
+        let left = pattern(&format!("{}x", "**/a*/".repeat(60)));
+        let right = pattern(&format!("{}y", "**/a*/".repeat(60)));
+        assert!(!left.may_intersect(&right));
+        let stars = |end: &str| pattern(&format!("{}{end}", "*a".repeat(100)));
+        assert!(!stars("x").may_intersect(&stars("y")));
     }
 
     #[test]

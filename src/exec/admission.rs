@@ -1,4 +1,7 @@
-//! A look at the machine: how much memory is free, and how many tasks that is good for.
+//! A look at the machine: how much memory is free, whether tasks stall for it, and how many tasks that is good for.
+#![expect(clippy::disallowed_methods, reason = "reads /proc/pressure/memory, which sysinfo does not")]
+
+use super::scheduler::Jobs;
 
 /// What the machine looks like at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,5 +43,109 @@ impl Machine {
 
     fn stalls_from(&self, percent: f32) -> bool {
         self.pressure_some_avg10.is_some_and(|stalls| stalls >= percent)
+    }
+}
+
+/// Looks at the machine again and again; sysinfo's own state is kept in between.
+#[derive(Debug, Default)]
+pub struct Sampler(sysinfo::System);
+
+impl Sampler {
+    /// The machine now. Within a container what the container may use is what there is; page cache counts as free
+    /// there, as it does outside, since the kernel gives it back when asked.
+    pub fn sample(&mut self, reserve_bytes: u64) -> Machine {
+        self.0.refresh_memory();
+        let whole = (self.0.available_memory(), self.0.total_memory());
+        let (available_bytes, total_bytes) = match self.0.cgroup_limits() {
+            Some(limits) if limits.total_memory < whole.1 => {
+                (limits.total_memory.saturating_sub(limits.rss).min(whole.0), limits.total_memory)
+            }
+            _ => whole,
+        };
+        let pressure = std::fs::read_to_string("/proc/pressure/memory").ok();
+        let pressure_some_avg10 = pressure.as_deref().and_then(some_avg10);
+        Machine { available_bytes, reserve_bytes, total_bytes, pressure_some_avg10 }
+    }
+}
+
+/// The figure after `some avg10=`, in percent.
+fn some_avg10(text: &str) -> Option<f32> {
+    let some = text.lines().find_map(|line| line.strip_prefix("some "))?;
+    some.split(' ').find_map(|field| field.strip_prefix("avg10="))?.parse().ok()
+}
+
+/// How many cores this process may use; 1 where nobody knows.
+#[must_use]
+pub fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
+}
+
+/// `jobs = "auto"`: twice the cores for agents, which mostly wait, and the cores for commands; fewer where memory for
+/// so many is not there. At least 1.
+#[must_use]
+pub fn auto_jobs(cores: u32, machine: &Machine, memory_per_task_bytes: u64, has_agents: bool) -> Jobs {
+    let by_memory = machine.room_bytes() / memory_per_task_bytes.max(1);
+    let at_most = u32::try_from(by_memory).unwrap_or(u32::MAX).max(1);
+    let commands = cores.clamp(1, at_most);
+    let all = if has_agents { cores.saturating_mul(2).clamp(1, at_most) } else { commands };
+    Jobs { all, commands }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    fn machine(available_bytes: u64, stalls: Option<f32>) -> Machine {
+        Machine { available_bytes, reserve_bytes: GIB, total_bytes: 16 * GIB, pressure_some_avg10: stalls }
+    }
+
+    #[test]
+    fn jobs_follow_cores_and_memory() {
+        let table = [
+            (4, 9 * GIB, true, (8, 4)),
+            (4, 9 * GIB, false, (4, 4)),
+            (4, 4 * GIB, true, (6, 4)),
+            (4, 2 * GIB, true, (2, 2)),
+            (4, 0, true, (1, 1)),
+            (0, 9 * GIB, true, (1, 1)),
+        ];
+        for (cores, available, has_agents, (all, commands)) in table {
+            let jobs = auto_jobs(cores, &machine(available, None), GIB / 2, has_agents);
+            assert_eq!(jobs, Jobs { all, commands }, "{cores} cores, {available} bytes");
+        }
+        let unknown = Machine { total_bytes: 0, ..machine(0, None) };
+        assert_eq!(auto_jobs(4, &unknown, GIB, true).all, 8);
+    }
+
+    #[test]
+    fn the_edge_is_half_the_reserve_or_the_reserve_and_stalls() {
+        let table = [
+            (2 * GIB, None, false),
+            (GIB / 2 - 1, None, true),
+            (GIB - 1, None, false),
+            (GIB - 1, Some(50.0), true),
+            (2 * GIB, Some(99.0), false),
+        ];
+        for (available, stalls, expected) in table {
+            assert_eq!(machine(available, stalls).is_at_the_edge(), expected, "{available} {stalls:?}");
+        }
+        assert!(!Machine { total_bytes: 0, ..machine(0, Some(99.0)) }.is_at_the_edge());
+    }
+
+    #[test]
+    fn pressure_is_read_from_the_line_of_some() {
+        let text = "some avg10=12.34 avg60=0.00 avg300=0.00 total=1\nfull avg10=1.00 avg60=0.00 avg300=0.00 total=0\n";
+        assert_eq!(some_avg10(text), Some(12.34));
+        assert_eq!(some_avg10("full avg10=1.00\n"), None);
+        assert_eq!(some_avg10("some avg10=x\n"), None);
+    }
+
+    #[test]
+    fn this_machine_has_memory() {
+        let machine = Sampler::default().sample(GIB);
+        assert!(machine.total_bytes > 0 && machine.available_bytes <= machine.total_bytes, "{machine:?}");
+        assert!(cores() >= 1);
     }
 }

@@ -1,11 +1,12 @@
 //! Running: the pure scheduler, admission, one attempt in its workspace, and the loop that drives them.
 //!
 //! [`scheduler`] decides and is pure: facts and the time go in, commands come out. [`admission`] looks at the machine
-//! and shares it with other orcas. The [`Executor`] performs what the one decides on what the other found. What a task
+//! and [`budget`] shares it with other orcas. The [`Executor`] performs what the one decides on what the other found. What a task
 //! is and what becomes of its result is asked of [`Tasks`], which `engine` implements.
 
 pub mod admission;
 mod attempt;
+pub mod budget;
 mod executor;
 pub mod scheduler;
 mod work;

@@ -17,6 +17,8 @@ mod ledger;
 mod queue;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trials;
 mod words;
 
 use std::cmp::Reverse;

@@ -15,6 +15,8 @@ use super::order::Adjacency;
 
 /// How many edges may be walked in search of a shorter circle before the shortest so far is taken.
 const SEARCH_STEPS_MAX: u64 = 20_000_000;
+/// How many circles are told one by one.
+const CIRCLES_MAX: usize = 100;
 /// How many edges of a long circle are shown; the ones in the middle are counted.
 const SHOWN_MAX: usize = 12;
 
@@ -23,18 +25,20 @@ pub(super) fn break_cycles(edges: &mut Edges<'_>, findings: &mut Vec<Finding>) -
     let component = components(edges);
     let inside = |edge: &Edge| component[edge.task as usize] == component[edge.dep as usize];
     let circular: Vec<Edge> = edges.list.iter().copied().filter(|edge| inside(edge)).collect();
-    let search = Search::new(edges.tasks.len(), &circular);
-    let mut members: Vec<(u32, u32)> = component
-        .iter()
-        .zip(0u32..)
-        .filter(|(_, task)| !search.deps.of(*task).is_empty())
-        .map(|(c, t)| (*c, t))
-        .collect();
+    let mut search = Search::new(edges.tasks.len(), &circular);
+    let mut members: Vec<(u32, u32)> = circular.iter().map(|edge| (component[edge.task as usize], edge.task)).collect();
     members.sort_unstable();
-    let mut told: Vec<Vec<u32>> =
-        members.chunk_by(|a, b| a.0 == b.0).map(|tasks| search.shortest(tasks.iter().map(|(_, task)| *task))).collect();
-    told.sort_unstable();
+    members.dedup();
+    let mut groups: Vec<&[(u32, u32)]> = members.chunk_by(|a, b| a.0 == b.0).collect();
+    groups.sort_unstable_by_key(|group| group[0].1);
+    let told: Vec<Vec<u32>> = groups.iter().take(CIRCLES_MAX).map(|group| search.shortest(group)).collect();
     findings.extend(told.iter().map(|circle| finding(edges, circle)));
+    let hidden = groups.len() - told.len();
+    if hidden > 0
+        && let Some(help) = findings.last_mut().and_then(|last| last.help.as_mut())
+    {
+        help.push_str(&format!("\n({hidden} more groups of tasks wait in a circle)"));
+    }
     // Within a component only edges from a later name to an earlier one stay: those alone make no circle.
     let broken = |edge: &Edge| inside(edge) && edge.dep > edge.task;
     let gone: Vec<Edge> = edges.list.iter().copied().filter(broken).collect();
@@ -59,29 +63,31 @@ fn components(edges: &Edges<'_>) -> Vec<u32> {
 /// Breadth-first search for circles, over edges that are all within some component.
 struct Search {
     deps: Adjacency,
+    /// For each task the search came to, the one it came from; `NOT_REACHED` between searches.
+    reached_from: Vec<u32>,
+    steps: u64,
 }
+
+const NOT_REACHED: u32 = u32::MAX;
 
 impl Search {
     fn new(tasks: usize, circular: &[Edge]) -> Self {
-        Self { deps: Adjacency::new(tasks, circular.iter().map(|edge| (edge.task, edge.dep))) }
+        let deps = Adjacency::new(tasks, circular.iter().map(|edge| (edge.task, edge.dep)));
+        Self { deps, reached_from: vec![NOT_REACHED; tasks], steps: 0 }
     }
 
-    /// The tasks of the shortest circle among these members of one component, each followed by one it waits for.
+    /// The tasks of the shortest circle within one component, each followed by one it waits for.
     ///
-    /// INVARIANT: every member lies on a circle, so the first member alone yields one.
-    fn shortest(&self, members: impl Iterator<Item = u32> + Clone) -> Vec<u32> {
-        if let Some(pair) = members.clone().find_map(|task| self.mutual(task)) {
+    /// INVARIANT: every member (component, task) lies on a circle, so the first one alone yields one.
+    fn shortest(&mut self, members: &[(u32, u32)]) -> Vec<u32> {
+        if let Some(pair) = members.iter().find_map(|(_, task)| self.mutual(*task)) {
             return pair.to_vec();
         }
         let mut found: Option<Vec<u32>> = None;
-        let mut steps = 0;
-        let mut reached_from = vec![u32::MAX; self.deps.nodes()];
-        for task in members {
+        for (_, task) in members {
             let shorter_than = found.as_ref().map_or(usize::MAX, Vec::len);
-            if let Some(circle) = self.circle_through(task, shorter_than, &mut reached_from, &mut steps) {
-                found = Some(circle);
-            }
-            if steps > SEARCH_STEPS_MAX || found.as_ref().is_some_and(|circle| circle.len() == 3) {
+            found = self.circle_through(*task, shorter_than).or(found);
+            if self.steps > SEARCH_STEPS_MAX || found.as_ref().is_some_and(|circle| circle.len() == 3) {
                 break;
             }
         }
@@ -94,13 +100,7 @@ impl Search {
     }
 
     /// The shortest circle through `start` with fewer than `shorter_than` tasks.
-    fn circle_through(
-        &self,
-        start: u32,
-        shorter_than: usize,
-        reached_from: &mut [u32],
-        steps: &mut u64,
-    ) -> Option<Vec<u32>> {
+    fn circle_through(&mut self, start: u32, shorter_than: usize) -> Option<Vec<u32>> {
         let mut visited = vec![start];
         let mut queue = VecDeque::from([(start, 1)]);
         let mut last = None;
@@ -109,13 +109,13 @@ impl Search {
                 break;
             }
             for &dep in self.deps.of(task) {
-                *steps += 1;
+                self.steps += 1;
                 if dep == start {
                     last = Some(task);
                     break 'search;
                 }
-                if reached_from[dep as usize] == u32::MAX {
-                    reached_from[dep as usize] = task;
+                if self.reached_from[dep as usize] == NOT_REACHED {
+                    self.reached_from[dep as usize] = task;
                     visited.push(dep);
                     queue.push_back((dep, length + 1));
                 }
@@ -123,12 +123,12 @@ impl Search {
         }
         let circle = last.map(|last| {
             let mut circle: Vec<u32> =
-                std::iter::successors(Some(last), |task| (*task != start).then(|| reached_from[*task as usize]))
+                std::iter::successors(Some(last), |task| (*task != start).then(|| self.reached_from[*task as usize]))
                     .collect();
             circle.reverse();
             circle
         });
-        visited.into_iter().for_each(|task| reached_from[task as usize] = u32::MAX);
+        visited.into_iter().for_each(|task| self.reached_from[task as usize] = NOT_REACHED);
         circle
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::base::{Finding, NodeId, Pattern, TaskName};
 use crate::plan::{EdgeChange, Override, Plan, Task};
 
-use super::outputs::OutputIndex;
+use super::outputs::{COMPARISONS_MAX, Effort, OutputIndex};
 
 /// The most edges a graph may have. Ten thousand tasks that each read what hundreds of others write stay below it.
 pub const EDGES_MAX: usize = 4_000_000;
@@ -159,7 +159,8 @@ fn useless_override(change: &Override, why: &str) -> Finding {
 
 /// Adds an edge for every input that another task's outputs may cover.
 fn infer(tasks: &[&Arc<Task>], outputs: &OutputIndex, list: &mut Vec<Edge>, findings: &mut Vec<Finding>) {
-    let mut known: HashMap<&Pattern, Box<[u32]>> = HashMap::new();
+    let mut known: HashMap<&str, Box<[u32]>> = HashMap::new();
+    let mut effort = Effort::new();
     for (task, reader) in (0u32..).zip(tasks) {
         let start = list.len();
         for (kind, set) in [(Reads::Inputs, &reader.inputs), (Reads::Edits, &reader.edits)] {
@@ -171,15 +172,17 @@ fn infer(tasks: &[&Arc<Task>], outputs: &OutputIndex, list: &mut Vec<Edge>, find
                     (output.task != task && !excluded).then_some(Edge { task, dep: output.task, why })
                 };
                 if is_wildcard(pattern) {
-                    let positions = known.entry(pattern).or_insert_with(|| positions_meeting(outputs, pattern));
+                    let positions = known
+                        .entry(pattern.as_str())
+                        .or_insert_with(|| positions_meeting(outputs, pattern, &mut effort));
                     list.extend(positions.iter().copied().filter_map(met));
                 } else {
-                    outputs.meeting(pattern, |position, _| {
+                    outputs.meeting(pattern, &mut effort, |position, _| {
                         list.extend(met(position));
                         list.len() <= EDGES_MAX
                     });
                 }
-                if list.len() > EDGES_MAX {
+                if list.len() > EDGES_MAX || effort.is_spent() {
                     list.truncate(EDGES_MAX);
                     findings.push(too_many(reader, kind, input, pattern));
                     return;
@@ -204,9 +207,9 @@ fn is_wildcard(pattern: &Pattern) -> bool {
     pattern.base().len() != pattern.as_str().len()
 }
 
-fn positions_meeting(outputs: &OutputIndex, pattern: &Pattern) -> Box<[u32]> {
+fn positions_meeting(outputs: &OutputIndex, pattern: &Pattern, effort: &mut Effort) -> Box<[u32]> {
     let mut positions = Vec::new();
-    outputs.meeting(pattern, |position, _| {
+    outputs.meeting(pattern, effort, |position, _| {
         positions.push(position);
         true
     });
@@ -234,7 +237,9 @@ fn too_many(reader: &Task, list: Reads, input: u32, pattern: &Pattern) -> Findin
         Reads::Inputs => "inputs",
         Reads::Edits => "edits",
     };
-    let message = format!("the wildcards of this plan make more than {EDGES_MAX} edges");
+    let message = format!(
+        "the wildcards of this plan are too broad: more than {EDGES_MAX} edges, or {COMPARISONS_MAX} pairs to compare"
+    );
     let node = reader.node.child(key).element(input as usize);
     Finding::error(
         "orca::plan::too_broad",

@@ -15,6 +15,7 @@ mod edges;
 mod order;
 mod outputs;
 mod ownership;
+pub mod render;
 mod select;
 #[cfg(test)]
 pub(crate) mod sketch;

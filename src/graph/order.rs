@@ -54,11 +54,6 @@ impl<T: Copy + Default + Ord> Adjacency<T> {
         &self.targets[self.start(node)..self.start(node + 1)]
     }
 
-    /// How many nodes there are.
-    pub(super) fn nodes(&self) -> usize {
-        self.starts.len() - 1
-    }
-
     /// Where a node's list begins among all pairs.
     pub(super) fn start(&self, node: u32) -> usize {
         self.starts[node as usize] as usize

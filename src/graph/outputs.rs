@@ -23,6 +23,29 @@ pub(super) struct Output {
     literal: bool,
 }
 
+/// How many wildcards may be compared for one plan: a second or two of work. Plans that mean well stay far below.
+pub(super) const COMPARISONS_MAX: u32 = 3_000_000;
+
+/// How many more wildcards may be compared before the plan is refused as too broad.
+#[derive(Debug)]
+pub(super) struct Effort(u32);
+
+impl Effort {
+    pub(super) fn new() -> Self {
+        Self(COMPARISONS_MAX)
+    }
+
+    /// Whether it was more than may be, and answers are not complete.
+    pub(super) fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+
+    fn spend(&mut self) -> bool {
+        self.0 = self.0.saturating_sub(1);
+        !self.is_spent()
+    }
+}
+
 /// All outputs of a plan, by the literal text they begin with.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OutputIndex {
@@ -91,19 +114,19 @@ impl OutputIndex {
         (0u32..).zip(&self.outputs)
     }
 
-    /// Calls `each` for every output that could cover a path that `pattern` covers, until it returns `false`.
-    pub(super) fn meeting(&self, pattern: &Pattern, mut each: impl FnMut(u32, &Output) -> bool) {
+    /// Calls `each` for every output that could cover a path that `pattern` covers, until it returns `false` or the
+    /// effort is spent.
+    pub(super) fn meeting(&self, pattern: &Pattern, effort: &mut Effort, mut each: impl FnMut(u32, &Output) -> bool) {
         let (prefix, literal) = literal_prefix(pattern);
-        for range in self.candidates(prefix, literal) {
-            for position in range {
-                let output = self.get(position);
-                let surely = literal && output.literal;
-                if (surely && one_within_the_other(prefix, &output.prefix)
-                    || !surely && output.pattern.may_intersect(pattern))
-                    && !each(position, output)
-                {
-                    return;
-                }
+        for position in self.candidates(prefix, literal).flatten() {
+            let output = self.get(position);
+            let meets = if literal && output.literal {
+                one_within_the_other(prefix, &output.prefix)
+            } else {
+                effort.spend() && output.pattern.may_intersect(pattern)
+            };
+            if effort.is_spent() || meets && !each(position, output) {
+                return;
             }
         }
     }
@@ -178,7 +201,7 @@ mod tests {
             let Ok(asked) = Pattern::new(&asked) else { return Ok(()) };
             let index = index(&patterns);
             let mut found = Vec::new();
-            index.meeting(&asked, |_, output| { found.push(output.task); true });
+            index.meeting(&asked, &mut Effort::new(), |_, output| { found.push(output.task); true });
             found.sort_unstable();
             let naive: Vec<u32> = (0u32..).zip(&patterns).filter(|(_, p)| p.may_intersect(&asked)).map(|(t, _)| t).collect();
             prop_assert_eq!(found, naive);

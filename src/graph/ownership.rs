@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::base::{Finding, NodeId, Pattern};
 use crate::plan::{Plan, Task};
 
-use super::outputs::{Output, OutputIndex};
+use super::outputs::{COMPARISONS_MAX, Effort, Output, OutputIndex};
 
 /// How many overlaps are told one by one.
 pub const OVERLAPS_MAX: usize = 100;
@@ -18,25 +18,42 @@ pub(super) fn check(plan: &Plan) -> Vec<Finding> {
     let tasks: Vec<&Arc<Task>> = plan.tasks.values().collect();
     let index = folded_index(&tasks);
     let mut pairs: HashSet<(u32, u32)> = HashSet::new();
-    let mut overlaps: Vec<((u32, u32), (u32, u32))> = Vec::new();
+    let mut overlaps: Vec<[(u32, u32); 2]> = Vec::new();
+    let mut effort = Effort::new();
     for (position, output) in index.iter() {
-        index.meeting(&output.pattern, |other_position, other| {
-            let ordered = other_position > position && other.task != output.task;
+        index.meeting(&output.pattern, &mut effort, |other_position, other| {
             let pair = (output.task.min(other.task), output.task.max(other.task));
-            if ordered && pairs.insert(pair) {
+            if other_position > position && other.task != output.task && pairs.insert(pair) {
                 let mut both = [place(output), place(other)];
                 both.sort_unstable();
-                overlaps.push((both[0], both[1]));
+                overlaps.push(both);
             }
             overlaps.len() <= OVERLAPS_MAX
         });
+        if effort.is_spent() {
+            let (task, at) = place(output);
+            return vec![too_broad(tasks[task as usize], at)];
+        }
         if overlaps.len() > OVERLAPS_MAX {
             break;
         }
     }
-    overlaps.sort_unstable();
+    let more = overlaps.len() > OVERLAPS_MAX;
     overlaps.truncate(OVERLAPS_MAX);
-    overlaps.into_iter().map(|(left, right)| finding(&tasks, left, right)).collect()
+    overlaps.sort_unstable();
+    let mut findings: Vec<Finding> = overlaps.into_iter().map(|[left, right]| finding(&tasks, left, right)).collect();
+    if more && let Some(help) = findings.last_mut().and_then(|last| last.help.as_mut()) {
+        help.push_str(&format!("\n(there are more overlaps; {OVERLAPS_MAX} are told at a time)"));
+    }
+    findings
+}
+
+fn too_broad(task: &Task, at: u32) -> Finding {
+    let message = format!("the wildcards of this plan are too broad: more than {COMPARISONS_MAX} pairs to compare");
+    let node = task.node.child("outputs").element(at as usize);
+    let label = format!("the limit is passed at this output of `{}`", task.name);
+    Finding::error("orca::plan::too_broad", message, node, label)
+        .help("begin outputs with a directory of their own, such as `out/name/**`")
 }
 
 fn place(output: &Output) -> (u32, u32) {

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 
 use super::edges::{Edge, Edges, Why};
 use super::order::{Adjacency, plan_order};
-use super::outputs::OutputIndex;
+use super::outputs::{Effort, OutputIndex};
 use super::{cycles, ownership};
 
 /// A task of a graph, by its place in plan order: topological, and among tasks that could come next the least name.
@@ -223,12 +223,13 @@ impl Graph {
     /// Whether what some task writes may be covered by this pattern.
     #[must_use]
     pub fn provides(&self, pattern: &Pattern) -> bool {
+        let mut effort = Effort::new();
         let mut met = false;
-        self.outputs.meeting(pattern, |_, _| {
+        self.outputs.meeting(pattern, &mut effort, |_, _| {
             met = true;
             false
         });
-        met
+        met || effort.is_spent()
     }
 
     /// Tasks that `ix` would see matched outputs of, had an override not dropped the edge, and that it waits for all

@@ -337,3 +337,27 @@ fn everything_reading_everything_ends_in_a_bounded_error() {
     assert!(codes.contains(&"orca::plan::too_broad"), "{codes:?}");
     assert!(findings.len() < 200);
 }
+
+#[test]
+fn wildcards_that_all_must_be_compared_end_in_a_bounded_error() {
+    let lines: Vec<String> = (0..3000).map(|at| format!("t{at}: out **/x{at}")).collect();
+    let plan = plan(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let (_, findings) = timed("comparing", Duration::from_secs(20), || Graph::build(&plan));
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["orca::plan::too_broad"]);
+}
+
+#[test]
+fn many_circles_and_overlaps_are_told_up_to_a_bound_that_is_told_too() {
+    let circles: Vec<String> =
+        (0..600).map(|at| format!("t{at:03}: deps t{:03}", if at % 3 == 2 { at - 2 } else { at + 1 })).collect();
+    let findings = findings(&circles.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(findings.len(), 100);
+    assert!(findings[0].message.ends_with("t000 -> t001 -> t002 -> t000"));
+    assert!(findings[99].help.as_ref().is_some_and(|help| help.contains("100 more groups")));
+
+    let overlaps: Vec<String> = (0..200).map(|at| format!("t{at}: out same")).collect();
+    let findings = self::findings(&overlaps.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(findings.len(), 100);
+    assert!(findings[99].help.as_ref().is_some_and(|help| help.contains("there are more overlaps")));
+}

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::graph::TaskIx;
 
-use super::super::admission::Machine;
 use super::{Jobs, TaskSpec};
+use crate::exec::admission::Machine;
 
 /// How long a task's declared memory is counted besides what the machine shows.
 const YOUNG_MS: u64 = 10_000;

@@ -2,7 +2,7 @@
 
 use crate::graph::TaskIx;
 
-use super::super::admission::Machine;
+use crate::exec::admission::Machine;
 
 /// Which ready task comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

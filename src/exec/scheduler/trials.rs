@@ -1,0 +1,295 @@
+//! What the scheduler promises, tried with an executor that is made of dice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::tests::{GIB, graph, roomy, scheduler};
+use super::*;
+use crate::graph::sketch;
+
+/// A run to try: a graph by the deps of each task on earlier ones, and what becomes of its tasks.
+#[derive(Debug, Clone)]
+struct Trial {
+    tasks: Vec<TrialTask>,
+    config: SchedulerConfig,
+    dice: Vec<u16>,
+    interrupt_at: Option<usize>,
+}
+
+#[derive(Debug, Clone)]
+struct TrialTask {
+    deps: Vec<prop::sample::Index>,
+    spec: TaskSpec,
+    clean: bool,
+    fails: bool,
+    retries: u8,
+}
+
+fn trials() -> impl Strategy<Value = Trial> {
+    let spec = (0..4u64, 0..5u32, 0..4u64, prop::collection::vec(0..2usize, 0..3), any::<bool>()).prop_map(
+        |(priority_ms, cpu, gib, pools, is_agent)| TaskSpec {
+            priority_ms,
+            cpu,
+            memory_bytes: gib * GIB,
+            pools,
+            is_agent,
+        },
+    );
+    let task = (prop::collection::vec(any::<prop::sample::Index>(), 0..4), spec, 0..4u8, 0..8u8, 0..3u8).prop_map(
+        |(deps, spec, clean, fails, retries)| TrialTask { deps, spec, clean: clean == 0, fails: fails == 0, retries },
+    );
+    let config = (0..5u32, 1..5u32, any::<bool>(), any::<bool>(), 0..4u8, prop::collection::vec(1..3u32, 2)).prop_map(
+        |(all, commands, keep_going, layers, ask, pools)| SchedulerConfig {
+            jobs: Jobs { all, commands },
+            keep_going,
+            policy: if layers { Policy::Layers } else { Policy::CriticalPath },
+            ask_layers: ask == 0,
+            pools,
+        },
+    );
+    (
+        prop::collection::vec(task, 0..25),
+        config,
+        prop::collection::vec(any::<u16>(), 1..200),
+        prop::option::weighted(0.2, 0..60usize),
+    )
+        .prop_map(|(tasks, config, dice, interrupt_at)| Trial { tasks, config, dice, interrupt_at })
+}
+
+/// A die whose every bit depends on the round, so that no short list of dice repeats itself.
+fn mixed(die: u16, round: usize) -> usize {
+    let mut bits = (u64::from(die) << 32 | round as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits ^= bits >> 29;
+    (bits.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33) as usize
+}
+
+/// The executor made of dice, and all it remembers.
+struct Trying<'t> {
+    trial: &'t Trial,
+    graph: Graph,
+    scheduler: Scheduler,
+    resolving: BTreeSet<TaskIx>,
+    running: BTreeMap<TaskIx, bool>,
+    asked: bool,
+    accepted: BTreeSet<TaskIx>,
+    ended: BTreeMap<TaskIx, &'static str>,
+    attempts: Vec<u8>,
+    failed: bool,
+    layers_done: BTreeSet<u32>,
+    log: Vec<Command>,
+}
+
+impl<'t> Trying<'t> {
+    fn new(trial: &'t Trial) -> Self {
+        let lines: Vec<String> = (0..trial.tasks.len())
+            .map(|at| {
+                let deps = trial.tasks[at].deps.iter().filter(|_| at > 0).map(|dep| format!("t{:02} ", dep.index(at)));
+                format!("t{at:02}: deps {}", deps.collect::<String>())
+            })
+            .collect();
+        let graph = graph(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut trying = Self {
+            scheduler: Scheduler::new(
+                &Graph::build(&sketch::plan(&[])).0,
+                &BTreeSet::new(),
+                trial.config.clone(),
+                vec![],
+            ),
+            resolving: BTreeSet::new(),
+            running: BTreeMap::new(),
+            asked: false,
+            accepted: BTreeSet::new(),
+            ended: BTreeMap::new(),
+            attempts: vec![0; trial.tasks.len()],
+            failed: false,
+            layers_done: BTreeSet::new(),
+            log: Vec::new(),
+            trial,
+            graph,
+        };
+        let specs = trying.graph.tasks().map(|ix| trying.task(ix).spec.clone()).collect();
+        trying.scheduler = scheduler(&trying.graph, trial.config.clone(), specs);
+        trying
+    }
+
+    fn task(&self, ix: TaskIx) -> &'t TrialTask {
+        let number: usize = self.graph.name(ix).as_str()[1..].parse().expect("a number");
+        &self.trial.tasks[number]
+    }
+
+    fn jobs(&self) -> (u32, u32) {
+        let all = self.trial.config.jobs.all.max(1);
+        (all, self.trial.config.jobs.commands.min(all))
+    }
+
+    fn slots(&self, ix: TaskIx) -> u32 {
+        let (all, commands) = self.jobs();
+        let spec = &self.task(ix).spec;
+        spec.cpu.max(1).min(if spec.is_agent { all } else { commands })
+    }
+
+    fn held(&self, counts: impl Fn(&TaskSpec) -> bool) -> u32 {
+        self.running.keys().filter(|ix| counts(&self.task(**ix).spec)).map(|ix| self.slots(*ix)).sum()
+    }
+
+    fn go(&mut self) {
+        let mut now_ms = 0;
+        self.take(0, Input::Start);
+        let mut round = 0;
+        while !self.scheduler.is_done() {
+            let die = mixed(self.trial.dice[round % self.trial.dice.len()], round);
+            round += 1;
+            assert!(round < 5_000, "it goes on and on: {:?}", self.scheduler);
+            now_ms += die as u64 % 50;
+            if self.trial.interrupt_at == Some(round) {
+                self.take(now_ms, Input::Interrupt);
+                continue;
+            }
+            let stuck = self.resolving.is_empty() && self.running.is_empty() && !self.asked;
+            match self.scheduler.next_wakeup_ms() {
+                Some(at_ms) if stuck => now_ms = now_ms.max(at_ms),
+                None if stuck => panic!("stuck: {:?}", self.scheduler),
+                _ => {}
+            }
+            let input = self.choose(die);
+            self.take(now_ms, input);
+        }
+        assert!(self.running.is_empty() && self.resolving.is_empty());
+        assert_eq!(self.ended.len(), self.trial.tasks.len());
+        assert_eq!(self.layers_done.len(), self.graph.layers().len());
+    }
+
+    /// Some fact that can be, by the die.
+    fn choose(&mut self, die: usize) -> Input {
+        let nth = |at: usize, of: usize| at / 7 % of;
+        match die % 7 {
+            0 => Input::Tick,
+            1 => Input::Slots(die as u32 % 6),
+            2 => Input::Sample(Machine {
+                available_bytes: (die as u64 % 9) * GIB / 2,
+                pressure_some_avg10: die.is_multiple_of(2).then_some((die % 60) as f32),
+                ..roomy()
+            }),
+            3 if self.asked => {
+                self.asked = false;
+                if die % 35 == 3 { Input::LayerRefused } else { Input::LayerApproved }
+            }
+            3 | 4 if !self.resolving.is_empty() => {
+                let task = *self.resolving.iter().nth(nth(die, self.resolving.len())).expect("in range");
+                self.resolving.remove(&task);
+                if self.task(task).clean {
+                    self.settle(task, "accepted");
+                }
+                Input::Resolved { task, clean: self.task(task).clean }
+            }
+            _ if !self.running.is_empty() => {
+                let (&task, &preempted) = self.running.iter().nth(nth(die, self.running.len())).expect("in range");
+                self.running.remove(&task);
+                Input::Finished { task, ended: self.outcome(task, preempted, die) }
+            }
+            _ => Input::Tick,
+        }
+    }
+
+    fn outcome(&mut self, task: TaskIx, preempted: bool, die: usize) -> Ended {
+        let tried = &mut self.attempts[task.index()];
+        *tried += 1;
+        if preempted || *tried <= self.task(task).retries {
+            return Ended::Requeue { after_ms: die as u64 % 300 };
+        }
+        let (word, ended) =
+            if self.task(task).fails { ("failed", Ended::Failed) } else { ("accepted", Ended::Accepted) };
+        self.failed |= self.task(task).fails;
+        self.settle(task, word);
+        ended
+    }
+
+    fn settle(&mut self, task: TaskIx, how: &'static str) {
+        assert_eq!(self.ended.insert(task, how), None, "{} is settled twice", self.graph.name(task));
+        if how == "accepted" {
+            self.accepted.insert(task);
+        }
+    }
+
+    fn take(&mut self, now_ms: u64, input: Input) {
+        let commands = self.scheduler.step(now_ms, input);
+        for command in &commands {
+            self.check(command);
+        }
+        self.log.extend(commands);
+    }
+
+    fn check(&mut self, command: &Command) {
+        let stopped = self.failed && !self.trial.config.keep_going;
+        match command {
+            Command::Resolve(ix) => {
+                assert!(!stopped, "nothing starts after a failure");
+                assert!(self.graph.deps(*ix).iter().all(|dep| self.accepted.contains(dep)), "deps come first");
+                assert!(self.resolving.insert(*ix));
+            }
+            Command::Run(ix) => {
+                assert!(!stopped, "nothing starts after a failure");
+                assert!(self.graph.deps(*ix).iter().all(|dep| self.accepted.contains(dep)), "deps come first");
+                assert!(self.running.insert(*ix, false).is_none(), "it runs already");
+                let (all, commands) = self.jobs();
+                assert!(self.held(|_| true) <= all && self.held(|spec| !spec.is_agent) <= commands, "too many jobs");
+                for (pool, capacity) in self.trial.config.pools.iter().enumerate() {
+                    let held = self.running.keys().filter(|ix| self.task(**ix).spec.pools.contains(&pool)).count();
+                    assert!(held <= *capacity as usize, "too many in a pool");
+                }
+                if self.trial.config.policy == Policy::Layers || self.trial.config.ask_layers {
+                    let layer = self.graph.layer(*ix);
+                    assert!((0..layer).all(|below| self.layers_done.contains(&below)), "layers are strict");
+                }
+                assert!(!self.asked, "it does not run before the person said so");
+            }
+            Command::Preempt(ix) => {
+                assert_eq!(self.running.insert(*ix, true), Some(false), "only what runs is stopped, and once");
+                assert!(self.running.values().any(|preempted| !preempted), "one goes on");
+            }
+            Command::Skip { task, because } => {
+                self.settle(*task, "skipped");
+                if let SkipReason::RedDep(red) = because {
+                    assert_eq!(self.ended.get(red), Some(&"failed"));
+                    assert!(self.graph.with_deps(&[*task].into()).contains(red), "it waits for the red one");
+                }
+            }
+            Command::AskLayer { tasks, .. } => {
+                assert!(self.trial.config.ask_layers && !tasks.is_empty() && !self.asked);
+                self.asked = true;
+            }
+            Command::LayerDone(layer) => assert!(self.layers_done.insert(*layer)),
+            Command::Done => assert!(self.scheduler.is_done()),
+        }
+    }
+
+    /// What becomes of a task if only its own failure and those above it count.
+    fn expected(&self, ix: TaskIx, known: &BTreeMap<TaskIx, &'static str>) -> &'static str {
+        let task = self.task(ix);
+        match () {
+            () if self.graph.deps(ix).iter().any(|dep| known[dep] != "accepted") => "skipped",
+            () if task.clean || !task.fails => "accepted",
+            () => "failed",
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_run_ends_and_keeps_the_rules(trial in trials()) {
+        let mut trying = Trying::new(&trial);
+        trying.go();
+        let stopped = trial.interrupt_at.is_some() || trial.config.ask_layers || !trial.config.keep_going;
+        if !stopped {
+            let mut known = BTreeMap::new();
+            for ix in trying.graph.tasks() {
+                known.insert(ix, trying.expected(ix, &known));
+            }
+            prop_assert_eq!(&known, &trying.ended);
+        }
+        let mut again = Trying::new(&trial);
+        again.go();
+        prop_assert_eq!(&trying.log, &again.log, "the same facts give the same commands");
+    }
+}

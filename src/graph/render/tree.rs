@@ -1,0 +1,148 @@
+//! The picture for a terminal: layer by layer, a task a line, with its state and what it waits for.
+
+use std::fmt::Write;
+
+use crate::base::{format_duration_ms, sanitize_line};
+
+use super::{Picture, drop_reason, edge_reason};
+use crate::graph::{EdgeKind, TaskIx, TaskState};
+
+/// The least columns that a line is cut to, however narrow the terminal.
+const WIDTH_MIN: usize = 30;
+
+/// The picture as text without escape codes, at most `width` columns wide.
+///
+/// `~` marks an inferred dep, `+` an added one; dropped edges follow with their reason.
+#[must_use]
+pub fn tree(picture: &Picture<'_>) -> String {
+    let mut lines = Vec::new();
+    match (picture.options.critical_path, picture.options.layers) {
+        (true, _) => critical_path(picture, &mut lines),
+        (false, true) => layers(picture, &mut lines),
+        (false, false) => tasks(picture, &mut lines),
+    }
+    summary(picture, &mut lines);
+    let width = picture.options.width.max(WIDTH_MIN);
+    lines.iter().fold(String::new(), |mut text, line| {
+        text.push_str(cut(line, width).trim_end());
+        text.push('\n');
+        text
+    })
+}
+
+fn tasks(picture: &Picture<'_>, lines: &mut Vec<String>) {
+    let name_width = picture.selected.iter().map(|ix| picture.name(*ix).len()).max().unwrap_or(0).min(40);
+    for (number, tasks) in picture.layers() {
+        lines.push(format!("layer {number} ({})", count(tasks.len(), "task")));
+        for ix in tasks {
+            let state = (picture.state)(ix);
+            let name = picture.name(ix);
+            let deps = deps(picture, ix);
+            let because = state.because().map(|text| format!("  {}", sanitize_line(&text))).unwrap_or_default();
+            let word = state.word();
+            lines.push(format!("  {} {name:name_width$}  {word:9}{deps}{because}", glyph(&state)));
+        }
+    }
+    let mut reasons = Vec::new();
+    for &ix in picture.selected {
+        for dep in picture.deps(ix) {
+            let kind = picture.graph.edge(ix, dep);
+            if let Some(reason) = edge_reason(kind) {
+                let (task, dep) = (picture.name(ix), picture.name(dep));
+                reasons.push(format!("  {}{dep} <- {task}  {}", mark(kind), sanitize_line(&reason)));
+            }
+        }
+    }
+    section("edges from files and overrides", reasons, lines);
+    let dropped = picture.dropped().map(|edge| {
+        let (task, dep) = (picture.name(edge.task), picture.name(edge.dep));
+        format!("  -{dep} <- {task}  {}", sanitize_line(&drop_reason(&edge.cause)))
+    });
+    section("edges that are not there", dropped.collect(), lines);
+}
+
+fn section(title: &str, entries: Vec<String>, lines: &mut Vec<String>) {
+    if !entries.is_empty() {
+        lines.push(format!("{title} ({})", entries.len()));
+        lines.extend(entries);
+    }
+}
+
+fn deps(picture: &Picture<'_>, ix: TaskIx) -> String {
+    let marked = |dep: TaskIx| format!("{}{}", mark(picture.graph.edge(ix, dep)), picture.name(dep));
+    let mut deps: Vec<String> = picture.deps(ix).take(9).map(marked).collect();
+    let hidden = picture.deps(ix).count() - deps.len();
+    if hidden > 0 {
+        deps.push(format!("and {hidden} more"));
+    }
+    if deps.is_empty() { String::new() } else { format!("  <- {}", deps.join(", ")) }
+}
+
+fn mark(kind: &EdgeKind) -> &'static str {
+    match kind {
+        EdgeKind::Declared => "",
+        EdgeKind::Inferred { .. } => "~",
+        EdgeKind::Added { .. } => "+",
+    }
+}
+
+fn layers(picture: &Picture<'_>, lines: &mut Vec<String>) {
+    for (number, tasks) in picture.layers() {
+        let names: Vec<&str> = tasks.iter().map(|ix| picture.name(*ix)).collect();
+        lines.push(format!("layer {number} ({}): {}", count(tasks.len(), "task"), names.join(" ")));
+    }
+}
+
+fn critical_path(picture: &Picture<'_>, lines: &mut Vec<String>) {
+    lines.push(format!("critical path ({})", count(picture.analysis.critical_path.len(), "task")));
+    let levels = &picture.analysis.bottom_level_ms;
+    let mut path = picture.analysis.critical_path.iter().peekable();
+    while let Some(ix) = path.next() {
+        let after = path.peek().map_or(0, |next| levels[next.index()]);
+        let state = (picture.state)(*ix);
+        let took = format_duration_ms(levels[ix.index()] - after);
+        lines.push(format!("  {} {}  {took}  {}", glyph(&state), picture.name(*ix), state.word()));
+    }
+}
+
+fn summary(picture: &Picture<'_>, lines: &mut Vec<String>) {
+    let analysis = picture.analysis;
+    let tasks = count(picture.graph.len(), "task");
+    let layers = count(analysis.layers, "layer");
+    let mut line = format!("{tasks} in {layers}, {} wide", analysis.width);
+    let chain = format_duration_ms(analysis.critical_ms);
+    let total = format_duration_ms(analysis.total_ms);
+    let _ = write!(line, "; {total} one by one, {chain} at best ({:.2} x)", analysis.ideal_speed_up);
+    lines.push(line);
+    lines.push(match analysis.parallel {
+        Some(parallel) => format!(
+            "parallel share {:.0} %: beside a task {:.1} others can run, on average",
+            parallel.share * 100.0,
+            parallel.beside
+        ),
+        None => "parallel share: not counted, the graph has too many edges".to_owned(),
+    });
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn glyph(state: &TaskState) -> char {
+    match state {
+        TaskState::Clean => '✓',
+        TaskState::Dirty { .. } => '●',
+        TaskState::NeverRun => '○',
+        TaskState::Failed { .. } => '✗',
+        TaskState::WaitsOn(_) => '…',
+        TaskState::Unknown => '·',
+    }
+}
+
+/// At most `width` characters, `…` where some are missing.
+fn cut(line: &str, width: usize) -> String {
+    match line.char_indices().nth(width) {
+        None => line.to_owned(),
+        Some(_) => line.chars().take(width - 1).chain(['…']).collect(),
+    }
+}
