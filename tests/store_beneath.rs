@@ -176,7 +176,7 @@ fn a_tree_too_deep_for_any_path_and_of_any_mode_is_removed() {
         )
         .unwrap();
         if level % 100 == 0 {
-            std::fs::File::from(beneath::create_file(below.as_fd(), "file").unwrap()).set_len(10).unwrap();
+            beneath::create_file(below.as_fd(), "file").unwrap().set_len(10).unwrap();
         }
         current = below;
     }

@@ -71,8 +71,10 @@ fn replace(path: &Path, with: impl FnOnce(&Path)) {
     with(path);
 }
 
+type Spoil = Box<dyn Fn(&Path)>;
+
 /// Every way to spoil a blob.
-fn spoilers() -> [(&'static str, Box<dyn Fn(&Path)>); 8] {
+fn spoilers() -> [(&'static str, Spoil); 8] {
     [
         ("deleted", Box::new(|blob| std::fs::remove_file(blob).unwrap())),
         ("truncated", Box::new(|blob| replace(blob, |blob| std::fs::write(blob, "conte").unwrap()))),
@@ -218,12 +220,15 @@ fn a_file_that_changes_before_it_is_taken_in_or_copied_is_noticed() {
     assert!(!fixture.store.has(&BlobDigest::of(b"one")), "all or nothing");
     assert_eq!(std::fs::read_dir(fixture.cache().join("tmp")).unwrap().count(), 0);
 
-    let changes: [(&str, &dyn Fn(&Path)); 5] = [
-        ("content", &|file| std::fs::write(file, "2wo").unwrap()),
-        ("executable", &|file| std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap()),
-        ("gone", &|file| std::fs::remove_file(file).unwrap()),
-        ("link", &|file| replace(file, |file| std::os::unix::fs::symlink("a", file).unwrap())),
-        ("directory", &|file| replace(file, |file| std::fs::create_dir(file).unwrap())),
+    let changes: [(&str, Spoil); 5] = [
+        ("content", Box::new(|file| std::fs::write(file, "2wo").unwrap())),
+        (
+            "executable",
+            Box::new(|file| std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap()),
+        ),
+        ("gone", Box::new(|file| std::fs::remove_file(file).unwrap())),
+        ("link", Box::new(|file| replace(file, |file| std::os::unix::fs::symlink("a", file).unwrap()))),
+        ("directory", Box::new(|file| replace(file, |file| std::fs::create_dir(file).unwrap()))),
     ];
     for (how, change) in changes {
         let fixture = Fixture::new();

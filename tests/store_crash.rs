@@ -1,6 +1,11 @@
 //! Killed at any instant, on a full disk, on a read-only one, and by several processes at once: what has a name is
 //! right, and everything else is a miss or a clear error.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test runs itself as a child, and kills it")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test runs itself as a child, and kills it"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -66,16 +71,16 @@ fn child(test: &str, dir: &Path) -> Command {
 fn store_and_publish(dir: &Path, numbers: impl Iterator<Item = u32>, id: u32) {
     let store = Store::open(&dir.join("cache")).unwrap();
     let project = dir.join(format!("project-{id}"));
-    let work = dir.join(format!("work-{id}"));
-    for made in [&project, &work] {
-        std::fs::create_dir_all(made).unwrap();
-    }
+    std::fs::create_dir_all(&project).unwrap();
     let journal = Journal::open(&project).unwrap();
-    let root = Root::open(&project).unwrap();
+    let root = Root::open_staged(&project, &path("staging")).unwrap();
+    let workspace = path("work");
     let task = TaskName::new("t").unwrap();
     for number in numbers {
         let expected = result(number);
-        let work = Root::open(&work).unwrap();
+        root.remove_tree(&workspace).unwrap();
+        root.create_dir_all(&workspace).unwrap();
+        let work = Root::open(&workspace.beneath(&project)).unwrap();
         work.write(&path("a"), &content(number), false).unwrap();
         work.write(&path("b/c"), &content(number + 1), false).unwrap();
         let tree = work.scan(None, &|_| false).unwrap();
@@ -120,6 +125,12 @@ fn assert_sound(dir: &Path, id: u32) -> u32 {
             }
         }
         assert!(journal.take_warnings().is_empty());
+        let kept =
+            |path: &RelPath| !["staging", "work"].contains(&path.as_str()) && !path.as_str().contains("journal.db");
+        let listing = root.list(None, &|path| !kept(path)).unwrap();
+        for listed in listing.entries {
+            assert!(["a", "b", "b/c"].contains(&listed.path.as_str()), "{} was left over", listed.path);
+        }
     }
     assert!(store.take_warnings().is_empty());
     found

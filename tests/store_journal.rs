@@ -169,7 +169,8 @@ fn what_is_no_journal_of_this_format_is_set_aside_with_one_warning() {
     let garbage = |dir: &Path| std::fs::write(dir.join("journal.db"), "not a database at all ".repeat(500)).unwrap();
     let directory = |dir: &Path| std::fs::create_dir(dir.join("journal.db")).unwrap();
     let link = |dir: &Path| std::os::unix::fs::symlink("/nowhere/at/all", dir.join("journal.db")).unwrap();
-    let table: [(&str, &dyn Fn(&Path)); 5] =
+    type Plant<'a> = (&'a str, &'a dyn Fn(&Path));
+    let table: [Plant<'_>; 5] =
         [("newer", &newer), ("foreign", &foreign), ("garbage", &garbage), ("directory", &directory), ("link", &link)];
     for (what, plant) in table {
         let dir = tempfile::tempdir().unwrap();
