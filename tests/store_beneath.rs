@@ -62,6 +62,8 @@ fn every_operation_refuses_a_path_through_a_link() {
             ("make_way", root.make_way(&deeper, &|_, _| false).map(drop)),
             ("put_file", store.put_file(&root, &below).map(drop)),
             ("copy_to", store.copy_to(&digest, &root, &below, false).map(drop)),
+            ("rename from", root.rename(&below, &path("moved"))),
+            ("rename to", root.rename(&path("twice"), &deeper)),
             ("copy_from", root.copy_from(&root, &below, &path("copy"), false).map(drop)),
             ("ingest", store.ingest(&root, &Tree::from([(below.clone(), file(b"precious"))]))),
         ];
@@ -209,6 +211,17 @@ fn the_way_is_made_through_what_is_ours_and_through_nothing_else() {
     assert!(matches!(root.make_way(&path("out/x"), &ours), Err(StoreError::NotOurs { .. })));
     assert_eq!(root.make_way(&path("out"), &ours).unwrap(), [], "a file is replaced by placing one");
     assert_eq!(root.make_way(&path("nothing/there"), &ours).unwrap(), []);
+}
+
+#[test]
+fn moving_goes_to_a_free_place_only() {
+    let (_dir, root) = project();
+    root.write(&path("work/a/file"), b"x", false).unwrap();
+    root.write(&path("failed/taken"), b"y", false).unwrap();
+    root.rename(&path("work/a"), &path("failed/new/a")).unwrap();
+    assert_eq!(root.entry(&path("failed/new/a/file")).unwrap(), Some(file(b"x")));
+    let error = root.rename(&path("failed/new"), &path("failed/taken")).unwrap_err();
+    assert!(matches!(error, StoreError::Obstructed { .. }), "{error}");
 }
 
 #[test]

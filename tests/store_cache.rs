@@ -427,3 +427,44 @@ fn many_threads_put_and_read_the_same_blobs() {
     assert_eq!(fixture.store.stats().unwrap().blobs, 40);
     assert!(fixture.store.verify().unwrap().damaged_blobs.is_empty());
 }
+
+#[test]
+fn looking_into_a_cache_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(Store::open_readonly(dir.path()).unwrap().is_none());
+    assert!(Store::open_readonly(&dir.path().join("none")).unwrap().is_none());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+
+    let fixture = Fixture::new();
+    fixture.store.put_bytes(b"good").unwrap();
+    let digest = fixture.store.put_bytes(b"content").unwrap();
+    fixture.store.put_result(&key(1), &result(&[("a", b"good")])).unwrap();
+    let connection = rusqlite::Connection::open(fixture.cache().join("actions.db")).unwrap();
+    connection.execute("UPDATE results SET used_ms = 0", []).unwrap();
+    drop(connection);
+    age(&fixture, b"good", 50);
+    let (_, flip) = spoilers().into_iter().find(|(how, _)| *how == "flipped").unwrap();
+    flip(&fixture.blob(&digest));
+    let Fixture { dir, store, root } = fixture;
+    drop(store);
+    let cache = Root::open(&dir.path().join("cache")).unwrap();
+    let before = cache.list(None, &|_| false).unwrap();
+
+    let store = Store::open_readonly(cache.path()).unwrap().unwrap();
+    assert!(store.is_read_only());
+    assert_eq!(store.result(&key(1)).unwrap(), Some(result(&[("a", b"good")])));
+    assert!(store.copy_to(&BlobDigest::of(b"good"), &root, &path("out"), false).unwrap());
+    assert_eq!(store.read(&digest).unwrap(), None, "damaged is a miss here, too");
+    assert!(store.put_bytes(b"new").unwrap_err().is_unwritable());
+    drop(store);
+    assert_eq!(cache.list(None, &|_| false).unwrap(), before);
+}
+
+#[test]
+fn the_cache_and_the_journal_are_shared_by_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Store>();
+    shared::<Root>();
+    shared::<orca::store::Journal>();
+    shared::<orca::store::StatCache>();
+}

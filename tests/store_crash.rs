@@ -263,11 +263,10 @@ fn storing_until_the_disk_is_full_is_a_clear_error() {
 #[test]
 fn a_full_disk() {
     let dir = tempfile::tempdir().unwrap();
-    in_namespace(
-        "storing_until_the_disk_is_full_is_a_clear_error",
-        dir.path(),
-        "mount -t tmpfs -o size=4m none \"$D\"",
-    );
+    let test = "storing_until_the_disk_is_full_is_a_clear_error";
+    in_namespace(test, dir.path(), "mount -t tmpfs -o size=4m none \"$D\"");
+    // Out of inodes, with plenty of room.
+    in_namespace(test, dir.path(), "mount -t tmpfs -o size=64m,nr_inodes=40 none \"$D\"");
 }
 
 /// Uses a cache that holds action 0. Given a directory, the cache there may not be written.

@@ -106,8 +106,10 @@ impl ActionCache {
         self.put(Table::Results, &rows, warnings)
     }
 
-    pub(super) fn put_verdict(&self, key: &GateKey, verdict: &str, warnings: &Warnings) -> Result<(), StoreError> {
-        self.put(Table::Verdicts, &[(*key.as_bytes(), verdict.as_bytes().to_vec())], warnings)
+    pub(super) fn put_verdicts(&self, verdicts: &[(GateKey, String)], warnings: &Warnings) -> Result<(), StoreError> {
+        let rows: Vec<([u8; 32], Vec<u8>)> =
+            verdicts.iter().map(|(key, verdict)| (*key.as_bytes(), verdict.as_bytes().to_vec())).collect();
+        self.put(Table::Verdicts, &rows, warnings)
     }
 
     /// Dates the rows that were used. Called when the store closes; nothing is lost without it but their order in gc.

@@ -19,8 +19,8 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
-    /// The place may not be written.
-    #[error("cannot {op} `{}`: it is read-only here", .path.display())]
+    /// The place may not be written, or what is there may not be read.
+    #[error("cannot {op} `{}`: {source}", .path.display())]
     ReadOnly {
         /// What was tried.
         op: &'static str,

@@ -192,6 +192,15 @@ impl Root {
         Ok(true)
     }
 
+    /// Moves what is at `from` to `to`, which must be free. Parents are made.
+    pub fn rename(&self, from: &RelPath, to: &RelPath) -> Result<(), StoreError> {
+        let parent = self.parent(from).map_err(|source| self.error("move", from, source))?;
+        let target = self.make_parent(to)?;
+        let names = (from.file_name().as_ref(), to.file_name().as_ref());
+        beneath::rename_to_free(parent.as_fd(), names.0, target.as_fd(), names.1)
+            .map_err(|source| self.error("move to", to, source))
+    }
+
     /// Writes everything placed so far through to the disk.
     pub fn sync(&self) -> Result<(), StoreError> {
         beneath::sync_file_system(&self.fd).map_err(|source| StoreError::io("write through", &self.path, source))
