@@ -17,6 +17,8 @@ use orca::store::{Journal, Root, Source, Store, StoreError, materialize};
 
 /// Names the test directory to a child process, which is this test binary running one of its tests.
 const DIRECTORY: &str = "ORCA_TEST_STORE_DIRECTORY";
+/// Tells a child that does not stop by itself soon enough how many actions to store.
+const ACTIONS: &str = "ORCA_TEST_STORE_ACTIONS";
 const ROUNDS: u64 = 30;
 
 fn path(text: &str) -> RelPath {
@@ -139,9 +141,9 @@ fn assert_sound(dir: &Path, id: u32) -> u32 {
 #[test]
 fn a_build_stores_and_publishes() {
     let (dir, _own) = given_directory();
-    let numbers = if std::env::var_os(DIRECTORY).is_some() { 0..400 } else { 0..20 };
-    store_and_publish(&dir, numbers, 0);
-    assert!(assert_sound(&dir, 0) >= 20);
+    let actions = std::env::var(ACTIONS).map_or(20, |text| text.parse().unwrap());
+    store_and_publish(&dir, 0..actions, 0);
+    assert!(assert_sound(&dir, 0) >= actions);
 }
 
 #[test]
@@ -155,7 +157,8 @@ fn killed_at_any_instant_what_has_a_name_is_right() {
         let fresh = round % 3 == 0;
         let place = if fresh { dir.path().join(round.to_string()) } else { dir.path().to_owned() };
         std::fs::create_dir_all(&place).unwrap();
-        let mut child = child("a_build_stores_and_publishes", &place).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            child("a_build_stores_and_publishes", &place).env(ACTIONS, "400").stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(wait);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -168,6 +171,81 @@ fn killed_at_any_instant_what_has_a_name_is_right() {
     store.gc(u64::MAX, 0).unwrap();
     let left = std::fs::read_dir(dir.path().join("cache/tmp")).unwrap().count();
     assert_eq!(left, 0, "what kills left over is collected");
+}
+
+/// Whether system calls can be traced here, and a process killed at a chosen one.
+fn can_trace(test: &str) -> bool {
+    let possible = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
+    let can = possible.is_ok_and(|output| output.status.success());
+    if !can {
+        eprintln!("skipped: {test} needs strace");
+    }
+    can
+}
+
+/// The build of a child process under strace.
+fn traced(dir: &Path, options: &[&str]) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-s", "200"]).args(options).arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "a_build_stores_and_publishes"]).env(DIRECTORY, dir).env("RAYON_NUM_THREADS", "1");
+    command.env(ACTIONS, "12").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+#[test]
+fn killed_at_every_kind_of_step_what_has_a_name_is_right() {
+    if !can_trace("killed_at_every_kind_of_step_what_has_a_name_is_right") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut killed = 0;
+    for step in ["mkdirat", "write", "fchmod", "fsync", "renameat", "pwrite64", "unlinkat"] {
+        for count in [1, 2, 3, 5, 8, 13] {
+            let place = dir.path().join(format!("{step}-{count}"));
+            std::fs::create_dir(&place).unwrap();
+            let inject = format!("inject={step}:signal=KILL:when={count}");
+            let filter = format!("trace={step}");
+            let status = traced(&place, &["-o", "/dev/null", "-e", &filter, "-e", &inject]).status().unwrap();
+            killed += u32::from(!status.success());
+            assert_sound(&place, 0);
+            store_and_publish(&place, 0..2, 0);
+            assert!(assert_sound(&place, 0) >= 2, "{step} {count}");
+        }
+    }
+    assert!(killed >= 20, "{killed}");
+}
+
+#[test]
+fn bytes_are_on_the_disk_before_they_have_a_name_and_names_before_they_are_promised() {
+    if !can_trace("bytes_are_on_the_disk_before_they_have_a_name_and_names_before_they_are_promised") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let trace = dir.path().join("trace");
+    let options = ["-o", trace.to_str().unwrap(), "-e", "trace=fsync,fdatasync,syncfs,renameat,renameat2"];
+    assert!(traced(dir.path(), &options).status().unwrap().success());
+    let mut synced = std::collections::BTreeSet::new();
+    let mut unsynced_shards = std::collections::BTreeSet::new();
+    let mut named = 0;
+    for line in std::fs::read_to_string(&trace).unwrap().lines() {
+        let paths: Vec<&str> =
+            line.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(p, _)| p).collect();
+        let names: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
+        if line.contains("sync(") {
+            synced.insert(paths[0].to_owned());
+            unsynced_shards.remove(paths[0]);
+            // The log of the action cache is synced when a result is promised.
+            let promises = paths[0].ends_with("actions.db-wal");
+            assert!(!promises || unsynced_shards.is_empty(), "{line}");
+        } else if line.contains("renameat") && paths[1].contains("/cas/") {
+            let temp = format!("{}/{}", paths[0], names[0]);
+            assert!(synced.contains(&temp), "{line}");
+            unsynced_shards.insert(paths[1].to_owned());
+            named += 1;
+        }
+    }
+    assert!(named >= 13, "{named}");
+    assert!(unsynced_shards.is_empty());
 }
 
 #[test]

@@ -216,8 +216,7 @@ fn open_to_write(dir: &Path, warnings: &Warnings) -> Result<(Root, File), StoreE
                 let what = if found.is_some() { "has a format this orca does not know" } else { "names no format" };
                 warnings.say(format!("the cache `{}` {what}; its content was moved to `{aside}`", dir.display()));
             }
-            root.write(&format_path(), FORMAT.as_bytes(), false)?;
-            root.sync()?;
+            root.write_durably(&format_path(), FORMAT.as_bytes())?;
         }
     }
     let lock = open_lock("lock")?;

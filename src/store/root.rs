@@ -150,6 +150,20 @@ impl Root {
         .map(drop)
     }
 
+    /// As [`Root::write`], and durable: the bytes are on the disk before they get the name, and the name after.
+    pub fn write_durably(&self, path: &RelPath, bytes: &[u8]) -> Result<(), StoreError> {
+        let failed = |source| self.error("write", path, source);
+        self.place(path, false, |mut file| {
+            file.write_all(bytes).and_then(|()| beneath::sync(file)).map_err(failed)?;
+            Ok(true)
+        })?;
+        let parent = match path.parent() {
+            None => return beneath::sync(&self.fd).map_err(failed),
+            Some(parent) => beneath::open_dir(self.fd(), parent.as_str(), Access::Read).map_err(failed)?,
+        };
+        beneath::sync(parent).map_err(failed)
+    }
+
     /// Copies the file at `from` beneath `source` to `path`, replacing a file or link of that name, and answers the
     /// digest of what was written. Parents are made.
     pub fn copy_from(
