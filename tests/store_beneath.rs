@@ -10,6 +10,11 @@ use orca::base::{BlobDigest, Entry, RelPath, Tree};
 use orca::store::{Root, Source, Store, StoreError, TEMP_PREFIX, materialize};
 use orca::sys::beneath::{self, Access};
 
+/// A directory in memory where there is such a place: nothing here is about what reaches the disk.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 fn path(text: &str) -> RelPath {
     RelPath::from_disk(text).unwrap()
 }
@@ -20,7 +25,7 @@ fn file(content: &[u8]) -> Entry {
 
 /// A project beside a directory that must not be touched.
 fn project() -> (tempfile::TempDir, Root) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     std::fs::create_dir(dir.path().join("project")).unwrap();
     std::fs::create_dir_all(dir.path().join("outside/sub")).unwrap();
     std::fs::write(dir.path().join("outside/file"), "precious").unwrap();

@@ -284,6 +284,27 @@ fn a_damaged_record_is_a_miss_with_one_warning() {
 }
 
 #[test]
+fn a_damaged_record_stops_neither_verify_nor_gc() {
+    for damage in ["body = 7", "seal = 'text'", "used_ms = 'never', body = x'00'", "key = x'0102'"] {
+        let fixture = Fixture::new();
+        fixture.store.put_bytes(b"log").unwrap();
+        fixture.store.put_results(&[(key(1), result(&[])), (key(2), result(&[]))]).unwrap();
+        let connection = rusqlite::Connection::open(fixture.cache().join("actions.db")).unwrap();
+        let spoil = || {
+            let sql = format!("UPDATE results SET {damage} WHERE key = ?1");
+            assert_eq!(connection.execute(&sql, [key(1).as_bytes().as_slice()]).unwrap(), 1, "{damage}");
+        };
+        spoil();
+        assert_eq!(fixture.store.verify().unwrap().damaged_records, 1, "{damage}");
+        assert!(fixture.store.verify().unwrap().is_sound(), "{damage}");
+        fixture.store.put_result(&key(1), &result(&[])).unwrap();
+        spoil();
+        assert_eq!(fixture.store.gc(u64::MAX, 0).unwrap().records, 1, "{damage}");
+        assert_eq!(fixture.store.stats().unwrap().results, 1, "{damage}");
+    }
+}
+
+#[test]
 fn a_database_damaged_while_it_is_open_is_set_aside_and_replaced() {
     let fixture = Fixture::new();
     let other = Store::open(&fixture.cache()).unwrap();

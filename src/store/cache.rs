@@ -47,6 +47,10 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // Only the order of gc is lost if this fails.
         let _ = self.actions.flush(&self.warnings);
+        if let Some(lock) = &self.lock {
+            // Closing alone would leave it to a child that another thread has just forked and not yet executed.
+            let _ = lock.unlock();
+        }
     }
 }
 

@@ -187,7 +187,7 @@ impl Root {
         let parent = self.make_parent(path)?;
         let failed = |source| self.error("make the link", path, source);
         let temp = temp_name();
-        let staging = self.staging.as_ref().map_or(parent.as_fd(), AsFd::as_fd);
+        let staging = self.staging_for(&parent);
         beneath::make_symlink(target, staging, &temp).map_err(failed)?;
         let moved = beneath::rename(staging, temp.as_ref(), parent.as_fd(), path.file_name().as_ref());
         moved.map_err(|source| {
@@ -230,7 +230,7 @@ impl Root {
         let parent = self.make_parent(path)?;
         let failed = |source| self.error("write", path, source);
         let temp = temp_name();
-        let staging = self.staging.as_ref().map_or(parent.as_fd(), AsFd::as_fd);
+        let staging = self.staging_for(&parent);
         let file = beneath::create_file(staging, &temp).map_err(failed)?;
         let placed = fill(&file).and_then(|filled| {
             if filled {
@@ -243,6 +243,15 @@ impl Root {
             self.discard(staging, &temp);
         }
         placed
+    }
+
+    /// Where to make what is then renamed into `parent`: nothing can be renamed from one file system to another.
+    fn staging_for<'a>(&'a self, parent: &'a Parent<'_>) -> BorrowedFd<'a> {
+        let device = |fd: BorrowedFd<'_>| beneath::fstat(fd).map(|stat| stat.dev).ok();
+        match &self.staging {
+            Some(staging) if device(staging.as_fd()) == device(parent.as_fd()) => staging.as_fd(),
+            _ => parent.as_fd(),
+        }
     }
 
     /// Removes a temporary file after something else went wrong; that is what gets reported.
