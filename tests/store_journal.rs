@@ -1,4 +1,5 @@
 //! The journal: runs, events, estimates, and what orca knows of tasks and published files.
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test plants files and fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -168,7 +169,8 @@ fn what_is_no_journal_of_this_format_is_set_aside_with_one_warning() {
     let garbage = |dir: &Path| std::fs::write(dir.join("journal.db"), "not a database at all ".repeat(500)).unwrap();
     let directory = |dir: &Path| std::fs::create_dir(dir.join("journal.db")).unwrap();
     let link = |dir: &Path| std::os::unix::fs::symlink("/nowhere/at/all", dir.join("journal.db")).unwrap();
-    let table: [(&str, &dyn Fn(&Path)); 5] =
+    type Plant<'a> = (&'a str, &'a dyn Fn(&Path));
+    let table: [Plant<'_>; 5] =
         [("newer", &newer), ("foreign", &foreign), ("garbage", &garbage), ("directory", &directory), ("link", &link)];
     for (what, plant) in table {
         let dir = tempfile::tempdir().unwrap();
@@ -185,5 +187,38 @@ fn what_is_no_journal_of_this_format_is_set_aside_with_one_warning() {
         let again = Journal::open(dir.path()).unwrap();
         assert_eq!(again.take_warnings(), [""; 0], "{what}");
         assert_eq!(again.runs(9).unwrap().len(), 1, "{what}");
+    }
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_left_out_with_one_warning() {
+    let damages = [
+        "UPDATE tasks SET key = x'00' WHERE name = 'a'",
+        "UPDATE tasks SET description = x'00' WHERE name = 'a'",
+        "UPDATE tasks SET accepted = 'text' WHERE name = 'a'",
+        "UPDATE tasks SET outcome = CAST(x'ff' AS TEXT) WHERE name = 'a'",
+        "UPDATE published SET entry = '{}' WHERE path = 'x'",
+        "UPDATE published SET task = '../..' WHERE path = 'x'",
+        "UPDATE published SET pending = x'00' WHERE path = 'x'",
+        "UPDATE published SET path = '../../etc/passwd' WHERE path = 'x'",
+        "UPDATE events SET body = '{' WHERE number = 1",
+        "UPDATE events SET body = x'00' WHERE number = 1",
+    ];
+    for damage in damages {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(dir.path()).unwrap();
+        let run = journal.begin_run(&[], 1).unwrap();
+        journal.append(&[finished(run, "a", 5, Outcome::Ran), finished(run, "b", 6, Outcome::Ran)]).unwrap();
+        journal.put_tasks(&[(task("a"), record("a")), (task("b"), record("b"))]).unwrap();
+        journal.begin_publish(&task("a"), &[(path("x"), file("x"), None), (path("y"), file("y"), None)]).unwrap();
+        let connection = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
+        assert_eq!(connection.execute(damage, []).unwrap(), 1, "{damage}");
+        assert_eq!(journal.task(&task("b")).unwrap(), Some(record("b")), "{damage}");
+        assert!(journal.task(&task("a")).unwrap().is_none_or(|found| found == record("a")), "{damage}");
+        assert!(journal.tasks().unwrap().contains_key(&task("b")), "{damage}");
+        assert_eq!(journal.published().unwrap().get(&path("y")).map(|p| &p.entry), Some(&file("y")), "{damage}");
+        assert!(journal.published().unwrap().keys().all(|path| ["x", "y"].contains(&path.as_str())), "{damage}");
+        assert!(journal.events(run).unwrap().contains(&finished(run, "b", 6, Outcome::Ran)), "{damage}");
+        assert_eq!(journal.take_warnings().len(), 1, "{damage}");
     }
 }

@@ -48,7 +48,8 @@ impl Table {
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) table: Table,
-    pub(super) key: [u8; 32],
+    /// 32 bytes, where the row is sound.
+    pub(super) key: Vec<u8>,
     /// What the body says; `None` where it is damaged. Verdicts have no result.
     pub(super) result: Option<ActionResult>,
     pub(super) is_sound: bool,
@@ -73,7 +74,10 @@ impl ActionCache {
             }
             Some(database)
         } else {
-            Database::open_read_only(path, &FORMAT)?
+            Database::open_read_only(path, &FORMAT).unwrap_or_else(|error| {
+                warnings.say(format!("{error}; nothing is taken from it"));
+                None
+            })
         };
         Ok(Self { database, used: Mutex::default() })
     }
@@ -106,8 +110,10 @@ impl ActionCache {
         self.put(Table::Results, &rows, warnings)
     }
 
-    pub(super) fn put_verdict(&self, key: &GateKey, verdict: &str, warnings: &Warnings) -> Result<(), StoreError> {
-        self.put(Table::Verdicts, &[(*key.as_bytes(), verdict.as_bytes().to_vec())], warnings)
+    pub(super) fn put_verdicts(&self, verdicts: &[(GateKey, String)], warnings: &Warnings) -> Result<(), StoreError> {
+        let rows: Vec<([u8; 32], Vec<u8>)> =
+            verdicts.iter().map(|(key, verdict)| (*key.as_bytes(), verdict.as_bytes().to_vec())).collect();
+        self.put(Table::Verdicts, &rows, warnings)
     }
 
     /// Dates the rows that were used. Called when the store closes; nothing is lost without it but their order in gc.
@@ -125,17 +131,17 @@ impl ActionCache {
                     let mut statement = connection.prepare(&sql)?;
                     let mut found = statement.query([])?;
                     while let Some(row) = found.next()? {
-                        rows.push((table, row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+                        rows.push(inspect(table, row)?);
                     }
                 }
                 Ok(rows)
             })
         })?;
-        Ok(rows.unwrap_or_default().into_iter().filter_map(inspect).collect())
+        Ok(rows.unwrap_or_default())
     }
 
     /// Removes rows by table and key; answers how many were there.
-    pub(super) fn remove(&self, rows: &[(Table, [u8; 32])], warnings: &Warnings) -> Result<u64, StoreError> {
+    pub(super) fn remove(&self, rows: &[(Table, &[u8])], warnings: &Warnings) -> Result<u64, StoreError> {
         let removed = self.healing(warnings, |database| {
             database.write("remove records from", |connection| {
                 let mut removed = 0;
@@ -199,7 +205,7 @@ impl ActionCache {
     fn take_out(&self, table: Table, key: &[u8; 32], warnings: &Warnings) -> Result<(), StoreError> {
         let shown = format!("{} {}", table.name(), ActionKey::from_bytes(*key).short());
         warnings.count(Trouble::DamagedRow, shown);
-        match self.remove(&[(table, *key)], warnings) {
+        match self.remove(&[(table, key)], warnings) {
             Err(error) if !error.is_unwritable() => Err(error),
             _ => Ok(()),
         }
@@ -225,17 +231,18 @@ impl ActionCache {
     }
 }
 
-type RawRow = (Table, Vec<u8>, Vec<u8>, Vec<u8>, i64);
-
-fn inspect((table, key, body, seal, used_ms): RawRow) -> Option<Row> {
-    let key: [u8; 32] = key.try_into().ok()?;
-    let is_sealed = seal == seal_of(table, &key, &body);
+/// Reads a row whatever is in it: a column of the wrong type is damage, not an error.
+fn inspect(table: Table, row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let bytes = |column: usize| row.get_ref(column).map(|value| value.as_bytes().unwrap_or_default().to_vec());
+    let (key, body, seal): (Vec<u8>, Vec<u8>, Vec<u8>) = (bytes(0)?, bytes(1)?, bytes(2)?);
+    let is_sealed = key.len() == 32 && seal == seal_of(table, &key, &body);
     let result: Option<ActionResult> = match table {
         Table::Results if is_sealed => serde_json::from_slice(&body).ok(),
         _ => None,
     };
     let is_sound = is_sealed && (table == Table::Verdicts || result.is_some());
-    Some(Row { table, key, result, is_sound, size_bytes: body.len() as u64, used_ms })
+    let used_ms = row.get_ref(3)?.as_i64().unwrap_or(0);
+    Ok(Row { table, key, result, is_sound, size_bytes: body.len() as u64, used_ms })
 }
 
 fn insert(connection: &Connection, table: Table, key: &[u8; 32], body: &[u8], now_ms: i64) -> rusqlite::Result<()> {
@@ -244,13 +251,13 @@ fn insert(connection: &Connection, table: Table, key: &[u8; 32], body: &[u8], no
     connection.prepare_cached(&sql)?.execute(params![key.as_slice(), body, seal.as_slice(), now_ms]).map(drop)
 }
 
-fn delete(connection: &Connection, table: Table, key: &[u8; 32]) -> rusqlite::Result<u64> {
+fn delete(connection: &Connection, table: Table, key: &[u8]) -> rusqlite::Result<u64> {
     let sql = format!("DELETE FROM {} WHERE key = ?1", table.name());
-    connection.prepare_cached(&sql)?.execute([key.as_slice()]).map(|rows| rows as u64)
+    connection.prepare_cached(&sql)?.execute([key]).map(|rows| rows as u64)
 }
 
 /// The checksum of a row: binds the body to its key and table, so that a row moved is a row damaged.
-fn seal_of(table: Table, key: &[u8; 32], body: &[u8]) -> [u8; 32] {
+fn seal_of(table: Table, key: &[u8], body: &[u8]) -> [u8; 32] {
     let mut hasher = KeyHasher::new("orca cache row v1");
     hasher.field("table", table.name().as_bytes());
     hasher.field("key", key);

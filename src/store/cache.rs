@@ -39,7 +39,7 @@ struct Inner {
     cas: Cas,
     actions: ActionCache,
     warnings: Warnings,
-    /// Holds the shared lock; `None` where none can be had, in a cache that may not be written.
+    /// Holds the shared lock; `None` in a cache that is only read.
     lock: Option<File>,
 }
 
@@ -47,6 +47,10 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // Only the order of gc is lost if this fails.
         let _ = self.actions.flush(&self.warnings);
+        if let Some(lock) = &self.lock {
+            // Closing alone would leave it to a child that another thread has just forked and not yet executed.
+            let _ = lock.unlock();
+        }
     }
 }
 
@@ -56,10 +60,26 @@ impl Store {
         let warnings = Warnings::default();
         let (root, lock) = match open_to_write(dir, &warnings) {
             Ok((root, lock)) => (root, Some(lock)),
-            Err(StoreError::ReadOnly { .. }) if is_of_known_format(dir) => (Root::open(dir)?, None),
+            Err(error) if error.is_unwritable() && is_of_known_format(dir) => (Root::open(dir)?, None),
             Err(error) => return Err(error),
         };
-        let actions = ActionCache::open(&dir.join("actions.db"), lock.is_some(), &warnings)?;
+        Self::assemble(root, lock, warnings)
+    }
+
+    /// Opens the cache at `dir` to look only: writes nothing, makes nothing. `None` if there is none of this format.
+    pub fn open_readonly(dir: &Path) -> Result<Option<Self>, StoreError> {
+        if !is_of_known_format(dir) {
+            return Ok(None);
+        }
+        match Self::assemble(Root::open(dir)?, None, Warnings::default()) {
+            // Killed while it was made: there is nothing in it yet.
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    fn assemble(root: Root, lock: Option<File>, warnings: Warnings) -> Result<Self, StoreError> {
+        let actions = ActionCache::open(&root.path().join("actions.db"), lock.is_some(), &warnings)?;
         let cas = Cas::open(root, lock.is_some())?;
         Ok(Self(Arc::new(Inner { cas, actions, warnings, lock })))
     }
@@ -70,7 +90,7 @@ impl Store {
         self.0.cas.root.path()
     }
 
-    /// Whether the cache takes nothing new because its place may not be written.
+    /// Whether the cache takes nothing new: its place may not be written, or it was opened to look only.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.0.lock.is_none()
@@ -137,7 +157,12 @@ impl Store {
 
     /// Stores a verdict.
     pub fn put_verdict(&self, key: &GateKey, verdict: &str) -> Result<(), StoreError> {
-        self.0.actions.put_verdict(key, verdict, &self.0.warnings)
+        self.put_verdicts(&[(*key, verdict.to_owned())])
+    }
+
+    /// Stores verdicts, all or none of them, in one transaction.
+    pub fn put_verdicts(&self, verdicts: &[(GateKey, String)]) -> Result<(), StoreError> {
+        self.0.actions.put_verdicts(verdicts, &self.0.warnings)
     }
 
     /// What the cache had to say since this was last asked.
@@ -195,8 +220,7 @@ fn open_to_write(dir: &Path, warnings: &Warnings) -> Result<(Root, File), StoreE
                 let what = if found.is_some() { "has a format this orca does not know" } else { "names no format" };
                 warnings.say(format!("the cache `{}` {what}; its content was moved to `{aside}`", dir.display()));
             }
-            root.write(&format_path(), FORMAT.as_bytes(), false)?;
-            root.sync()?;
+            root.write_durably(&format_path(), FORMAT.as_bytes())?;
         }
     }
     let lock = open_lock("lock")?;

@@ -27,6 +27,7 @@ const TOUCH_AFTER_MS: i64 = 60 * 60 * 1000;
 pub(super) struct Cas {
     pub(super) root: Root,
     pub(super) cas: OwnedFd,
+    /// `tmp/`; `None` in a cache that is only read.
     pub(super) temp: Option<OwnedFd>,
     pub(super) damaged: RelPath,
 }
@@ -72,7 +73,7 @@ impl Cas {
         let Ok(shard) = self.shard(&path) else { return false };
         match beneath::lstat(shard.as_fd(), &path.name) {
             Ok(Some(stat)) if stat.kind == FileKind::File => {
-                count_use(&shard, &path, &stat);
+                self.count_use(&shard, &path, &stat);
                 true
             }
             _ => false,
@@ -164,7 +165,7 @@ impl Cas {
         let path = blob_path(digest);
         let opened = self.shard(&path).and_then(|shard| {
             let (file, stat) = beneath::open_file(shard.as_fd(), &path.name)?;
-            count_use(&shard, &path, &stat);
+            self.count_use(&shard, &path, &stat);
             Ok((file, stat.size_bytes))
         });
         match opened {
@@ -185,6 +186,15 @@ impl Cas {
                 }
                 _ => Err(self.blob_error("read", digest, error)),
             },
+        }
+    }
+
+    /// Dates a blob as used now, unless it was lately.
+    fn count_use(&self, shard: &OwnedFd, path: &BlobPath, stat: &FileStat) {
+        let last_used_ms = stat.mtime_ns / 1_000_000;
+        if self.temp.is_some() && clock::now_ms().saturating_sub(last_used_ms) > TOUCH_AFTER_MS {
+            // What cannot be dated keeps its old place in the order of gc, and no more.
+            let _ = beneath::touch(shard.as_fd(), &path.name);
         }
     }
 
@@ -304,15 +314,6 @@ impl Cas {
     fn blob_error(&self, op: &'static str, digest: &BlobDigest, source: io::Error) -> StoreError {
         let path = blob_path(digest);
         StoreError::io(op, self.root.path().join("cas").join(path.shard).join(path.name), source)
-    }
-}
-
-/// Dates a blob as used now, unless it was lately.
-fn count_use(shard: &OwnedFd, path: &BlobPath, stat: &FileStat) {
-    let last_used_ms = stat.mtime_ns / 1_000_000;
-    if clock::now_ms().saturating_sub(last_used_ms) > TOUCH_AFTER_MS {
-        // A cache that may not be written keeps its times; gc cannot run there either.
-        let _ = beneath::touch(shard.as_fd(), &path.name);
     }
 }
 

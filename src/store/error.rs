@@ -3,14 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::base::RelPath;
+use crate::base::{RelPath, sanitize_line};
 use crate::sys::beneath::{FileKind, is_link_refusal};
 
 /// An operation of the store that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk or the quota is full.
-    #[error("cannot {op} `{}`: no space is left", .path.display())]
+    #[error("cannot {op} `{}`: no space is left", shown(.path))]
     NoSpace {
         /// What was tried.
         op: &'static str,
@@ -19,8 +19,8 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
-    /// The place may not be written.
-    #[error("cannot {op} `{}`: it is read-only here", .path.display())]
+    /// The place may not be written, or what is there may not be read.
+    #[error("cannot {op} `{}`: {source}", shown(.path))]
     ReadOnly {
         /// What was tried.
         op: &'static str,
@@ -30,7 +30,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Any other answer of the system.
-    #[error("cannot {op} `{}`: {source}", .path.display())]
+    #[error("cannot {op} `{}`: {source}", shown(.path))]
     Io {
         /// What was tried.
         op: &'static str,
@@ -40,7 +40,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A symbolic link is in the way, and orca follows none beneath a root.
-    #[error("cannot {op} `{}`: a symbolic link is in the way, and it is not followed", .path.display())]
+    #[error("cannot {op} `{}`: a symbolic link is in the way, and it is not followed", shown(.path))]
     ThroughSymlink {
         /// What was tried.
         op: &'static str,
@@ -48,7 +48,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Something else is where a file or directory has to be.
-    #[error("cannot {op} `{}`: {found} is in the way", .path.display())]
+    #[error("cannot {op} `{}`: {found} is in the way", shown(.path))]
     Obstructed {
         /// What was tried.
         op: &'static str,
@@ -72,15 +72,9 @@ pub enum StoreError {
         kind: FileKind,
     },
     /// A name or link target that is not UTF-8.
-    #[error("`{shown}` is not UTF-8; orca names files in UTF-8 only")]
+    #[error("`{}` is not UTF-8; orca names files in UTF-8 only", sanitize_line(.shown))]
     NotUtf8 {
         /// The path, with its odd bytes replaced.
-        shown: String,
-    },
-    /// A path longer than a file system takes.
-    #[error("the path `{shown}` is too long")]
-    PathTooLong {
-        /// Its start.
         shown: String,
     },
     /// Clearing the way would have removed something that orca did not put there.
@@ -96,13 +90,13 @@ pub enum StoreError {
         path: RelPath,
     },
     /// Another orca is using the cache.
-    #[error("the cache `{}` is in use by another orca", .path.display())]
+    #[error("the cache `{}` is in use by another orca", shown(.path))]
     InUse {
         /// The cache.
         path: PathBuf,
     },
     /// The database said no.
-    #[error("cannot {op} `{}`: {source}", .path.display())]
+    #[error("cannot {op} `{}`: {source}", shown(.path))]
     Database {
         /// What was tried.
         op: &'static str,
@@ -143,9 +137,20 @@ impl StoreError {
 
     /// Whether the place as such cannot take more, so that a build can go on without storing there.
     #[must_use]
-    pub const fn is_unwritable(&self) -> bool {
-        matches!(self, Self::NoSpace { .. } | Self::ReadOnly { .. })
+    pub fn is_unwritable(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, SystemIoFailure};
+        match self {
+            Self::NoSpace { .. } | Self::ReadOnly { .. } => true,
+            // What SQLite says where it cannot make or grow the files beside its database.
+            Self::Database { source, .. } => matches!(source.sqlite_error_code(), Some(CannotOpen | SystemIoFailure)),
+            _ => false,
+        }
     }
+}
+
+/// A path as a message may show it, whatever is in its name.
+fn shown(path: &Path) -> String {
+    sanitize_line(&path.to_string_lossy())
 }
 
 /// A kind of file with its article, as messages name it.

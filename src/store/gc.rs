@@ -93,15 +93,15 @@ struct Walked {
 }
 
 /// Something that can be dropped to make room.
-struct Droppable {
+struct Droppable<'a> {
     used_ms: i64,
     size_bytes: u64,
-    what: What,
+    what: What<'a>,
 }
 
-enum What {
+enum What<'a> {
     Blob(BlobDigest),
-    Verdict([u8; 32]),
+    Verdict(&'a [u8]),
 }
 
 impl Store {
@@ -143,7 +143,7 @@ impl Store {
         let lacks_blob = |row: &Row| blobs_of(row).any(|digest| !self.has(digest));
         let (damaged, sound): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| !row.is_sound);
         let incomplete: Vec<&Row> = sound.into_iter().filter(|row| lacks_blob(row)).collect();
-        let doomed: Vec<_> = damaged.iter().chain(&incomplete).map(|row| (row.table, row.key)).collect();
+        let doomed: Vec<_> = damaged.iter().chain(&incomplete).map(|row| (row.table, row.key.as_slice())).collect();
         self.remove_rows(&doomed)?;
         Ok(VerifyReport {
             blobs: blobs.len() as u64,
@@ -191,7 +191,7 @@ impl Store {
         let Walked { blobs, .. } = self.walk_blobs()?;
         let rows = self.actions().rows(self.warnings())?;
         let mut remaining: BTreeSet<BlobDigest> = blobs.iter().map(|blob| blob.digest).collect();
-        let mut doomed: Vec<(Table, [u8; 32])> = Vec::new();
+        let mut doomed: Vec<(Table, &[u8])> = Vec::new();
         let mut total = 0;
         for one in by_last_use(&blobs, &rows, &mut total) {
             let is_young = one.used_ms > clock::now_ms().saturating_sub_unsigned(grace_ms);
@@ -212,13 +212,13 @@ impl Store {
             report.freed_size_bytes += one.size_bytes;
         }
         let is_doomed = |row: &&Row| !row.is_sound || blobs_of(row).any(|digest| !remaining.contains(digest));
-        doomed.extend(rows.iter().filter(is_doomed).map(|row| (row.table, row.key)));
+        doomed.extend(rows.iter().filter(is_doomed).map(|row| (row.table, row.key.as_slice())));
         report.records = self.remove_rows(&doomed)?;
         report.remaining_size_bytes = total;
         Ok(report)
     }
 
-    fn remove_rows(&self, doomed: &[(Table, [u8; 32])]) -> Result<u64, StoreError> {
+    fn remove_rows(&self, doomed: &[(Table, &[u8])]) -> Result<u64, StoreError> {
         if doomed.is_empty() {
             return Ok(0);
         }
@@ -300,7 +300,7 @@ fn blobs_of(row: &Row) -> impl Iterator<Item = &BlobDigest> {
 
 /// Everything that can be dropped, longest unused first, and its size in all. A blob is used whenever a result that
 /// needs it is.
-fn by_last_use(blobs: &[Found], rows: &[Row], total: &mut u64) -> Vec<Droppable> {
+fn by_last_use<'a>(blobs: &[Found], rows: &'a [Row], total: &mut u64) -> Vec<Droppable<'a>> {
     let mut used_ms: BTreeMap<&BlobDigest, i64> = BTreeMap::new();
     for row in rows {
         for digest in blobs_of(row) {
@@ -316,9 +316,9 @@ fn by_last_use(blobs: &[Found], rows: &[Row], total: &mut u64) -> Vec<Droppable>
     let verdicts = rows.iter().filter(|row| row.table == Table::Verdicts).map(|row| Droppable {
         used_ms: row.used_ms,
         size_bytes: row.size_bytes,
-        what: What::Verdict(row.key),
+        what: What::Verdict(&row.key),
     });
-    let mut all: Vec<Droppable> = blobs.chain(verdicts).collect();
+    let mut all: Vec<Droppable<'a>> = blobs.chain(verdicts).collect();
     all.sort_by_key(|one| one.used_ms);
     *total = all.iter().map(|one| one.size_bytes).sum();
     all

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::StoreError;
 use super::database::{Database, Format, is_damage};
+use super::ledger::lenient;
 use super::warnings::{Trouble, Warnings};
 use crate::base::TaskName;
 use crate::event::{Event, EventRecord, Outcome, RunId};
@@ -134,15 +135,15 @@ impl Journal {
 
     /// What happened in a run, in order. Events that cannot be read are left out, with a warning.
     pub fn events(&self, run: RunId) -> Result<Vec<EventRecord>, StoreError> {
-        let bodies: Vec<String> = self.read(|connection| {
+        let bodies: Vec<Option<String>> = self.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT body FROM events WHERE run = ?1 ORDER BY number")?;
-            let bodies = statement.query_map([signed(run.0)], |row| row.get(0))?;
+            let bodies = statement.query_map([signed(run.0)], |row| lenient(row.get::<_, String>(0)))?;
             bodies.collect()
         })?;
-        let events = bodies.iter().filter_map(|body| match serde_json::from_str(body) {
-            Ok(event) => Some(event),
-            Err(_) => self.damaged(format!("an event of run {run}")),
-        });
+        let parse = |body: Option<String>| serde_json::from_str(&body?).ok();
+        let events = bodies
+            .into_iter()
+            .filter_map(|body| parse(body).or_else(|| self.damaged(format!("an event of run {run}"))));
         Ok(events.collect())
     }
 

@@ -82,10 +82,12 @@ impl Journal {
     pub fn task(&self, task: &TaskName) -> Result<Option<TaskRecord>, StoreError> {
         let sql = "SELECT key, accepted, outcome, run, log, is_agent, description FROM tasks WHERE name = ?1";
         let found = self.read(|connection| {
-            one(connection, sql, task.as_str(), |row| Ok((summary_of(row)?, row.get::<_, Vec<u8>>(6)?)))
+            one(connection, sql, task.as_str(), |row| {
+                Ok((lenient(summary_of(row))?, lenient(row.get::<_, Vec<u8>>(6))?))
+            })
         })?;
         let Some((summary, packed)) = found else { return Ok(None) };
-        let Some((summary, description)) = summary.zip(unpack(&packed)) else {
+        let Some((summary, description)) = summary.zip(packed.as_deref().and_then(unpack)) else {
             return Ok(self.damaged(format!("the record of task `{task}`")));
         };
         let TaskSummary { key, accepted, outcome, run, log, is_agent } = summary;
@@ -97,7 +99,7 @@ impl Journal {
         let sql = "SELECT key, accepted, outcome, run, log, is_agent, name FROM tasks";
         let rows: Vec<(String, Option<TaskSummary>)> = self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([], |row| Ok((row.get(6)?, summary_of(row)?)))?;
+            let rows = statement.query_map([], |row| Ok((row.get(6)?, lenient(summary_of(row))?)))?;
             rows.collect()
         })?;
         let tasks = rows.into_iter().filter_map(|(name, summary)| match (TaskName::new(&name), summary) {
@@ -177,7 +179,7 @@ impl Journal {
     fn published_rows(&self, sql: &str) -> Result<Vec<PublishedRow>, StoreError> {
         let rows: Vec<(String, Option<PublishedRow>)> = self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, published_of(row)?)))?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, lenient(published_of(row))?)))?;
             rows.collect()
         })?;
         // A row that cannot be read makes no path orca's: its file is left alone.
@@ -194,6 +196,15 @@ struct PublishedRow {
     entry: Entry,
     old: Option<Entry>,
     pending: bool,
+}
+
+/// A column of the wrong type, or text that is none, is a row that cannot be read, and no reason to read no other.
+pub(super) fn lenient<T, U: Into<Option<T>>>(read: rusqlite::Result<U>) -> rusqlite::Result<Option<T>> {
+    use rusqlite::Error;
+    match read {
+        Err(Error::InvalidColumnType(..) | Error::FromSqlConversionFailure(..) | Error::Utf8Error(..)) => Ok(None),
+        other => other.map(Into::into),
+    }
 }
 
 fn published_of(row: &Row<'_>) -> rusqlite::Result<Option<PublishedRow>> {

@@ -1,4 +1,17 @@
 //! What stays: the shared cache, the project's journal, and every file orca reads, places or removes.
+//!
+//! ```text
+//!  Root ──scan──> Tree ──ingest──> Store: blobs by digest, results and verdicts by key
+//!   ^                                │
+//!   └────────── materialize, copy_to ┘        Journal: runs, tasks, what was published
+//! ```
+//!
+//! Nothing here trusts what it finds. Blobs are hashed whenever they are read, records carry checksums, and what is
+//! damaged, missing or of an unknown format is a miss or set aside, with one warning, never an error and never content.
+//! Everything beneath a [`Root`] is reached without following a link. `docs/formats.md` has every format.
+//!
+//! The store knows nothing of plans and tasks beyond their names, decides nothing about what is up to date, and runs
+//! nothing.
 
 mod action_cache;
 mod cache;

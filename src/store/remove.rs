@@ -39,7 +39,10 @@ impl Root {
     /// Removes the parents of `path` that are empty now, nearest first, but not `stop` or anything above it.
     pub fn remove_empty_parents(&self, path: &RelPath, stop: Option<&RelPath>) -> Result<(), StoreError> {
         for parent in path.ancestors() {
-            if stop == Some(&parent) || !self.remove_empty_dir(&parent)? {
+            if stop == Some(&parent) {
+                break;
+            }
+            if !self.remove_empty_dir(&parent)? && self.stat(&parent)?.is_some() {
                 break;
             }
         }

@@ -150,6 +150,20 @@ impl Root {
         .map(drop)
     }
 
+    /// As [`Root::write`], and durable: the bytes are on the disk before they get the name, and the name after.
+    pub fn write_durably(&self, path: &RelPath, bytes: &[u8]) -> Result<(), StoreError> {
+        let failed = |source| self.error("write", path, source);
+        self.place(path, false, |mut file| {
+            file.write_all(bytes).and_then(|()| beneath::sync(file)).map_err(failed)?;
+            Ok(true)
+        })?;
+        let parent = match path.parent() {
+            None => return beneath::sync(&self.fd).map_err(failed),
+            Some(parent) => beneath::open_dir(self.fd(), parent.as_str(), Access::Read).map_err(failed)?,
+        };
+        beneath::sync(parent).map_err(failed)
+    }
+
     /// Copies the file at `from` beneath `source` to `path`, replacing a file or link of that name, and answers the
     /// digest of what was written. Parents are made.
     pub fn copy_from(
@@ -173,7 +187,7 @@ impl Root {
         let parent = self.make_parent(path)?;
         let failed = |source| self.error("make the link", path, source);
         let temp = temp_name();
-        let staging = self.staging.as_ref().map_or(parent.as_fd(), AsFd::as_fd);
+        let staging = self.staging_for(&parent);
         beneath::make_symlink(target, staging, &temp).map_err(failed)?;
         let moved = beneath::rename(staging, temp.as_ref(), parent.as_fd(), path.file_name().as_ref());
         moved.map_err(|source| {
@@ -192,6 +206,15 @@ impl Root {
         Ok(true)
     }
 
+    /// Moves what is at `from` to `to`, which must be free. Parents are made.
+    pub fn rename(&self, from: &RelPath, to: &RelPath) -> Result<(), StoreError> {
+        let parent = self.parent(from).map_err(|source| self.error("move", from, source))?;
+        let target = self.make_parent(to)?;
+        let names = (from.file_name().as_ref(), to.file_name().as_ref());
+        beneath::rename_to_free(parent.as_fd(), names.0, target.as_fd(), names.1)
+            .map_err(|source| self.error("move to", to, source))
+    }
+
     /// Writes everything placed so far through to the disk.
     pub fn sync(&self) -> Result<(), StoreError> {
         beneath::sync_file_system(&self.fd).map_err(|source| StoreError::io("write through", &self.path, source))
@@ -207,7 +230,7 @@ impl Root {
         let parent = self.make_parent(path)?;
         let failed = |source| self.error("write", path, source);
         let temp = temp_name();
-        let staging = self.staging.as_ref().map_or(parent.as_fd(), AsFd::as_fd);
+        let staging = self.staging_for(&parent);
         let file = beneath::create_file(staging, &temp).map_err(failed)?;
         let placed = fill(&file).and_then(|filled| {
             if filled {
@@ -220,6 +243,15 @@ impl Root {
             self.discard(staging, &temp);
         }
         placed
+    }
+
+    /// Where to make what is then renamed into `parent`: nothing can be renamed from one file system to another.
+    fn staging_for<'a>(&'a self, parent: &'a Parent<'_>) -> BorrowedFd<'a> {
+        let device = |fd: BorrowedFd<'_>| beneath::fstat(fd).map(|stat| stat.dev).ok();
+        match &self.staging {
+            Some(staging) if device(staging.as_fd()) == device(parent.as_fd()) => staging.as_fd(),
+            _ => parent.as_fd(),
+        }
     }
 
     /// Removes a temporary file after something else went wrong; that is what gets reported.

@@ -1,6 +1,7 @@
 //! What is beneath a [`Root`]: as a [`Tree`] with digests, or as a listing with stat data only. Level by level and in
 //! parallel; each directory is opened by its path from the root, so neither depth nor a link swapped in matters.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
 use rayon::prelude::*;
@@ -33,10 +34,17 @@ pub struct Listing {
 pub type Skip<'a> = &'a (dyn Fn(&RelPath) -> bool + Sync);
 
 /// What one directory holds.
-#[derive(Default)]
 struct Level {
     listing: Listing,
     directories: Vec<RelPath>,
+    is_empty: bool,
+}
+
+impl Level {
+    /// A directory that was removed after it was found.
+    fn gone() -> Self {
+        Self { listing: Listing::default(), directories: Vec::new(), is_empty: false }
+    }
 }
 
 impl Root {
@@ -64,27 +72,28 @@ impl Root {
     pub fn list(&self, under: Option<&RelPath>, skip: Skip<'_>) -> Result<Listing, StoreError> {
         let mut listing = Listing::default();
         if let Some(path) = under {
-            match self.stat(path)? {
-                None => return Ok(listing),
-                Some(stat) => {
-                    let is_empty_dir = stat.kind == FileKind::Directory && self.names_in(under)?.is_empty();
-                    listing.entries.push(Listed { path: path.clone(), stat, is_empty_dir });
-                    if stat.kind != FileKind::Directory {
-                        return Ok(listing);
-                    }
-                }
+            let Some(stat) = self.stat(path)? else { return Ok(listing) };
+            listing.entries.push(Listed { path: path.clone(), stat, is_empty_dir: false });
+            if stat.kind != FileKind::Directory {
+                return Ok(listing);
             }
         }
+        let mut empty: BTreeSet<RelPath> = BTreeSet::new();
         let mut level = vec![under.cloned()];
         while !level.is_empty() {
             let found: Vec<Level> =
                 level.par_iter().map(|dir| self.list_directory(dir.as_ref(), skip)).collect::<Result<_, _>>()?;
-            level.clear();
-            for one in found {
+            let mut next = Vec::new();
+            for (dir, one) in std::iter::zip(level, found) {
                 listing.entries.extend(one.listing.entries);
                 listing.unnameable.extend(one.listing.unnameable);
-                level.extend(one.directories.into_iter().map(Some));
+                next.extend(one.directories.into_iter().map(Some));
+                empty.extend(dir.filter(|_| one.is_empty));
             }
+            level = next;
+        }
+        for listed in listing.entries.iter_mut().filter(|listed| listed.stat.kind == FileKind::Directory) {
+            listed.is_empty_dir = empty.contains(&listed.path);
         }
         listing.entries.par_sort_unstable_by(|a, b| a.path.cmp(&b.path));
         listing.unnameable.sort_unstable();
@@ -96,7 +105,7 @@ impl Root {
             None => None,
             Some(path) => match beneath::open_dir(self.fd(), path.as_str(), Access::Read) {
                 Ok(fd) => Some(fd),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Level::default()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Level::gone()),
                 Err(source) => return Err(self.error("list", path, source)),
             },
         };
@@ -105,21 +114,18 @@ impl Root {
             None => StoreError::io("list", self.path(), source),
             Some(path) => self.error("list", path, source),
         };
-        let mut level = Level::default();
-        for name in beneath::list(fd).map_err(failed)? {
+        let names = beneath::list(fd).map_err(failed)?;
+        let mut level = Level { listing: Listing::default(), directories: Vec::new(), is_empty: names.is_empty() };
+        for name in names {
             match path_of(dir, &name) {
                 Err(shown) => level.listing.unnameable.push(shown),
                 Ok(path) if skip(&path) => {}
                 Ok(path) => {
                     let Some(stat) = beneath::lstat(fd, path.file_name()).map_err(failed)? else { continue };
-                    let mut is_empty_dir = false;
                     if stat.kind == FileKind::Directory {
-                        is_empty_dir = self.names_in(Some(&path))?.is_empty();
-                        if !is_empty_dir {
-                            level.directories.push(path.clone());
-                        }
+                        level.directories.push(path.clone());
                     }
-                    level.listing.entries.push(Listed { path, stat, is_empty_dir });
+                    level.listing.entries.push(Listed { path, stat, is_empty_dir: false });
                 }
             }
         }
