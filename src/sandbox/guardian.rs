@@ -52,7 +52,10 @@ fn start(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<u32, String> {
     if let Some(mounts) = &spec.mounts {
         arrange(mounts).map_err(|error| format!("cannot arrange the mount namespace: {error}"))?;
     }
-    namespace::forgo_ambient();
+    namespace::forgo_kept();
+    if spec.scoped {
+        confine::scope();
+    }
     match &spec.confinement {
         Some(_) if !process::is_namespace_init() => start_confined(spec, stdin, log),
         confinement => {
@@ -91,12 +94,23 @@ fn arrange(mounts: &Mounts) -> io::Result<()> {
     if mounts.loopback {
         namespace::raise_loopback()?;
     }
-    for directory in mounts.empty.iter().map(Path::new).filter(|directory| directory.is_dir()) {
-        namespace::mount_empty(directory, "1777")?;
+    let paths = |list: &[OsString]| list.iter().map(PathBuf::from).collect::<Vec<_>>();
+    let (writable, read_only) = (paths(&mounts.writable), paths(&mounts.read_only));
+    let mut kept = namespace::keep([writable.clone(), read_only.clone()].concat());
+    let tmp = namespace::keep(mounts.tmp.iter().map(PathBuf::from).collect());
+    for directory in paths(&mounts.empty) {
+        namespace::mount_empty(&directory)?;
     }
-    if let Some(tmp) = &mounts.tmp {
-        namespace::mount_over(Path::new(tmp), Path::new("/tmp"))?;
+    for (_, directory) in &tmp {
+        namespace::mount_kept(directory, Path::new("/tmp"))?;
     }
+    kept.sort_by(|(left, _), (right, _)| left.cmp(right));
+    for (path, file) in &kept {
+        namespace::mount_kept(file, path)?;
+    }
+    let tmp = tmp.iter().map(|_| PathBuf::from("/tmp"));
+    let writable: Vec<PathBuf> = writable.into_iter().chain(tmp).chain(["/dev/shm".into()]).collect();
+    namespace::make_read_only_but(&writable, &read_only)?;
     namespace::mount_proc()
 }
 

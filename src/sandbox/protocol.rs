@@ -18,6 +18,8 @@ pub(super) struct Spec {
     pub env: Vec<(OsString, OsString)>,
     pub cwd: OsString,
     pub confinement: Option<Confinement>,
+    /// Whether signals and abstract sockets end at this task, where the kernel can do that.
+    pub scoped: bool,
     /// Mounts to make first; only in a mount namespace of our own.
     pub mounts: Option<Mounts>,
     pub memory_limit_bytes: Option<u64>,
@@ -26,9 +28,13 @@ pub(super) struct Spec {
 /// How the mount namespace of a Landlock task differs from the machine's.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Mounts {
-    /// Directories that are shown empty.
+    /// Directories that are shown empty, but for what the other lists name beneath them.
     pub empty: Vec<OsString>,
-    /// What /tmp shows.
+    /// What stays writable; everything else becomes read-only.
+    pub writable: Vec<OsString>,
+    /// What is shown besides.
+    pub read_only: Vec<OsString>,
+    /// What /tmp shows; it stays empty otherwise.
     pub tmp: Option<OsString>,
     /// Whether the network namespace is new and needs its loopback device.
     pub loopback: bool,

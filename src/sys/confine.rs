@@ -57,6 +57,14 @@ pub fn confine(rules: &Confinement) -> Result<(), ConfineError> {
     restrict_calls(rules)
 }
 
+/// Keeps signals and abstract sockets of this process, and of all it will start, to themselves. It is all this does,
+/// and an older kernel does not do it.
+pub fn scope() {
+    let _ = set_no_new_privs(true);
+    let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).scope(Scope::from_all(NEWEST));
+    let _ = ruleset.and_then(Ruleset::create).and_then(landlock::RulesetCreated::restrict_self);
+}
+
 /// Makes the next `exec` drop every capability, also for root. An ordinary user has none to drop, and is refused.
 fn forgo_root() {
     let _ = set_capabilities_secure_bits(CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED);
