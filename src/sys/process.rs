@@ -47,14 +47,17 @@ pub fn close_inherited_files() {
     }
 }
 
+/// The C library keeps these to itself.
+const C_LIBRARY_SIGNALS: [i32; 2] = [32, 33];
+
 /// Makes signals that are ignored take their default again in whatever this process starts: a signal that is handled
 /// is reset by `exec`, one that is ignored is not.
 pub fn unignore_signals() -> io::Result<()> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
     let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap_or(0);
-    for signal in (1..32).filter(|signal| ignored & (1 << (signal - 1)) != 0) {
-        if !signal_hook::consts::FORBIDDEN.contains(&signal) {
+    for signal in (1..=64).filter(|signal| ignored & (1 << (signal - 1)) != 0) {
+        if !signal_hook::consts::FORBIDDEN.contains(&signal) && !C_LIBRARY_SIGNALS.contains(&signal) {
             signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
         }
     }
