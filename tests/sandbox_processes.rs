@@ -1,5 +1,5 @@
 //! No process outlives its task, no task outlives orca, nothing hangs or floods.
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests prepare files and name what they skip")]
+#![expect(clippy::disallowed_methods, reason = "tests prepare files and processes")]
 
 mod sandbox_fixture;
 
@@ -123,7 +123,11 @@ fn cancelled(f: &Fixture, launch: Launch, levels: &[CancelLevel]) -> End {
                 std::thread::sleep(Duration::from_millis(50));
             }
         });
-        f.run_with(launch, watched, |_| drop(ready.send(()))).exit.end
+        f.run_with(launch, watched, |_| {
+            let _ = ready.send(());
+        })
+        .exit
+        .end
     })
 }
 
