@@ -48,8 +48,9 @@ pub(super) fn arguments(launch: &Launch, places: &[Place]) -> Vec<OsString> {
     let masks: Vec<&PathBuf> = launch.hidden.iter().filter(|path| is_shown(path, places)).collect();
     masks.iter().for_each(|path| line.one("--tmpfs", path));
     line.words(&["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]);
-    line.words(&["--dir", "/run", "--dir", "/var", "--symlink", "/tmp", "/var/tmp"]);
+    line.words(&["--dir", "/run"]);
     line.pair("--bind", &launch.tmp, &inside.tmp);
+    line.pair("--bind", &launch.tmp, Path::new("/var/tmp"));
     let read_only = launch.read_only.iter().map(|path| (path, "--ro-bind-try"));
     let mut shown: Vec<_> = read_only.chain(launch.extra_writable.iter().map(|path| (path, "--bind"))).collect();
     // What lies beneath something else comes after it, or would be covered.

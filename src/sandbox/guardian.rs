@@ -7,9 +7,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::protocol::{self, Mounts, Report, Spec, Totals};
 use super::shim::{SELF, SHIM, stage};
 use crate::sys::process::{Ended, Reaped};
+use crate::sys::socket::{AsFd, OwnedFd, UnixStream};
 use crate::sys::{confine, namespace, process, socket};
 
 const MEMORY_POLL: Duration = Duration::from_millis(250);
@@ -53,8 +51,8 @@ fn start(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<u32, String> {
         arrange(mounts).map_err(|error| format!("cannot arrange the mount namespace: {error}"))?;
     }
     namespace::forgo_kept();
-    if spec.scoped {
-        confine::scope();
+    if spec.hardened {
+        confine::harden();
     }
     match &spec.confinement {
         Some(_) if !process::is_namespace_init() => start_confined(spec, stdin, log),
@@ -122,7 +120,7 @@ pub(super) fn command_of(spec: &Spec, stdin: Stdio, log: OwnedFd) -> Result<Comm
     }
     let mut command = Command::new(find_program(name, spec)?);
     let second = log.try_clone().map_err(|error| error.to_string())?;
-    command.arg0(name).args(&spec.argv[1..]).env_clear();
+    process::named(&mut command, name).args(&spec.argv[1..]).env_clear();
     command.envs(spec.env.iter().map(|(name, value)| (name, value))).current_dir(&spec.cwd);
     command.stdin(stdin).stdout(Stdio::from(log)).stderr(Stdio::from(second));
     Ok(command)

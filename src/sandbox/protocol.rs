@@ -3,13 +3,12 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::net::UnixStream;
 
 use serde::{Deserialize, Serialize};
 
 use crate::sys::confine::Confinement;
 use crate::sys::process::Ended;
-use crate::sys::socket;
+use crate::sys::socket::{self, UnixStream};
 
 /// The first frame: what the guardian is to start.
 #[derive(Debug, Serialize, Deserialize)]
@@ -18,8 +17,8 @@ pub(super) struct Spec {
     pub env: Vec<(OsString, OsString)>,
     pub cwd: OsString,
     pub confinement: Option<Confinement>,
-    /// Whether signals and abstract sockets end at this task, where the kernel can do that.
-    pub scoped: bool,
+    /// Whether to refuse what a mount tree of its own does not: abstract sockets of others, shared keyrings.
+    pub hardened: bool,
     /// Mounts to make first; only in a mount namespace of our own.
     pub mounts: Option<Mounts>,
     pub memory_limit_bytes: Option<u64>,

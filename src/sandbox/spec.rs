@@ -30,7 +30,7 @@ pub(super) fn of(sandbox: &Sandbox, launch: &Launch) -> Spec {
         env: env.into_iter().collect(),
         cwd: inside.workspace.into(),
         confinement: confined.then(|| confinement(launch, in_namespaces)),
-        scoped: matches!(mechanism, Mechanism::Bubblewrap { .. }),
+        hardened: matches!(mechanism, Mechanism::Bubblewrap { .. }),
         mounts: in_namespaces.then(|| mounts(launch)),
         memory_limit_bytes: launch.memory_limit_bytes,
     }

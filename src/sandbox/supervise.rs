@@ -11,8 +11,6 @@
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -26,7 +24,7 @@ use super::shim::{SHIM, stage};
 use super::{bubblewrap, spec, system_view};
 use crate::event::Usage;
 use crate::sys::process::Ended;
-use crate::sys::socket;
+use crate::sys::socket::{self, AsFd, OwnedFd, UnixStream};
 
 /// How long output may still come from what a command left behind.
 const CLOSING_PATIENCE: Duration = Duration::from_millis(300);
@@ -95,6 +93,8 @@ fn supervise(
     wishes: Option<&PipeReader>,
     listener: impl FnMut(Vec<u8>) -> bool,
 ) -> Result<Exit, SandboxError> {
+    let hidden = launch.hidden.iter().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
+    let launch = &Launch { hidden: hidden.collect(), ..launch.clone() };
     let log = BoundedLog::create(&launch.log, launch.log_limit_bytes)
         .map_err(SandboxError::file("create the log", &launch.log))?;
     let begun = Instant::now();
@@ -136,7 +136,7 @@ fn start(sandbox: &Sandbox, launch: &Launch) -> Result<Started, SandboxError> {
         Stdin::Null => File::open("/dev/null").map_err(SandboxError::process("open /dev/null"))?,
         Stdin::File(path) => File::open(path).map_err(SandboxError::file("open", path))?,
     };
-    let shim_path = format!("/proc/self/fd/{}", sandbox.shim.as_raw_fd());
+    let shim = socket::path_of_open(&*sandbox.shim);
     let mut command = match sandbox.mechanism_for(launch) {
         Mechanism::Bubblewrap { program } => {
             let mut command = Command::new(program);
@@ -144,7 +144,7 @@ fn start(sandbox: &Sandbox, launch: &Launch) -> Result<Started, SandboxError> {
             command
         }
         mechanism => {
-            let mut command = Command::new(shim_path);
+            let mut command = Command::new(shim);
             command.arg(SHIM).arg(match mechanism {
                 Mechanism::LandlockInNamespaces if launch.network => stage::NAMESPACES,
                 Mechanism::LandlockInNamespaces => stage::NAMESPACES_OFFLINE,

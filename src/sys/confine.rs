@@ -57,12 +57,13 @@ pub fn confine(rules: &Confinement) -> Result<(), ConfineError> {
     restrict_calls(rules)
 }
 
-/// Keeps signals and abstract sockets of this process, and of all it will start, to themselves. It is all this does,
-/// and an older kernel does not do it.
-pub fn scope() {
+/// For a process that has a mount tree and namespaces already: keeps its signals and abstract sockets to itself, also
+/// where it shares the network, and the user's keyrings from it. It does as much of this as the kernel can.
+pub fn harden() {
     let _ = set_no_new_privs(true);
     let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).scope(Scope::from_all(NEWEST));
     let _ = ruleset.and_then(Ruleset::create).and_then(landlock::RulesetCreated::restrict_self);
+    let _ = restrict_calls(&Confinement { sockets: true, ..Confinement::default() });
 }
 
 /// Makes the next `exec` drop every capability, also for root. An ordinary user has none to drop, and is refused.

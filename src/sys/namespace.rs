@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -120,7 +120,7 @@ pub fn keep(paths: Vec<PathBuf>) -> Vec<(PathBuf, OwnedFd)> {
 
 /// Shows something kept at a path, which is made if it is not there.
 pub fn mount_kept(kept: &OwnedFd, at: &Path) -> io::Result<()> {
-    let source = PathBuf::from(format!("/proc/self/fd/{}", kept.as_raw_fd()));
+    let source = super::socket::path_of_open(kept);
     let place = || {
         if source.is_dir() {
             std::fs::create_dir_all(at)?;

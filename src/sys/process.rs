@@ -4,9 +4,12 @@
 //! found beneath itself, but for [`kill_namespace`], which only the first process of a pid namespace may call.
 #![expect(clippy::disallowed_methods, reason = "/proc is where a process learns about itself")]
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -135,6 +138,17 @@ pub fn is_namespace_init() -> bool {
 /// Sets up a command so that it leads a process group of its own.
 pub fn in_own_group(command: &mut Command) -> &mut Command {
     command.process_group(0)
+}
+
+/// Lets a command see this as its own name.
+pub fn named<'a>(command: &'a mut Command, name: &OsStr) -> &'a mut Command {
+    command.arg0(name)
+}
+
+/// Whether this is a file that may be executed.
+#[must_use]
+pub fn is_program(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Becomes the command; returns only if that fails.
