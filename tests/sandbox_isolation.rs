@@ -191,6 +191,33 @@ fn other_processes_cannot_be_seen_or_entered() {
 }
 
 #[test]
+fn the_guardian_cannot_be_traced() {
+    if !python() {
+        return;
+    }
+    let attach = "import ctypes, os, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n\
+        taken = [p for p in {1, os.getppid()} if libc.ptrace(16, p, 0, 0) == 0]\nprint('traced', taken)\nsys.exit(len(taken))";
+    each_isolating(|f| {
+        run_python(f, false, attach).succeeded().says("traced []");
+    });
+}
+
+#[test]
+fn a_hidden_directory_may_be_named_by_a_link() {
+    for way in [Way::Bubblewrap, Way::Landlock, Way::LandlockAlone] {
+        let Ok(root) = tempfile::Builder::new().prefix("orca-test-").tempdir_in("/usr/local") else {
+            return println!("skipped: /usr/local cannot be written here");
+        };
+        let Some(f) = Fixture::beneath(way, root) else { continue };
+        let secret = f.write("project/secret.txt", "hush");
+        std::os::unix::fs::symlink(f.path("project"), f.path("link")).expect("a link");
+        let mut launch = f.launch(&format!("cat {}", secret.display()));
+        launch.hidden = vec![f.path("link")];
+        f.run_launch(launch).failed().does_not_say("hush");
+    }
+}
+
+#[test]
 fn mounts_and_chroots_do_not_help() {
     each_isolating(|f| {
         let secret = f.write("project/secret.txt", "hush");

@@ -175,7 +175,10 @@ impl Sandbox {
             std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
         }
         let log = launch.log.clone();
-        let exit = supervise::run_here(self, &launch).map_err(|error| error.to_string())?;
+        let exit = supervise::run_here(self, &launch).map_err(|error| match error {
+            SandboxError::GuardianLost(diagnosis) if !diagnosis.is_empty() => diagnosis,
+            other => other.to_string(),
+        })?;
         match exit.end {
             End::Code(0) => Ok(()),
             End::NotStarted(reason) => Err(reason),
