@@ -324,7 +324,7 @@ fn a_task_that_exceeds_its_memory_is_stopped() {
     each_way(|f| {
         let eat = |megabytes: u64| {
             let mut launch = f.launch("");
-            let script = format!("import time; x = b'x' * ({megabytes} << 20); time.sleep(1)");
+            let script = format!("import time; x = b'x' * ({megabytes} << 20); time.sleep(0.7)");
             launch.argv = ["/usr/bin/python3", "-c", &script].map(Into::into).to_vec();
             launch.memory_limit_bytes = Some(200 << 20);
             f.run_launch(launch).exit.end

@@ -2,7 +2,7 @@
 //! needs no version.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
@@ -89,4 +89,34 @@ pub(super) fn send<T: Serialize>(stream: &UnixStream, message: &T) -> io::Result
 
 pub(super) fn receive<T: for<'a> Deserialize<'a>>(stream: &UnixStream) -> io::Result<T> {
     Ok(serde_json::from_slice(&socket::receive_frame(stream)?)?)
+}
+
+/// Frames from the guardian, put together from whatever has arrived.
+#[derive(Default)]
+pub(super) struct Reports {
+    bytes: Vec<u8>,
+}
+
+impl Reports {
+    /// Reads what is there; says whether more can come.
+    pub(super) fn fill(&mut self, mut control: &UnixStream) -> bool {
+        let mut buffer = [0; 4096];
+        loop {
+            match control.read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(length) => self.bytes.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Report> {
+        let header = self.bytes.first_chunk::<4>()?;
+        let end = 4 + u32::from_le_bytes(*header) as usize;
+        let report = serde_json::from_slice(self.bytes.get(4..end)?).ok();
+        self.bytes.drain(..end);
+        report
+    }
 }

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::backend::{Mechanism, Sandbox};
 use super::bounded_log::{BoundedLog, LogSize};
 use super::launch::{CancelLevel, End, Exit, Launch, SandboxError, Stdin};
-use super::protocol::{self, Report, Totals};
+use super::protocol::{self, Report, Reports, Totals};
 use super::shim::{SHIM, stage};
 use super::{bubblewrap, spec, system_view};
 use crate::event::Usage;
@@ -324,8 +324,8 @@ impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
     }
 
     /// Says whether the last report has come, or never will.
-    fn hear_reports(&mut self, mut control: &UnixStream) -> bool {
-        let open = self.reports.fill(&mut control);
+    fn hear_reports(&mut self, control: &UnixStream) -> bool {
+        let open = self.reports.fill(control);
         while let Some(report) = self.reports.next() {
             match report {
                 Report::Refused(reason) => self.reason = Some(End::NotStarted(reason)),
@@ -374,34 +374,4 @@ impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
 fn say(mut control: &UnixStream, command: protocol::Command) {
     // A guardian that cannot be told is about to be found gone.
     let _ = control.write_all(&[command.byte()]);
-}
-
-/// Frames from the guardian, put together from whatever has arrived.
-#[derive(Default)]
-struct Reports {
-    bytes: Vec<u8>,
-}
-
-impl Reports {
-    /// Reads what is there; says whether more can come.
-    fn fill(&mut self, control: &mut &UnixStream) -> bool {
-        let mut buffer = [0; 4096];
-        loop {
-            match control.read(&mut buffer) {
-                Ok(0) => return false,
-                Ok(length) => self.bytes.extend_from_slice(&buffer[..length]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return false,
-            }
-        }
-    }
-
-    fn next(&mut self) -> Option<Report> {
-        let header = self.bytes.first_chunk::<4>()?;
-        let end = 4 + u32::from_le_bytes(*header) as usize;
-        let report = serde_json::from_slice(self.bytes.get(4..end)?).ok();
-        self.bytes.drain(..end);
-        report
-    }
 }
