@@ -218,6 +218,16 @@ fn a_hidden_directory_may_be_named_by_a_link() {
 }
 
 #[test]
+fn a_home_at_the_root_hides_nothing_that_tasks_need() {
+    each_isolating(|f| {
+        let secret = f.write("project/secret.txt", "hush");
+        let mut launch = f.launch(&format!("ls /usr/bin > /dev/null && ! cat {}", secret.display()));
+        launch.hidden.extend(["/", "/usr", "/usr/sbin", "/nonexistent"].map(Into::into));
+        f.run_launch(launch).succeeded().does_not_say("hush");
+    });
+}
+
+#[test]
 fn mounts_and_chroots_do_not_help() {
     each_isolating(|f| {
         let secret = f.write("project/secret.txt", "hush");

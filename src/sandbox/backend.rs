@@ -12,9 +12,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::bubblewrap;
 use super::launch::{CancelLevel, End, Exit, Launch, SandboxError, Stdin};
-use super::supervise;
+use super::{bubblewrap, supervise};
 
 /// What isolates a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -58,8 +58,7 @@ fn confinement(launch: &Launch, in_namespaces: bool) -> Confinement {
 }
 
 fn mounts(launch: &Launch) -> Mounts {
-    let hidden = launch.hidden.iter().filter(|path| path.parent().is_some());
-    let empty = EMPTIED.iter().map(OsString::from).chain(hidden.map(OsString::from));
+    let empty = EMPTIED.iter().map(OsString::from).chain(launch.hidden.iter().map(OsString::from));
     Mounts {
         empty: empty.collect(),
         writable: own_directories(launch).map(OsString::from).collect(),

@@ -94,7 +94,8 @@ fn supervise(
     listener: impl FnMut(Vec<u8>) -> bool,
 ) -> Result<Exit, SandboxError> {
     let hidden = launch.hidden.iter().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
-    let launch = &Launch { hidden: hidden.collect(), ..launch.clone() };
+    let hidden = hidden.filter(|path| system_view::can_hide(path)).collect();
+    let launch = &Launch { hidden, ..launch.clone() };
     let log = BoundedLog::create(&launch.log, launch.log_limit_bytes)
         .map_err(SandboxError::file("create the log", &launch.log))?;
     let begun = Instant::now();

@@ -82,6 +82,12 @@ fn runtime_settings() -> Vec<PathBuf> {
     found
 }
 
+/// Whether a directory can be hidden at all: not if a task could not start without it. A service's home may be `/`.
+pub(super) fn can_hide(directory: &Path) -> bool {
+    const ESSENTIAL: [&str; 6] = ["/dev", "/etc", "/proc", "/usr/bin", "/usr/lib", "/usr/sbin"];
+    !ESSENTIAL.iter().any(|path| Path::new(path).starts_with(directory))
+}
+
 /// The largest pieces of `root` that show nothing of `hidden`: `root` itself if nothing hidden lies beneath.
 ///
 /// Landlock can only allow, so a directory with something hidden in it is allowed piece by piece. A link is no piece:
@@ -111,7 +117,7 @@ mod tests {
         for path in ["a", "b/project/src", "b/other"] {
             std::fs::create_dir_all(root.join(path)).unwrap();
         }
-        std::os::unix::fs::symlink("project", root.join("b/link")).unwrap();
+        crate::sys::symlink(Path::new("project"), &root.join("b/link")).unwrap();
         let hidden = [root.join("b/project")];
         assert_eq!(without_hidden(root, &hidden), [root.join("a"), root.join("b/other")]);
         assert_eq!(without_hidden(&root.join("a"), &hidden), [root.join("a")]);

@@ -1,6 +1,6 @@
 //! One verb for the sandbox tests: run a shell script as a task and look at what came out.
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests prepare files and name what they skip")]
-#![allow(dead_code, reason = "each test file uses its part of the fixture")]
+#![expect(dead_code, reason = "each test file uses its part of the fixture")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
