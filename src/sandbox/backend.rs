@@ -12,9 +12,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::bubblewrap;
 use super::launch::{CancelLevel, End, Exit, Launch, SandboxError, Stdin};
-use super::supervise;
+use super::{bubblewrap, supervise};
 
 /// What isolates a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -175,7 +174,10 @@ impl Sandbox {
             std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
         }
         let log = launch.log.clone();
-        let exit = supervise::run_here(self, &launch).map_err(|error| error.to_string())?;
+        let exit = supervise::run_here(self, &launch).map_err(|error| match error {
+            SandboxError::GuardianLost(diagnosis) if !diagnosis.is_empty() => diagnosis,
+            other => other.to_string(),
+        })?;
         match exit.end {
             End::Code(0) => Ok(()),
             End::NotStarted(reason) => Err(reason),

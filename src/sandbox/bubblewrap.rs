@@ -35,7 +35,7 @@ pub(super) fn arguments(launch: &Launch, places: &[Place]) -> Vec<OsString> {
     let inside = inside(launch);
     let mut line = CommandLine::default();
     line.words(&["--unshare-all", "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"]);
-    line.words(&["--hostname", "task"]);
+    line.words(&["--hostname", "task", "--cap-drop", "ALL"]);
     if launch.network {
         line.words(&["--share-net"]);
     }
@@ -48,10 +48,14 @@ pub(super) fn arguments(launch: &Launch, places: &[Place]) -> Vec<OsString> {
     let masks: Vec<&PathBuf> = launch.hidden.iter().filter(|path| is_shown(path, places)).collect();
     masks.iter().for_each(|path| line.one("--tmpfs", path));
     line.words(&["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]);
-    line.words(&["--dir", "/run", "--dir", "/var", "--symlink", "/tmp", "/var/tmp"]);
+    line.words(&["--dir", "/run"]);
     line.pair("--bind", &launch.tmp, &inside.tmp);
-    launch.read_only.iter().for_each(|path| line.pair("--ro-bind-try", path, path));
-    launch.extra_writable.iter().for_each(|path| line.pair("--bind", path, path));
+    line.pair("--bind", &launch.tmp, Path::new("/var/tmp"));
+    let read_only = launch.read_only.iter().map(|path| (path, "--ro-bind-try"));
+    let mut shown: Vec<_> = read_only.chain(launch.extra_writable.iter().map(|path| (path, "--bind"))).collect();
+    // What lies beneath something else comes after it, or would be covered.
+    shown.sort();
+    shown.iter().for_each(|(path, option)| line.pair(option, path, path));
     line.pair("--bind", &launch.home, &inside.home);
     line.pair("--bind", &launch.workspace, &inside.workspace);
     masks.iter().for_each(|path| line.one("--remount-ro", path));

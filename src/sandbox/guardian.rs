@@ -7,9 +7,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::protocol::{self, Mounts, Report, Spec, Totals};
 use super::shim::{SELF, SHIM, stage};
 use crate::sys::process::{Ended, Reaped};
+use crate::sys::socket::{AsFd, OwnedFd, UnixStream};
 use crate::sys::{confine, namespace, process, socket};
 
 const MEMORY_POLL: Duration = Duration::from_millis(250);
@@ -52,7 +50,10 @@ fn start(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<u32, String> {
     if let Some(mounts) = &spec.mounts {
         arrange(mounts).map_err(|error| format!("cannot arrange the mount namespace: {error}"))?;
     }
-    namespace::forgo_ambient();
+    namespace::forgo_kept();
+    if spec.hardened {
+        confine::harden();
+    }
     match &spec.confinement {
         Some(_) if !process::is_namespace_init() => start_confined(spec, stdin, log),
         confinement => {
@@ -91,12 +92,23 @@ fn arrange(mounts: &Mounts) -> io::Result<()> {
     if mounts.loopback {
         namespace::raise_loopback()?;
     }
-    for directory in mounts.empty.iter().map(Path::new).filter(|directory| directory.is_dir()) {
-        namespace::mount_empty(directory, "1777")?;
+    let paths = |list: &[OsString]| list.iter().map(PathBuf::from).collect::<Vec<_>>();
+    let (writable, read_only) = (paths(&mounts.writable), paths(&mounts.read_only));
+    let mut kept = namespace::keep([writable.clone(), read_only.clone()].concat());
+    let tmp = namespace::keep(mounts.tmp.iter().map(PathBuf::from).collect());
+    for directory in paths(&mounts.empty) {
+        namespace::mount_empty(&directory)?;
     }
-    if let Some(tmp) = &mounts.tmp {
-        namespace::mount_over(Path::new(tmp), Path::new("/tmp"))?;
+    for (_, directory) in &tmp {
+        namespace::mount_kept(directory, Path::new("/tmp"))?;
     }
+    kept.sort_by(|(left, _), (right, _)| left.cmp(right));
+    for (path, file) in &kept {
+        namespace::mount_kept(file, path)?;
+    }
+    let tmp = tmp.iter().map(|_| PathBuf::from("/tmp"));
+    let writable: Vec<PathBuf> = writable.into_iter().chain(tmp).chain(["/dev/shm".into()]).collect();
+    namespace::make_read_only_but(&writable, &read_only)?;
     namespace::mount_proc()
 }
 
@@ -108,7 +120,7 @@ pub(super) fn command_of(spec: &Spec, stdin: Stdio, log: OwnedFd) -> Result<Comm
     }
     let mut command = Command::new(find_program(name, spec)?);
     let second = log.try_clone().map_err(|error| error.to_string())?;
-    command.arg0(name).args(&spec.argv[1..]).env_clear();
+    process::named(&mut command, name).args(&spec.argv[1..]).env_clear();
     command.envs(spec.env.iter().map(|(name, value)| (name, value))).current_dir(&spec.cwd);
     command.stdin(stdin).stdout(Stdio::from(log)).stderr(Stdio::from(second));
     Ok(command)

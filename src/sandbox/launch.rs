@@ -26,7 +26,7 @@ pub struct Launch {
     /// Shown writable, at the same path as outside.
     pub extra_writable: Vec<PathBuf>,
     /// Never shown, even where a system directory would: the project, the user's home, other tasks. What the lists
-    /// above name beneath them is shown all the same.
+    /// above name beneath them is shown all the same. `/` and directories without which nothing runs are ignored.
     pub hidden: Vec<PathBuf>,
     /// Whether the network can be reached.
     pub network: bool,

@@ -2,14 +2,13 @@
 //! needs no version.
 
 use std::ffi::OsString;
-use std::io;
-use std::os::unix::net::UnixStream;
+use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
 use crate::sys::confine::Confinement;
 use crate::sys::process::Ended;
-use crate::sys::socket;
+use crate::sys::socket::{self, UnixStream};
 
 /// The first frame: what the guardian is to start.
 #[derive(Debug, Serialize, Deserialize)]
@@ -18,6 +17,8 @@ pub(super) struct Spec {
     pub env: Vec<(OsString, OsString)>,
     pub cwd: OsString,
     pub confinement: Option<Confinement>,
+    /// Whether to refuse what a mount tree of its own does not: abstract sockets of others, shared keyrings.
+    pub hardened: bool,
     /// Mounts to make first; only in a mount namespace of our own.
     pub mounts: Option<Mounts>,
     pub memory_limit_bytes: Option<u64>,
@@ -26,9 +27,13 @@ pub(super) struct Spec {
 /// How the mount namespace of a Landlock task differs from the machine's.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Mounts {
-    /// Directories that are shown empty.
+    /// Directories that are shown empty, but for what the other lists name beneath them.
     pub empty: Vec<OsString>,
-    /// What /tmp shows.
+    /// What stays writable; everything else becomes read-only.
+    pub writable: Vec<OsString>,
+    /// What is shown besides.
+    pub read_only: Vec<OsString>,
+    /// What /tmp shows; it stays empty otherwise.
     pub tmp: Option<OsString>,
     /// Whether the network namespace is new and needs its loopback device.
     pub loopback: bool,
@@ -84,4 +89,34 @@ pub(super) fn send<T: Serialize>(stream: &UnixStream, message: &T) -> io::Result
 
 pub(super) fn receive<T: for<'a> Deserialize<'a>>(stream: &UnixStream) -> io::Result<T> {
     Ok(serde_json::from_slice(&socket::receive_frame(stream)?)?)
+}
+
+/// Frames from the guardian, put together from whatever has arrived.
+#[derive(Default)]
+pub(super) struct Reports {
+    bytes: Vec<u8>,
+}
+
+impl Reports {
+    /// Reads what is there; says whether more can come.
+    pub(super) fn fill(&mut self, mut control: &UnixStream) -> bool {
+        let mut buffer = [0; 4096];
+        loop {
+            match control.read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(length) => self.bytes.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Report> {
+        let header = self.bytes.first_chunk::<4>()?;
+        let end = 4 + u32::from_le_bytes(*header) as usize;
+        let report = serde_json::from_slice(self.bytes.get(4..end)?).ok();
+        self.bytes.drain(..end);
+        report
+    }
 }

@@ -19,13 +19,13 @@ pub(super) const SELF: &str = "/proc/self/exe";
 /// The stages, as the argument after [`SHIM`].
 pub(super) mod stage {
     /// Starts the command and guards its tree.
-    pub(in super::super) const GUARD: &str = "guard";
+    pub(in crate::sandbox) const GUARD: &str = "guard";
     /// Moves into new namespaces, then guards there; the network stays.
-    pub(in super::super) const NAMESPACES: &str = "namespaces";
+    pub(in crate::sandbox) const NAMESPACES: &str = "namespaces";
     /// As [`NAMESPACES`], with a network namespace of its own.
-    pub(in super::super) const NAMESPACES_OFFLINE: &str = "namespaces-offline";
+    pub(in crate::sandbox) const NAMESPACES_OFFLINE: &str = "namespaces-offline";
     /// Confines itself and becomes the command.
-    pub(in super::super) const ENTER: &str = "enter";
+    pub(in crate::sandbox) const ENTER: &str = "enter";
 }
 
 /// Runs a stage if the arguments name one; `None` means that this is an ordinary start of orca.

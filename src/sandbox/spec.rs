@@ -11,8 +11,9 @@ use crate::sys::confine::Confinement;
 
 /// Devices that any program may expect.
 const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
-/// What a Landlock task sees empty where it has mounts of its own: sockets and files of services and sessions.
-const EMPTIED: [&str; 2] = ["/run", "/dev/shm"];
+/// What a Landlock task sees empty where it has mounts of its own: the files, and above all the sockets, of users,
+/// services and sessions.
+const EMPTIED: [&str; 9] = ["/dev/shm", "/home", "/media", "/mnt", "/root", "/run", "/srv", "/tmp", "/var"];
 
 /// The spec of a launch.
 pub(super) fn of(sandbox: &Sandbox, launch: &Launch) -> Spec {
@@ -29,6 +30,7 @@ pub(super) fn of(sandbox: &Sandbox, launch: &Launch) -> Spec {
         env: env.into_iter().collect(),
         cwd: inside.workspace.into(),
         confinement: confined.then(|| confinement(launch, in_namespaces)),
+        hardened: matches!(mechanism, Mechanism::Bubblewrap { .. }),
         mounts: in_namespaces.then(|| mounts(launch)),
         memory_limit_bytes: launch.memory_limit_bytes,
     }
@@ -56,13 +58,19 @@ fn confinement(launch: &Launch, in_namespaces: bool) -> Confinement {
 }
 
 fn mounts(launch: &Launch) -> Mounts {
-    let needed: Vec<&PathBuf> = own_directories(launch).chain(&launch.read_only).collect();
-    let is_free = |directory: &str| !needed.iter().any(|path| path.starts_with(directory));
+    let empty = EMPTIED.iter().map(OsString::from).chain(launch.hidden.iter().map(OsString::from));
     Mounts {
-        empty: EMPTIED.into_iter().filter(|directory| is_free(directory)).map(OsString::from).collect(),
-        tmp: is_free("/tmp").then(|| launch.tmp.clone().into()),
+        empty: empty.collect(),
+        writable: own_directories(launch).map(OsString::from).collect(),
+        read_only: launch.read_only.iter().map(OsString::from).collect(),
+        tmp: tmp_is_free(launch).then(|| launch.tmp.clone().into()),
         loopback: !launch.network,
     }
+}
+
+/// Whether /tmp can be the task's own. What has to be shown beneath it would otherwise become writable with it.
+fn tmp_is_free(launch: &Launch) -> bool {
+    !own_directories(launch).chain(&launch.read_only).any(|path| path.starts_with("/tmp"))
 }
 
 fn own_directories(launch: &Launch) -> impl Iterator<Item = &PathBuf> {

@@ -11,8 +11,6 @@
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -21,12 +19,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::backend::{Mechanism, Sandbox};
 use super::bounded_log::{BoundedLog, LogSize};
 use super::launch::{CancelLevel, End, Exit, Launch, SandboxError, Stdin};
-use super::protocol::{self, Report, Totals};
+use super::protocol::{self, Report, Reports, Totals};
 use super::shim::{SHIM, stage};
 use super::{bubblewrap, spec, system_view};
 use crate::event::Usage;
 use crate::sys::process::Ended;
-use crate::sys::socket;
+use crate::sys::socket::{self, AsFd, OwnedFd, UnixStream};
 
 /// How long output may still come from what a command left behind.
 const CLOSING_PATIENCE: Duration = Duration::from_millis(300);
@@ -95,6 +93,9 @@ fn supervise(
     wishes: Option<&PipeReader>,
     listener: impl FnMut(Vec<u8>) -> bool,
 ) -> Result<Exit, SandboxError> {
+    let hidden = launch.hidden.iter().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
+    let hidden = hidden.filter(|path| system_view::can_hide(path)).collect();
+    let launch = &Launch { hidden, ..launch.clone() };
     let log = BoundedLog::create(&launch.log, launch.log_limit_bytes)
         .map_err(SandboxError::file("create the log", &launch.log))?;
     let begun = Instant::now();
@@ -136,7 +137,7 @@ fn start(sandbox: &Sandbox, launch: &Launch) -> Result<Started, SandboxError> {
         Stdin::Null => File::open("/dev/null").map_err(SandboxError::process("open /dev/null"))?,
         Stdin::File(path) => File::open(path).map_err(SandboxError::file("open", path))?,
     };
-    let shim_path = format!("/proc/self/fd/{}", sandbox.shim.as_raw_fd());
+    let shim = socket::path_of_open(&*sandbox.shim);
     let mut command = match sandbox.mechanism_for(launch) {
         Mechanism::Bubblewrap { program } => {
             let mut command = Command::new(program);
@@ -144,7 +145,7 @@ fn start(sandbox: &Sandbox, launch: &Launch) -> Result<Started, SandboxError> {
             command
         }
         mechanism => {
-            let mut command = Command::new(shim_path);
+            let mut command = Command::new(shim);
             command.arg(SHIM).arg(match mechanism {
                 Mechanism::LandlockInNamespaces if launch.network => stage::NAMESPACES,
                 Mechanism::LandlockInNamespaces => stage::NAMESPACES_OFFLINE,
@@ -324,8 +325,8 @@ impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
     }
 
     /// Says whether the last report has come, or never will.
-    fn hear_reports(&mut self, mut control: &UnixStream) -> bool {
-        let open = self.reports.fill(&mut control);
+    fn hear_reports(&mut self, control: &UnixStream) -> bool {
+        let open = self.reports.fill(control);
         while let Some(report) = self.reports.next() {
             match report {
                 Report::Refused(reason) => self.reason = Some(End::NotStarted(reason)),
@@ -374,34 +375,4 @@ impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
 fn say(mut control: &UnixStream, command: protocol::Command) {
     // A guardian that cannot be told is about to be found gone.
     let _ = control.write_all(&[command.byte()]);
-}
-
-/// Frames from the guardian, put together from whatever has arrived.
-#[derive(Default)]
-struct Reports {
-    bytes: Vec<u8>,
-}
-
-impl Reports {
-    /// Reads what is there; says whether more can come.
-    fn fill(&mut self, control: &mut &UnixStream) -> bool {
-        let mut buffer = [0; 4096];
-        loop {
-            match control.read(&mut buffer) {
-                Ok(0) => return false,
-                Ok(length) => self.bytes.extend_from_slice(&buffer[..length]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return false,
-            }
-        }
-    }
-
-    fn next(&mut self) -> Option<Report> {
-        let header = self.bytes.first_chunk::<4>()?;
-        let end = 4 + u32::from_le_bytes(*header) as usize;
-        let report = serde_json::from_slice(self.bytes.get(4..end)?).ok();
-        self.bytes.drain(..end);
-        report
-    }
 }

@@ -82,9 +82,16 @@ fn runtime_settings() -> Vec<PathBuf> {
     found
 }
 
+/// Whether a directory can be hidden at all: not if a task could not start without it. A service's home may be `/`.
+pub(super) fn can_hide(directory: &Path) -> bool {
+    const ESSENTIAL: [&str; 6] = ["/dev", "/etc", "/proc", "/usr/bin", "/usr/lib", "/usr/sbin"];
+    !ESSENTIAL.iter().any(|path| Path::new(path).starts_with(directory))
+}
+
 /// The largest pieces of `root` that show nothing of `hidden`: `root` itself if nothing hidden lies beneath.
 ///
-/// Landlock can only allow, so a directory with something hidden in it is allowed piece by piece.
+/// Landlock can only allow, so a directory with something hidden in it is allowed piece by piece. A link is no piece:
+/// it can always be read, and a rule for it would be one for where it leads.
 pub(super) fn without_hidden(root: &Path, hidden: &[PathBuf]) -> Vec<PathBuf> {
     if hidden.iter().any(|path| root.starts_with(path)) {
         return Vec::new();
@@ -92,8 +99,9 @@ pub(super) fn without_hidden(root: &Path, hidden: &[PathBuf]) -> Vec<PathBuf> {
     if !hidden.iter().any(|path| path.starts_with(root)) {
         return vec![root.to_owned()];
     }
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    let pieces = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()));
+    let mut entries: Vec<PathBuf> = pieces.map(|entry| entry.path()).collect();
     entries.sort();
     entries.iter().flat_map(|entry| without_hidden(entry, hidden)).collect()
 }
@@ -109,6 +117,7 @@ mod tests {
         for path in ["a", "b/project/src", "b/other"] {
             std::fs::create_dir_all(root.join(path)).unwrap();
         }
+        crate::sys::symlink(Path::new("project"), &root.join("b/link")).unwrap();
         let hidden = [root.join("b/project")];
         assert_eq!(without_hidden(root, &hidden), [root.join("a"), root.join("b/other")]);
         assert_eq!(without_hidden(&root.join("a"), &hidden), [root.join("a")]);

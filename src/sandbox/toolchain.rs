@@ -15,10 +15,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::plan::ToolchainDef;
+use crate::sys::process::is_program;
 
 /// What a toolchain adds to a launch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,10 +63,6 @@ pub fn resolve_tool(name: &OsStr, path: &OsStr) -> Option<PathBuf> {
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join(name))
         .find(|file| is_program(file))
-}
-
-fn is_program(file: &Path) -> bool {
-    std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// A view under construction. What does not exist is left out of it.

@@ -57,6 +57,15 @@ pub fn confine(rules: &Confinement) -> Result<(), ConfineError> {
     restrict_calls(rules)
 }
 
+/// For a process that has a mount tree and namespaces already: keeps its signals and abstract sockets to itself, also
+/// where it shares the network, and the user's keyrings from it. It does as much of this as the kernel can.
+pub fn harden() {
+    let _ = set_no_new_privs(true);
+    let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).scope(Scope::from_all(NEWEST));
+    let _ = ruleset.and_then(Ruleset::create).and_then(landlock::RulesetCreated::restrict_self);
+    let _ = restrict_calls(&Confinement { sockets: true, ..Confinement::default() });
+}
+
 /// Makes the next `exec` drop every capability, also for root. An ordinary user has none to drop, and is refused.
 fn forgo_root() {
     let _ = set_capabilities_secure_bits(CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED);

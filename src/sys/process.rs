@@ -4,9 +4,12 @@
 //! found beneath itself, but for [`kill_namespace`], which only the first process of a pid namespace may call.
 #![expect(clippy::disallowed_methods, reason = "/proc is where a process learns about itself")]
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -47,14 +50,17 @@ pub fn close_inherited_files() {
     }
 }
 
+/// The C library keeps these to itself.
+const C_LIBRARY_SIGNALS: [i32; 2] = [32, 33];
+
 /// Makes signals that are ignored take their default again in whatever this process starts: a signal that is handled
 /// is reset by `exec`, one that is ignored is not.
 pub fn unignore_signals() -> io::Result<()> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
     let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap_or(0);
-    for signal in (1..32).filter(|signal| ignored & (1 << (signal - 1)) != 0) {
-        if !signal_hook::consts::FORBIDDEN.contains(&signal) {
+    for signal in (1..=64).filter(|signal| ignored & (1 << (signal - 1)) != 0) {
+        if !signal_hook::consts::FORBIDDEN.contains(&signal) && !C_LIBRARY_SIGNALS.contains(&signal) {
             signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
         }
     }
@@ -132,6 +138,17 @@ pub fn is_namespace_init() -> bool {
 /// Sets up a command so that it leads a process group of its own.
 pub fn in_own_group(command: &mut Command) -> &mut Command {
     command.process_group(0)
+}
+
+/// Lets a command see this as its own name.
+pub fn named<'a>(command: &'a mut Command, name: &OsStr) -> &'a mut Command {
+    command.arg0(name)
+}
+
+/// Whether this is a file that may be executed.
+#[must_use]
+pub fn is_program(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Becomes the command; returns only if that fails.

@@ -5,14 +5,17 @@
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
 };
+
+pub use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+pub use std::os::unix::net::UnixStream;
 
 /// A frame longer than this is no frame of ours.
 pub const FRAME_SIZE_MAX: usize = 64 << 20;
@@ -88,6 +91,12 @@ pub fn wait_readable<const N: usize>(
 /// Widens a pipe, where the system lets us, so that a flood needs fewer wake-ups.
 pub fn widen_pipe(pipe: BorrowedFd<'_>) {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
+}
+
+/// Where an open file can be opened, or executed, once more: by whoever holds it, under this very number.
+#[must_use]
+pub fn path_of_open(file: &impl AsRawFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 /// Makes reads return at once where there is nothing.
