@@ -11,6 +11,9 @@ pub enum UnitError {
     /// No number in front of the unit.
     #[error("a number with a unit is expected, such as {0}")]
     NoNumber(&'static str),
+    /// No unit where one is needed.
+    #[error("the unit is missing; use {0}")]
+    NoUnit(&'static str),
     /// A unit that is not known.
     #[error("the unit `{0}` is not known; use {1}")]
     UnknownUnit(String, &'static str),
@@ -66,11 +69,13 @@ fn quantity<'a>(
     let unit_end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
     let (unit, rest) = rest.split_at(unit_end);
     let value: f64 = number.parse().map_err(|_| UnitError::NoNumber(example))?;
-    let factor = units
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(unit))
-        .map(|(_, factor)| *factor)
-        .ok_or_else(|| UnitError::UnknownUnit(super::bounded(unit, 40), known))?;
+    let factor =
+        units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, factor)| *factor).ok_or_else(|| {
+            match unit {
+                "" => UnitError::NoUnit(known),
+                unit => UnitError::UnknownUnit(super::bounded(unit, 40), known),
+            }
+        })?;
     let scaled = value * factor as f64;
     if !scaled.is_finite() || scaled >= 9.0e18 {
         return Err(UnitError::TooLarge);

@@ -227,7 +227,14 @@ impl Loader {
             PlanFileError::TooLarge => ("orca::plan::too_large", "too large"),
             _ => ("orca::plan::bad_include", "cannot be read"),
         };
-        self.report(code, format!("the plan file `{path}` cannot be included: {error}"), node, label);
+        let message = format!("the plan file `{path}` cannot be included: {error}");
+        let finding = Finding::error(code, message, node.clone(), label);
+        let help = match error {
+            PlanFileError::Missing => format!("create `{path}`, or remove it from `include`"),
+            PlanFileError::TooLarge => "split the file and include the parts".to_owned(),
+            _ => "name plan files inside the project, relative to this one".to_owned(),
+        };
+        self.loaded.findings.push(finding.help(help));
     }
 
     fn report(&mut self, code: &'static str, message: String, node: &NodeId, label: &str) {

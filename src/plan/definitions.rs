@@ -168,8 +168,10 @@ fn gate_kind(at: Place, raw: &RawGate, agents: &Names, reader: &mut Reader<'_>) 
 /// Reports what has two bodies and may have one.
 pub(super) fn report_both_bodies(what: &str, first: (&str, Place), second: (&str, Place), reader: &mut Reader<'_>) {
     let message = format!("{what} has both `{}` and `{}`", first.0, second.0);
-    let finding = Finding::error("orca::plan::both_bodies", message, reader.key_id(second.1), "the second");
-    reader.report(finding.and(reader.key_id(first.1), "the first").help("keep one, or make two of it"));
+    let finding =
+        Finding::error("orca::plan::both_bodies", message, reader.key_id(second.1), format!("`{}` here", second.0));
+    reader
+        .report(finding.and(reader.key_id(first.1), format!("`{}` here", first.0)).help("keep one, or make two of it"));
 }
 
 /// One toolchain.

@@ -93,10 +93,7 @@ pub(super) fn join(directory: Option<RelPath>, text: &str) -> Result<String, Pat
     if text.starts_with('/') {
         return Err(PathError::Absolute);
     }
-    let Some(directory) = directory else {
-        return Ok(text.to_owned());
-    };
-    let mut above: Vec<&str> = directory.as_str().split('/').collect();
+    let mut above: Vec<&str> = directory.iter().flat_map(|directory| directory.as_str().split('/')).collect();
     let mut rest = text;
     loop {
         let (head, tail) = rest.split_once('/').unwrap_or((rest, ""));
@@ -109,7 +106,7 @@ pub(super) fn join(directory: Option<RelPath>, text: &str) -> Result<String, Pat
         }
         rest = tail;
     }
-    if rest.is_empty() && text.is_empty() {
+    if text.is_empty() {
         return Err(PathError::Empty);
     }
     above.push(rest);

@@ -36,6 +36,7 @@ pub(super) struct Reader<'d> {
     reported: usize,
     dropped: usize,
     suggestions: usize,
+    bad_texts: HashSet<Place>,
     pub(super) strings: Strings,
 }
 
@@ -50,6 +51,7 @@ impl<'d> Reader<'d> {
             reported: 0,
             dropped: 0,
             suggestions: 0,
+            bad_texts: HashSet::new(),
             strings: Strings::Plain,
         }
     }
@@ -210,6 +212,14 @@ impl<'d> Reader<'d> {
             self.findings.push(finding);
         } else {
             self.dropped += 1;
+        }
+    }
+
+    /// As [`Reader::report`], but only the first finding about a text: the next use of it would only repeat it.
+    pub(super) fn report_text(&mut self, text: Place, finding: Finding) {
+        match self.bad_texts.insert(text) {
+            true => self.report(finding),
+            false => self.reported += 1,
         }
     }
 

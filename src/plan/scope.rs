@@ -119,7 +119,7 @@ impl Scope {
         if place.file != self.user.file || !is_within(reader, place, self.user) {
             finding = finding.and(reader.key_id(self.user), "for this task");
         }
-        reader.report(finding);
+        reader.report_text(place, finding);
     }
 
     fn known_names(&self) -> Vec<String> {

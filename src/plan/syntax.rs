@@ -40,18 +40,25 @@ pub fn parse(file: FileId, path: RelPath, text: Arc<str>) -> (Document, Vec<Find
     let nodes = flatten(table.into_inner());
     let mut damage = Vec::new();
     let mut findings = Vec::new();
+    let mut repeated = 0..0;
     for error in errors {
         let span = error.span().unwrap_or(text.len()..text.len());
-        let is_duplicate = error.message() == "duplicate key";
-        if !is_duplicate {
+        let is_damage = error.message() != "duplicate key";
+        if is_damage {
             damage.push(span.clone());
         }
-        if findings.len() < ERRORS_MAX {
-            findings.push(match is_duplicate {
-                true => duplicate_key(file, &text, &nodes, span),
-                false => syntax_error(file, &text, error.message(), span),
-            });
+        if findings.len() >= ERRORS_MAX || repeated.contains(&span.start) {
+            continue;
         }
+        if is_damage {
+            findings.push(syntax_error(file, &text, error.message(), span));
+            continue;
+        }
+        let header = header_of(&text, &span);
+        if header.is_some() {
+            repeated = span.end..next_header(&text, span.end);
+        }
+        findings.push(duplicate_key(file, &text, &nodes, span, header));
     }
     (Document::new(file, path, text, nodes, damage), findings)
 }
@@ -124,39 +131,58 @@ fn node_at(file: FileId, text: &str, span: Range<usize>) -> NodeId {
     NodeId::at_offset(file, start, end)
 }
 
-fn duplicate_key(file: FileId, text: &str, nodes: &[Node], span: Range<usize>) -> Finding {
+fn duplicate_key(
+    file: FileId,
+    text: &str,
+    nodes: &[Node],
+    span: Range<usize>,
+    header: Option<Range<usize>>,
+) -> Finding {
     let key = bounded(text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']), 100);
-    let first = first_header(text, &span).or_else(|| {
-        let earlier = |node: &&Node| (node.key_span.end as usize) <= span.start;
-        let same = |node: &&Node| matches!(&node.name, NodeName::Key(name) if **name == *key);
-        let nearest = nodes.iter().filter(earlier).filter(same).max_by_key(|node| node.key_span.start);
-        nearest.map(|node| node.key_span.start as usize..node.key_span.end as usize)
-    });
-    let finding = Finding::error(
-        "orca::plan::duplicate_key",
-        format!("`{key}` is defined twice"),
-        node_at(file, text, span),
-        "defined again here",
-    );
+    let first = match header {
+        Some(header) => same_header_before(text, &header, &span),
+        None => same_key_before(text, nodes, &key, &span),
+    };
+    let message = format!("`{key}` is defined twice");
+    let node = node_at(file, text, span);
+    let finding = Finding::error("orca::plan::duplicate_key", message, node, "defined again here");
     match first {
         Some(first) => finding.and(node_at(file, text, first), "first defined here"),
         None => finding,
     }
 }
 
-/// Where the same `[table]` header stands first, if these bytes are the last key of a header.
-fn first_header(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
-    let line_start = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
-    let header_end = span.end + text[span.end..].find(']')?;
-    let header = text[line_start..=header_end].trim_start();
-    if !header.starts_with('[') || header.contains('\n') || header.len() > 1000 {
-        return None;
-    }
-    let key_in_header = span.start - (header_end + 1 - header.len());
-    let is_header =
+/// The `[table]` header whose last key these bytes are, if they are one.
+fn header_of(text: &str, key: &Range<usize>) -> Option<Range<usize>> {
+    let line_start = text[..key.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = text[key.end..].find('\n').map_or(text.len(), |newline| key.end + newline);
+    let end = key.end + text[key.end..line_end].find(']')? + 1;
+    let line = &text[line_start..end];
+    let start = end - line.trim_start().len();
+    (line.trim_start().starts_with('[') && end - start < 1000).then_some(start..end)
+}
+
+/// Where the next `[table]` begins, as far as lines tell.
+fn next_header(text: &str, from: usize) -> usize {
+    text[from..].find("\n[").map_or(text.len(), |found| from + found + 1)
+}
+
+/// The key of the first header with the same text.
+fn same_header_before(text: &str, header: &Range<usize>, key: &Range<usize>) -> Option<Range<usize>> {
+    let begins_line =
         |at: &usize| text[..*at].trim_end_matches([' ', '\t']).chars().next_back().is_none_or(|c| c == '\n');
-    let first = text[..line_start].match_indices(header).map(|(at, _)| at).find(is_header)?;
-    Some(first + key_in_header..first + key_in_header + span.len())
+    let first = text[..header.start].match_indices(&text[header.clone()]).map(|(at, _)| at).find(begins_line)?;
+    let offset = key.start - header.start;
+    Some(first + offset..first + offset + key.len())
+}
+
+/// The nearest key of the same name in the same table, as far as lines tell.
+fn same_key_before(text: &str, nodes: &[Node], key: &str, span: &Range<usize>) -> Option<Range<usize>> {
+    let table_start = text[..span.start].rfind("\n[").unwrap_or(0);
+    let is_same = |node: &&Node| matches!(&node.name, NodeName::Key(name) if **name == *key);
+    let is_before = |start: &usize| (table_start..span.start).contains(start);
+    let starts = nodes.iter().filter(is_same).map(|node| node.key_span.start as usize).filter(is_before);
+    starts.max().map(|start| start..start + span.len())
 }
 
 /// Lays the tree out flat, level by level, so that siblings are neighbours.

@@ -119,10 +119,13 @@ pub(super) fn lower_tasks(
 fn report_twins(names: &Names, reader: &mut Reader<'_>) {
     let mut folded: BTreeMap<String, Place> = BTreeMap::new();
     for (name, place) in names.iter() {
-        let Some(first) = folded.insert(name.to_lowercase(), place) else { continue };
-        let message = format!("the tasks `{}` and `{}` differ only in case", shown(reader.key(first)), shown(name));
-        let (here, there) = (reader.key_id(place), reader.key_id(first));
-        let finding = Finding::error("orca::plan::case_twin", message, here, "its twin").and(there, "this task");
+        let Some(twin) = folded.insert(name.to_lowercase(), place) else { continue };
+        let in_order = |place: &Place| (place.file, reader.document(*place).span(&reader.key_id(*place)).start);
+        let (first, second) = if in_order(&twin) < in_order(&place) { (twin, place) } else { (place, twin) };
+        let shown_name = |place: Place| shown(reader.key(place));
+        let message = format!("the tasks `{}` and `{}` differ only in case", shown_name(first), shown_name(second));
+        let (here, there) = (reader.key_id(second), reader.key_id(first));
+        let finding = Finding::error("orca::plan::case_twin", message, here, "this task").and(there, "its twin");
         reader.report(finding.help("rename one of them: some file systems take the two for one"));
     }
 }

@@ -64,6 +64,7 @@ fn handler(options: RenderOptions) -> GraphicalReportHandler {
     GraphicalReportHandler::new_themed(theme)
         .with_width(options.width.clamp(40, 500))
         .with_links(false)
+        .with_word_separator(textwrap::WordSeparator::AsciiSpace)
         .without_syntax_highlighting()
         .with_context_lines(1)
 }

@@ -1,0 +1,130 @@
+//! Every error code has a page in `docs/errors/` with a broken plan and what orca says about it. The pages are the
+//! snapshots: this test writes each plan to a directory, looks at it, and compares. `ORCA_BLESS=1` rewrites them.
+#![expect(clippy::disallowed_methods, reason = "reads the pages and the sources, writes the plans")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use orca::base::Finding;
+use orca::engine::load;
+use orca::graph::Graph;
+use orca::plan::{Document, lower, not_yet};
+use orca::report::{RenderOptions, render};
+
+/// Codes whose plan would be too large for a page, or that come from the files around a plan.
+const WITHOUT_PLAN: [&str; 4] = ["too_large", "too_many_findings", "too_broad", "missing_plan"];
+/// Codes that only a look at the project's files finds; their plans are tried where that look is.
+const FROM_FILES: [&str; 2] = ["missing_input", "empty_glob"];
+
+fn pages() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors");
+    let entries = fs::read_dir(directory).expect("docs/errors is there");
+    let mut pages: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();
+    pages.retain(|path| {
+        path.extension().is_some_and(|ext| ext == "md") && path.file_stem().is_some_and(|s| s != "README")
+    });
+    pages.sort();
+    pages
+}
+
+fn code_of(page: &Path) -> String {
+    page.file_stem().expect("a file").to_string_lossy().into_owned()
+}
+
+/// The text between a fence that opens with this mark and its end.
+fn block(text: &str, language: &str) -> Option<(usize, usize)> {
+    let open = format!("```{language}\n");
+    let start = text.find(&open)? + open.len();
+    let end = start + text[start..].find("\n```").map(|end| end + 1).or_else(|| text[start..].find("```"))?;
+    Some((start, end))
+}
+
+/// Splits a block at `# file: name` lines; what comes before the first is `orca.toml`.
+fn files(block: &str) -> Vec<(String, String)> {
+    let mut files = vec![("orca.toml".to_owned(), String::new())];
+    for line in block.lines() {
+        match line.strip_prefix("# file: ") {
+            Some(name) if files.len() == 1 && files[0].1.is_empty() => files[0].0 = name.to_owned(),
+            Some(name) => files.push((name.to_owned(), String::new())),
+            None => {
+                let text = &mut files.last_mut().expect("never empty").1;
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    files
+}
+
+/// Everything there is to say about the plan in a directory.
+fn findings(root: &Path) -> (Vec<Document>, Vec<Finding>) {
+    let loaded = load(root).expect("the page's orca.toml can be read");
+    let (plan, lowered) = lower(&loaded.documents);
+    let (_, graph) = Graph::build(&plan);
+    let later = not_yet(&plan, &plan.tasks.keys().cloned().collect());
+    (loaded.documents, [loaded.findings, lowered, graph, later].concat())
+}
+
+#[test]
+fn pages_show_what_orca_says() {
+    let mut wrong = Vec::new();
+    for page in pages() {
+        let code = code_of(&page);
+        let text = fs::read_to_string(&page).expect("a page is text");
+        assert!(text.starts_with(&format!("# orca::plan::{code}\n")), "{code}: the title is the code");
+        if WITHOUT_PLAN.contains(&&*code) || FROM_FILES.contains(&&*code) {
+            continue;
+        }
+        let (start, end) = block(&text, "toml").unwrap_or_else(|| panic!("{code}: no ```toml block"));
+        let root = tempfile::tempdir().expect("a temporary directory");
+        for (name, content) in files(&text[start..end]) {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().expect("in a directory")).expect("make the directory");
+            fs::write(path, content).expect("write the plan");
+        }
+        let (documents, findings) = findings(root.path());
+        let full = format!("orca::plan::{code}");
+        assert!(findings.iter().any(|finding| finding.code == full), "{code}: not found in its plan: {findings:?}");
+        let rendered = render(&findings, &documents, RenderOptions { color: false, width: 80, unicode: true });
+        let rendered: String = rendered.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        let (start, end) = block(&text, "text").unwrap_or_else(|| panic!("{code}: no ```text block"));
+        let expected = &text[start..end];
+        let rendered = format!("{}\n", rendered.trim_matches('\n'));
+        if expected != rendered {
+            if std::env::var("ORCA_BLESS").is_ok() {
+                let blessed = format!("{}{rendered}{}", &text[..start], &text[end..]);
+                fs::write(&page, blessed).expect("write the page");
+            } else {
+                wrong.push(format!("{code}: the page shows\n{expected}\nand orca says\n{rendered}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\nORCA_BLESS=1 rewrites the pages", wrong.join("\n"));
+}
+
+/// The codes in the sources of the crate.
+fn codes_in(directory: &Path, codes: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).expect("a directory of sources") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            codes_in(&path, codes);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            let text = fs::read_to_string(&path).expect("sources are text");
+            let quoted = text.split("\"orca::plan::").skip(1).filter_map(|rest| rest.split('"').next());
+            let is_code = |code: &&str| !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            codes.extend(quoted.filter(is_code).map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_code_has_a_page_and_every_page_a_code() {
+    let mut codes = BTreeSet::new();
+    codes_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut codes);
+    let pages: BTreeSet<String> = pages().iter().map(|page| code_of(page)).collect();
+    let without_page: Vec<_> = codes.difference(&pages).collect();
+    let without_code: Vec<_> = pages.difference(&codes).collect();
+    assert!(without_page.is_empty(), "codes without a page: {without_page:?}");
+    assert!(without_code.is_empty(), "pages without a code: {without_code:?}");
+}
