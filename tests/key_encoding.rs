@@ -69,8 +69,12 @@ fn of_any() -> Vec<Mutation> {
         at("env", |c| drop(c.definition.env.insert("B".into(), "".into()))),
         at("pass_env", |c| drop(c.definition.pass_env.insert("P".into(), Some("".into())))),
         at("pass_env", |c| drop(c.definition.pass_env.insert("P".into(), Some("not set".into())))),
-        at("tool", |c| drop(c.definition.tools.insert("cc".into(), ToolIdentity::Missing))),
-        at("tool", |c| drop(c.definition.tools.insert("ld".into(), ToolIdentity::Found(BlobDigest::of(b"cc"))))),
+        at("tool", |c| {
+            c.definition.tools.insert("cc".into(), ToolIdentity::Missing);
+        }),
+        at("tool", |c| {
+            c.definition.tools.insert("ld".into(), ToolIdentity::Found(BlobDigest::of(b"cc")));
+        }),
         at("toolchain", |c| drop(c.definition.toolchains.insert(Name::new("rust").expect("a name"), None))),
         at("policy", |c| c.definition.sandbox = SandboxMode::None),
         at("policy", |c| c.definition.sandbox = SandboxMode::Required),

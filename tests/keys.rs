@@ -1,6 +1,8 @@
 //! What is in a key, and what is not, as a user meets it: every declared thing makes its task run again, nothing else
 //! does. The encoding itself is attacked in `key_encoding.rs`.
 
+#![expect(clippy::disallowed_methods, reason = "plays the user, who has files and an environment")]
+
 mod support;
 
 use std::fs;
@@ -61,7 +63,12 @@ fn is_not_in_the_key(change: impl FnOnce(&mut Project)) {
 
 #[test]
 fn content_of_an_input() {
-    is_in_the_key(|orca| drop(orca.write("input.txt", "other\n")), "input.txt");
+    is_in_the_key(
+        |orca| {
+            orca.write("input.txt", "other\n");
+        },
+        "input.txt",
+    );
 }
 
 #[test]
@@ -79,63 +86,120 @@ fn content_of_the_same_size_with_its_mtime_put_back() {
 
 #[test]
 fn a_new_file_under_a_wildcard() {
-    is_in_the_key(|orca| drop(orca.write("src/c.txt", "c\n")), "src/c.txt");
+    is_in_the_key(
+        |orca| {
+            orca.write("src/c.txt", "c\n");
+        },
+        "src/c.txt",
+    );
 }
 
 #[test]
 fn a_file_that_went_away_from_a_wildcard() {
-    is_in_the_key(|orca| drop(orca.remove("src/b.txt")), "src/b.txt");
+    is_in_the_key(
+        |orca| {
+            orca.remove("src/b.txt");
+        },
+        "src/b.txt",
+    );
 }
 
 #[test]
 fn a_renamed_file() {
-    is_in_the_key(|orca| drop(orca.rename("src/b.txt", "src/z.txt")), "src/b.txt");
+    is_in_the_key(
+        |orca| {
+            orca.rename("src/b.txt", "src/z.txt");
+        },
+        "src/b.txt",
+    );
 }
 
 #[test]
 fn the_executable_bit() {
-    is_in_the_key(|orca| drop(orca.chmod("script.sh", 0o755)), "script.sh");
+    is_in_the_key(
+        |orca| {
+            orca.chmod("script.sh", 0o755);
+        },
+        "script.sh",
+    );
 }
 
 #[test]
 fn the_target_of_a_symbolic_link() {
-    is_in_the_key(|orca| drop(orca.symlink("./src", "link")), "link");
+    is_in_the_key(
+        |orca| {
+            orca.symlink("./src", "link");
+        },
+        "link",
+    );
 }
 
 #[test]
 fn the_value_of_a_variable() {
-    is_in_the_key(|orca| drop(orca.replace("orca.toml", "\"fast\"", "\"slow\"")), "env MODE");
+    is_in_the_key(
+        |orca| {
+            orca.replace("orca.toml", "\"fast\"", "\"slow\"");
+        },
+        "env MODE",
+    );
 }
 
 #[test]
 fn one_more_variable() {
-    is_in_the_key(|orca| drop(orca.replace("orca.toml", "\"fast\"", "\"fast\", MORE = \"\"")), "env MORE");
+    is_in_the_key(
+        |orca| {
+            orca.replace("orca.toml", "\"fast\"", "\"fast\", MORE = \"\"");
+        },
+        "env MORE",
+    );
 }
 
 #[test]
 fn a_variable_that_is_passed_on() {
-    is_in_the_key(|orca| drop(orca.set_env("PASSED", "two")), "pass_env PASSED");
+    is_in_the_key(
+        |orca| {
+            orca.set_env("PASSED", "two");
+        },
+        "pass_env PASSED",
+    );
 }
 
 #[test]
 fn set_to_nothing_is_not_unset() {
-    is_in_the_key(|orca| drop(orca.set_env("UNSET", "")), "pass_env UNSET");
+    is_in_the_key(
+        |orca| {
+            orca.set_env("UNSET", "");
+        },
+        "pass_env UNSET",
+    );
 }
 
 #[test]
 fn an_argument_split_differently() {
-    is_in_the_key(|orca| drop(orca.replace("orca.toml", "[\"sh\", \"-c\", ", "[\"sh\", \"-e\", \"-c\", ")), "argv");
+    is_in_the_key(
+        |orca| {
+            orca.replace("orca.toml", "[\"sh\", \"-c\", ", "[\"sh\", \"-e\", \"-c\", ");
+        },
+        "argv",
+    );
 }
 
 #[test]
 fn a_tool_at_the_same_path() {
-    is_in_the_key(|orca| drop(orca.write("bin/mytool", "#!/bin/sh\necho tool 2\n")), "tool mytool");
+    is_in_the_key(
+        |orca| {
+            orca.write("bin/mytool", "#!/bin/sh\necho tool 2\n");
+        },
+        "tool mytool",
+    );
 }
 
 #[test]
 fn policy() {
     is_in_the_key(
-        |orca| drop(orca.replace("orca.toml", "tools = [", "sandbox = \"required\"\ntools = [")),
+        |orca| {
+            orca.replace("orca.toml", "tools = [", "sandbox = \"required\"\ntools = [");
+        },
         "policy sandbox",
     );
 }

@@ -22,6 +22,8 @@ use super::summary::Summary;
 use super::trust::{Power, consent, consented, powers};
 use crate::base::{Finding, RelPath, Severity, SizeBytes, TaskName};
 use crate::event::{Event, EventRecord, RunId};
+use crate::exec::admission::{Sampler, auto_jobs, cores};
+use crate::exec::budget::Budget;
 use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
 use crate::exec::{Approver, EventSink, Executor, Tasks, remove_tree};
 use crate::graph::{Graph, TaskIx};
@@ -162,7 +164,8 @@ pub fn build(
         ignored: Ignored::new(resolver.root.path()),
         pending: Mutex::default(),
     });
-    let executor = executor(&builder, &recorder, &selected, config, person)?;
+    let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
+    let executor = executor(&builder, &recorder, &selected, config, jobs_given, person);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -243,9 +246,12 @@ fn config(resolver: &Resolver, options: &BuildOptions, selected: &BTreeSet<TaskI
     let plan = resolver.plan();
     let jobs = match options.jobs.or(plan.limits.jobs) {
         Some(jobs) => Jobs::exactly(jobs),
-        None => Jobs::exactly(4),
+        None => {
+            let machine = Sampler::default().sample(reserve_bytes(plan));
+            let has_agents = selected.iter().any(|ix| resolver.task(*ix).is_agent());
+            auto_jobs(cores(), &machine, memory_per_task(plan), has_agents)
+        }
     };
-    let _ = selected;
     SchedulerConfig {
         jobs,
         keep_going: options.keep_going,
@@ -283,11 +289,20 @@ fn executor(
     recorder: &Arc<Recorder>,
     selected: &BTreeSet<TaskIx>,
     config: SchedulerConfig,
+    jobs_given: bool,
     person: Arc<dyn Person>,
-) -> Result<Executor, EngineError> {
+) -> Executor {
     let resolver = &builder.resolver;
+    let budget = match Budget::open(&builder.host.cache_dir.join("budget"), config.jobs.all.max(cores())) {
+        Ok(budget) => Some(budget),
+        Err(error) => {
+            let message = format!("the machine is not shared with other builds: {error}");
+            recorder.emit(Event::Notice { warning: true, message });
+            None
+        }
+    };
     let started = super::host::monotonic_ms();
-    Ok(Executor {
+    Executor {
         tasks: Arc::clone(builder) as Arc<dyn Tasks>,
         graph: Arc::clone(&resolver.graph),
         selected: selected.clone(),
@@ -296,8 +311,10 @@ fn executor(
         reserve_bytes: reserve_bytes(resolver.plan()),
         sink: Arc::clone(recorder) as Arc<dyn EventSink>,
         approver: person,
+        budget,
+        jobs_given,
         clock_ms: Arc::new(move || super::host::monotonic_ms() - started),
-    })
+    }
 }
 
 /// Lets the gates of the plan judge the integrated tree: all source, and all results.

@@ -224,7 +224,7 @@ pub(super) fn recover(resolver: &Resolver, project: &Root) -> Result<Vec<String>
         notices.push(format!("finished publishing `{task}`, which a killed build had begun", task = task));
         resolver.ledger.with_journal(|journal| {
             journal.finish_publish(&task, &lost)?;
-            journal.forget_tasks(&[task.clone()])
+            journal.forget_tasks(std::slice::from_ref(&task))
         })?;
         resolver.ledger.note_published(&task, &present, &lost);
     }

@@ -9,13 +9,15 @@
 //! The loop decides nothing: what runs when is the scheduler's. It never blocks: keys are computed on the blocking
 //! pool, processes live in their own futures.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::admission::Sampler;
+use super::budget::Budget;
 use super::scheduler::{Command, Ended, Input, Scheduler, SchedulerConfig, SkipReason, TaskSpec};
 use super::work::{EventSink, Fault, Resolved, Tasks, Worked, cancelled, work};
 use crate::base::{ActionKey, TaskName};
@@ -46,6 +48,10 @@ pub struct Executor {
     pub config: SchedulerConfig,
     /// What each task of the graph holds while it runs, in plan order.
     pub specs: Vec<TaskSpec>,
+    /// The job slots that several orcas on the machine share; `None` where they cannot be shared.
+    pub budget: Option<Budget>,
+    /// Whether the person said how many tasks at a time: then slots are taken, but not waited for.
+    pub jobs_given: bool,
     /// Memory left to the rest of the machine, in bytes.
     pub reserve_bytes: u64,
     /// Where events go.
@@ -79,10 +85,12 @@ struct Running {
 struct Loop {
     executor: Executor,
     scheduler: Scheduler,
-    running: HashMap<TaskIx, Running>,
+    running: BTreeMap<TaskIx, Running>,
     futures: JoinSet<(TaskIx, Result<Worked, Fault>)>,
     keys: HashMap<TaskIx, ActionKey>,
     messages: mpsc::UnboundedSender<Message>,
+    sampler: Sampler,
+    slots_granted: u32,
     layers: u32,
     ending: Ending,
 }
@@ -97,10 +105,12 @@ impl Executor {
         let mut this = Loop {
             executor: self,
             scheduler,
-            running: HashMap::new(),
+            running: BTreeMap::new(),
             futures: JoinSet::new(),
             keys: HashMap::new(),
             messages,
+            sampler: Sampler::default(),
+            slots_granted: 0,
             layers,
             ending: Ending::default(),
         };
@@ -154,6 +164,29 @@ impl Loop {
         }
         for batch in to_resolve.chunks(RESOLVE_BATCH) {
             self.resolve(batch.to_vec());
+        }
+        self.share_slots();
+    }
+
+    /// Takes slots of the shared budget as they are wanted, gives back what is not, and tells the scheduler.
+    fn share_slots(&mut self) {
+        let (held, wanted) = (self.scheduler.slots_held(), self.scheduler.slots_wanted());
+        let Some(budget) = &mut self.executor.budget else { return };
+        if wanted == budget.held() && wanted <= self.slots_granted {
+            return;
+        }
+        match budget.adjust(held, wanted) {
+            Ok(granted) if granted != self.slots_granted && !self.executor.jobs_given => {
+                self.slots_granted = granted;
+                self.feed(Input::Slots(granted));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.executor.budget = None;
+                let message = format!("the machine is not shared with other builds: {error}");
+                self.emit(Event::Notice { warning: true, message });
+                self.feed(Input::Slots(u32::MAX));
+            }
         }
     }
 
@@ -277,5 +310,8 @@ impl Loop {
         });
     }
 
-    fn look_at_machine(&mut self) {}
+    fn look_at_machine(&mut self) {
+        let machine = self.sampler.sample(self.executor.reserve_bytes);
+        self.feed(Input::Sample(machine));
+    }
 }
