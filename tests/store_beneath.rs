@@ -219,6 +219,33 @@ fn the_way_is_made_through_what_is_ours_and_through_nothing_else() {
 }
 
 #[test]
+fn the_way_for_a_directory_leaves_one_that_is_there() {
+    let (_dir, root) = project();
+    let ours = |_: &RelPath, entry: &Entry| *entry == file(b"ours");
+    root.write(&path("dir/theirs"), b"edited", false).unwrap();
+    assert_eq!(root.make_way_for_dir(&path("dir"), &ours).unwrap(), []);
+    assert!(matches!(root.make_way_for_dir(&path("dir/theirs"), &ours), Err(StoreError::NotOurs { .. })));
+    root.write(&path("dir/theirs"), b"ours", false).unwrap();
+    assert_eq!(root.make_way_for_dir(&path("dir/theirs/deeper"), &ours).unwrap(), [path("dir/theirs")]);
+    root.write(&path("dir/ours"), b"ours", false).unwrap();
+    assert_eq!(root.make_way_for_dir(&path("dir/ours"), &ours).unwrap(), [path("dir/ours")]);
+    root.place_bare(&path("dir/ours"), &Entry::EmptyDir).unwrap();
+    assert_eq!(root.entry(&path("dir/ours")).unwrap(), Some(Entry::EmptyDir));
+}
+
+#[test]
+fn an_exact_copy_is_placed_or_nothing_is() {
+    let (_dir, root) = project();
+    root.write(&path("from"), b"new", false).unwrap();
+    root.write(&path("to"), b"old", false).unwrap();
+    assert!(!root.copy_exact(&root, &path("from"), &path("to"), true, &BlobDigest::of(b"other")).unwrap());
+    assert_eq!(root.entry(&path("to")).unwrap(), Some(file(b"old")));
+    assert!(root.copy_exact(&root, &path("from"), &path("to"), false, &BlobDigest::of(b"new")).unwrap());
+    assert_eq!(root.entry(&path("to")).unwrap(), Some(file(b"new")));
+    assert_eq!(root.scan(None, &|_| false).unwrap().len(), 2, "no temporary file is left");
+}
+
+#[test]
 fn moving_goes_to_a_free_place_only() {
     let (_dir, root) = project();
     root.write(&path("work/a/file"), b"x", false).unwrap();

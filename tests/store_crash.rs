@@ -381,3 +381,38 @@ fn a_read_only_cache() {
     in_namespace("a_cache_is_read_whether_it_can_be_written_or_not", dir.path(), read_only);
     assert_sound(dir.path(), 0);
 }
+
+/// Also run with few descriptors: neither a large tree nor a deep one may need many.
+#[test]
+fn a_thousand_files_are_taken_in_and_restored() {
+    let (dir, _own) = given_directory();
+    let store = Store::open(&dir.join("cache")).unwrap();
+    std::fs::create_dir(dir.join("from")).unwrap();
+    std::fs::create_dir(dir.join("to")).unwrap();
+    let from = Root::open(&dir.join("from")).unwrap();
+    for number in 0..1000u32 {
+        from.write(&path(&format!("{}/{number}", number % 7)), &number.to_le_bytes(), false).unwrap();
+    }
+    from.write(&path(&["d"; 300].join("/")), b"deep", false).unwrap();
+    let tree = from.scan(None, &|_| false).unwrap();
+    assert_eq!(tree.len(), 1001);
+    store.ingest(&from, &tree).unwrap();
+    let to = Root::open(&dir.join("to")).unwrap();
+    materialize(&tree, &to, &|_, _| Source::Cas(&store)).unwrap();
+    assert_eq!(to.scan(None, &|_| false).unwrap(), tree);
+    assert!(store.verify().unwrap().is_sound());
+    to.remove_tree(&path("d")).unwrap();
+    assert_eq!(to.scan(None, &|_| false).unwrap().len(), 1000);
+}
+
+#[test]
+fn few_open_files_are_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new("sh")
+        .args(["-ec", "ulimit -n 64; exec \"$0\" --exact a_thousand_files_are_taken_in_and_restored"])
+        .arg(std::env::current_exe().unwrap())
+        .env(DIRECTORY, dir.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}

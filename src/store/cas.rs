@@ -36,7 +36,8 @@ pub(super) struct Cas {
 struct Unnamed<'a> {
     cas: &'a Cas,
     temp: String,
-    file: File,
+    /// Kept open to be synced by itself; `None` where the whole file system will be.
+    file: Option<File>,
     digest: BlobDigest,
     size_bytes: u64,
     named: bool,
@@ -112,12 +113,19 @@ impl Cas {
                 wanted.entry(digest).or_insert(path);
             }
         }
-        let copied: Vec<Result<Unnamed<'_>, StoreError>> = wanted
+        let missing: Vec<(&BlobDigest, &RelPath)> =
+            wanted.into_par_iter().filter(|(digest, _)| !self.has(digest)).collect();
+        let batch = missing.len() >= BATCH_BLOBS_MIN;
+        let copied: Vec<Result<Unnamed<'_>, StoreError>> = missing
             .into_par_iter()
-            .filter(|(digest, _)| !self.has(digest))
-            .map(|(digest, path)| match self.copy_in(from, path)? {
-                copied if copied.digest == *digest => Ok(copied),
-                _ => Err(StoreError::Changed { path: path.clone() }),
+            .map(|(digest, path)| {
+                let mut copied = self.copy_in(from, path)?;
+                if copied.digest != *digest {
+                    return Err(StoreError::Changed { path: path.clone() });
+                }
+                // However many files a tree has, few are open at a time.
+                copied.file = copied.file.take().filter(|_| !batch);
+                Ok(copied)
             })
             .collect();
         self.sync_and_name(copied.into_iter().collect::<Result<_, _>>()?)
@@ -252,22 +260,25 @@ impl Cas {
         let dir = self.temp.as_ref().ok_or_else(|| failed(io::ErrorKind::ReadOnlyFilesystem.into()))?;
         let temp = temp_name();
         let file = beneath::create_file(dir.as_fd(), &temp).map_err(failed)?;
+        // From here on the file goes away with this value, whatever fails.
         let digest = BlobDigest::from_bytes([0; 32]);
-        let mut unnamed = Unnamed { cas: self, temp, file, digest, size_bytes: 0, named: false };
-        (unnamed.digest, unnamed.size_bytes) = fill(&unnamed.file).map_err(failed)?;
-        beneath::set_mode(&unnamed.file, BLOB_MODE).map_err(failed)?;
+        let mut unnamed = Unnamed { cas: self, temp, file: None, digest, size_bytes: 0, named: false };
+        (unnamed.digest, unnamed.size_bytes) = fill(&file).map_err(failed)?;
+        beneath::set_mode(&file, BLOB_MODE).map_err(failed)?;
+        unnamed.file = Some(file);
         Ok(unnamed)
     }
 
     /// Makes the bytes durable, then gives the blobs their names, then makes the names durable.
     fn sync_and_name(&self, mut blobs: Vec<Unnamed<'_>>) -> Result<(), StoreError> {
         let failed = |source| StoreError::io("write into", self.root.path(), source);
-        let batch = blobs.len() >= BATCH_BLOBS_MIN;
-        if batch {
-            beneath::sync_file_system(&self.cas).map_err(failed)?;
-        } else {
-            blobs.par_iter().try_for_each(|blob| beneath::sync(&blob.file)).map_err(failed)?;
+        let files: Option<Vec<&File>> = blobs.iter().map(|blob| blob.file.as_ref()).collect();
+        let batch = files.is_none();
+        match files {
+            None => beneath::sync_file_system(&self.cas),
+            Some(files) => files.into_par_iter().try_for_each(beneath::sync),
         }
+        .map_err(failed)?;
         let mut shards: BTreeMap<String, OwnedFd> = BTreeMap::new();
         for blob in &mut blobs {
             let path = blob_path(&blob.digest);
@@ -285,7 +296,9 @@ impl Cas {
             }
             .map_err(failed)?;
             blob.named = true;
-            shards.insert(path.shard, shard);
+            if !batch {
+                shards.insert(path.shard, shard);
+            }
         }
         if batch {
             return beneath::sync_file_system(&self.cas).map_err(failed);

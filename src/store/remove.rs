@@ -64,20 +64,36 @@ impl Root {
         beneath::remove_dir(parent.as_fd(), name).map_err(failed)
     }
 
-    /// Makes `path` free for an entry of a task: a file or link that stands where a parent directory has to be, and a
-    /// directory that stands at `path` itself, are removed, but only if every entry in them is `ours`; the first that
-    /// is not is named in [`StoreError::NotOurs`], and then nothing has been removed. A file or link at `path` is left:
-    /// placing an entry replaces it. Answers what was removed.
+    /// Makes `path` free for a file or link of a task: a file or link that stands where a parent directory has to be,
+    /// and a directory that stands at `path` itself, are removed, but only if every entry in them is `ours`; the first
+    /// that is not is named in [`StoreError::NotOurs`], and then nothing has been removed. A file or link at `path` is
+    /// left: placing one replaces it. Answers what was removed.
     pub fn make_way(&self, path: &RelPath, ours: Ours<'_>) -> Result<Vec<RelPath>, StoreError> {
         if let Some(obstacle) = self.obstacle_above(path)? {
-            self.refuse_unless_ours(&obstacle, ours)?;
-            self.remove_file(&obstacle)?;
-            return Ok(vec![obstacle]);
+            return self.remove_obstacle(obstacle, ours);
         }
         match self.stat(path)? {
             Some(stat) if stat.kind == FileKind::Directory => self.remove_directory_of_ours(path, ours),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// As [`Root::make_way`], for a directory: one that is there already is left with what is in it, and a file or link
+    /// at `path` is removed if it is `ours`.
+    pub fn make_way_for_dir(&self, path: &RelPath, ours: Ours<'_>) -> Result<Vec<RelPath>, StoreError> {
+        if let Some(obstacle) = self.obstacle_above(path)? {
+            return self.remove_obstacle(obstacle, ours);
+        }
+        match self.stat(path)? {
+            Some(stat) if stat.kind != FileKind::Directory => self.remove_obstacle(path.clone(), ours),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn remove_obstacle(&self, obstacle: RelPath, ours: Ours<'_>) -> Result<Vec<RelPath>, StoreError> {
+        self.refuse_unless_ours(&obstacle, ours)?;
+        self.remove_file(&obstacle)?;
+        Ok(vec![obstacle])
     }
 
     /// The highest ancestor of `path` that is there and is no directory.

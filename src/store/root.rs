@@ -182,6 +182,23 @@ impl Root {
         Ok(digest)
     }
 
+    /// As [`Root::copy_from`], but only if what was written has this digest; else `false`, and `path` is as it was.
+    pub fn copy_exact(
+        &self,
+        source: &Root,
+        from: &RelPath,
+        path: &RelPath,
+        executable: bool,
+        digest: &BlobDigest,
+    ) -> Result<bool, StoreError> {
+        let (file, stat) = source.open_file(from)?;
+        self.place(path, executable, |to| {
+            let (copied, _) =
+                stream::copy(&file, to, stat.size_bytes).map_err(|error| self.error("write", path, error))?;
+            Ok(copied == *digest)
+        })
+    }
+
     /// Makes a link, replacing a file or link of that name. Parents are made.
     pub fn symlink(&self, path: &RelPath, target: &str) -> Result<(), StoreError> {
         let parent = self.make_parent(path)?;
