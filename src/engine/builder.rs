@@ -529,8 +529,10 @@ impl Builder {
         declared: BTreeMap<String, String>,
     ) -> Surroundings {
         let path = self.host.path();
-        let found = tools.iter().filter_map(|name| Some((name.clone(), sandbox::resolve_tool(name.as_ref(), &path)?)));
-        let tools: BTreeMap<String, PathBuf> = found.collect();
+        // The file itself: of a link's way only its end is sure to be there inside.
+        let find = |name: &String| sandbox::resolve_tool(name.as_ref(), &path)?.canonicalize().ok();
+        let tools: BTreeMap<String, PathBuf> =
+            tools.iter().filter_map(|name| Some((name.clone(), find(name)?))).collect();
         let mut env: BTreeMap<OsString, OsString> = BTreeMap::new();
         let mut read_only = Vec::new();
         let mut bins = Vec::new();
