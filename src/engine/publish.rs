@@ -10,10 +10,8 @@
 //! | anything else | a person's | a command's output is replaced, a copy kept in `.orca/replaced`; of an agent's it is a conflict |
 //!
 //! A kill in between leaves pending rows; [`recover`] finishes them at the next build.
-#![expect(clippy::disallowed_methods, reason = "keeps copies of what is replaced")]
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use super::resolve::Resolver;
 use super::session::EngineError;
@@ -80,7 +78,7 @@ pub(super) fn publish(
             let on_record = resolver.ledger.published_at(path).is_some();
             if on_record && resolver.task(task).is_agent() {
                 conflicts.push(path.clone());
-            } else if let Some(copy) = keep_copy(resolver, path, found)? {
+            } else if let Some(copy) = keep_copy(project, path, found)? {
                 done.notices.push(format!("`{path}` was not what orca had put there; it is kept as `{copy}`"));
             }
         }
@@ -122,16 +120,19 @@ fn place(
     let ours = |path: &RelPath, entry: &Entry| {
         resolver.ledger.published_at(path).is_some_and(|published| published.entry == *entry)
     };
-    project.make_way(path, &ours)?;
     resolver.stat_cache.forget(path);
+    if *entry == Entry::EmptyDir {
+        project.make_way_for_dir(path, &ours)?;
+    } else {
+        project.make_way(path, &ours)?;
+    }
     let Entry::File { digest, executable, .. } = entry else {
         project.place_bare(path, entry)?;
         return Ok(());
     };
     match content {
         Content::Workspace(workspace) => {
-            let copied = project.copy_from(workspace, path, path, *executable)?;
-            if copied != *digest {
+            if !project.copy_exact(workspace, path, path, *executable, digest)? {
                 return Err(EngineError::World(format!("`{path}` changed in the workspace after its task had ended")));
             }
         }
@@ -173,17 +174,10 @@ fn remove_leftovers(
 }
 
 /// Keeps what a person had at an output's path; `None` where there is nothing worth keeping.
-fn keep_copy(resolver: &Resolver, path: &RelPath, found: &Entry) -> Result<Option<String>, EngineError> {
-    if !matches!(found, Entry::File { .. }) {
-        return Ok(None);
-    }
-    let kept = format!(".orca/replaced/{}", path.as_str());
-    let target = resolver.root.path().join(&kept);
-    let copy = target.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
-        let bytes = resolver.root.read(path, u64::MAX).map_err(std::io::Error::other)?;
-        fs::write(&target, bytes)
-    });
-    copy.map_err(|error| EngineError::World(format!("cannot keep a copy of `{path}`: {error}")))?;
+fn keep_copy(project: &Root, path: &RelPath, found: &Entry) -> Result<Option<RelPath>, EngineError> {
+    let Entry::File { executable, .. } = found else { return Ok(None) };
+    let kept = RelPath::new(".orca/replaced").expect("a plain path").child(path.as_str());
+    project.copy_from(project, path, &kept, *executable)?;
     Ok(Some(kept))
 }
 
