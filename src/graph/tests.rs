@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::base::{Finding, RelPath, Severity, TaskName};
 use crate::plan::{EdgeChange, Plan};
 
-use super::sketch::{overridden, plan};
+use super::sketch::{override_edge, plan};
 use super::{DropCause, EdgeKind, Graph, TaskIx};
 
 fn ix(graph: &Graph, name: &str) -> TaskIx {
@@ -67,8 +67,8 @@ fn exclusions_and_own_outputs_make_no_edge() {
 #[test]
 fn overrides_add_and_drop_with_their_reason() {
     let mut plan = plan(&["a: deps b", "b", "c"]);
-    plan.overrides.push(overridden(EdgeChange::Drop, "a", "b", "not really"));
-    plan.overrides.push(overridden(EdgeChange::Add, "c", "b", "the port"));
+    override_edge(&mut plan, EdgeChange::Drop, "a", "b", "not really");
+    override_edge(&mut plan, EdgeChange::Add, "c", "b", "the port");
     let (graph, findings) = Graph::build(&plan);
     assert_eq!(findings, []);
     assert_eq!(graph.deps(ix(&graph, "a")), []);
@@ -90,7 +90,7 @@ fn an_override_that_changes_nothing_is_a_warning() {
         (EdgeChange::Drop, "a", "b"),
         (EdgeChange::Drop, "a", "b"),
     ] {
-        plan.overrides.push(overridden(change, task, dep, "why"));
+        override_edge(&mut plan, change, task, dep, "why");
     }
     let (_, findings) = Graph::build(&plan);
     assert_eq!(findings.len(), 5);
@@ -98,9 +98,20 @@ fn an_override_that_changes_nothing_is_a_warning() {
 }
 
 #[test]
+fn an_override_of_many_instances_is_useful_if_it_is_for_one() {
+    let mut plan = plan(&["t[a]: deps x", "t[b]", "x"]);
+    override_edge(&mut plan, EdgeChange::Add, "t[a]", "x", "why");
+    override_edge(&mut plan, EdgeChange::Add, "t[b]", "x", "why");
+    plan.overrides[1].node = plan.overrides[0].node.clone();
+    assert_eq!(Graph::build(&plan).1, []);
+    plan.overrides.remove(1);
+    assert_eq!(Graph::build(&plan).1.len(), 1);
+}
+
+#[test]
 fn dropping_an_edge_opens_a_circle() {
     let mut plan = plan(&["a: deps b", "b: deps a"]);
-    plan.overrides.push(overridden(EdgeChange::Drop, "b", "a", "later"));
+    override_edge(&mut plan, EdgeChange::Drop, "b", "a", "later");
     assert_eq!(Graph::build(&plan).1, []);
 }
 
