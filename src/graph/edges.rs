@@ -3,7 +3,7 @@
 //! Tasks are numbered by name here, since plan order is not known before the edges are. A declared edge outranks an
 //! inferred one, so that each pair of tasks has one edge with one reason.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::base::{Finding, NodeId, Pattern, TaskName};
@@ -87,62 +87,48 @@ impl<'p> Edges<'p> {
         Some((nth(read, input), nth(&self.tasks[edge.dep as usize].outputs, output)))
     }
 
-    /// Adds first, then drops; both look at the edges the plan has without overrides.
+    /// Adds and drops; both look at the edges the plan has without overrides.
     fn apply_overrides(&mut self, number: &HashMap<&TaskName, u32>, findings: &mut Vec<Finding>) {
-        let mut added = Vec::new();
-        let mut dropped: Vec<(usize, u32)> = Vec::new();
+        let mut changed: BTreeMap<(u32, u32), (u32, Option<usize>)> = BTreeMap::new();
+        let mut useless = Vec::new();
         for (by, change) in (0u32..).zip(self.overrides) {
             let (Some(&task), Some(&dep)) = (number.get(&change.task), number.get(&change.dep)) else { continue };
-            let found = self.list.binary_search_by_key(&(task, dep), |edge| (edge.task, edge.dep));
-            let useless = match (change.change, found) {
-                _ if task == dep => Some("a task never waits for itself"),
-                (EdgeChange::Add, Ok(_)) => Some("this edge is there without it"),
-                (EdgeChange::Drop, Err(_)) => Some("there is no such edge to drop"),
-                (EdgeChange::Add, Err(_)) => {
-                    added.push(Edge { task, dep, why: Why::Added { by } });
-                    None
-                }
-                (EdgeChange::Drop, Ok(at)) => {
-                    dropped.push((at, by));
-                    None
-                }
-            };
-            findings.extend(useless.map(|why| useless_override(change, why)));
-        }
-        self.take_out(dropped, findings);
-        self.put_in(added, findings);
-    }
-
-    fn take_out(&mut self, mut dropped: Vec<(usize, u32)>, findings: &mut Vec<Finding>) {
-        dropped.sort_unstable();
-        let mut at_before = None;
-        for (at, by) in dropped.into_iter().rev() {
-            if at_before == Some(at) {
-                findings.push(useless_override(&self.overrides[by as usize], "another override drops this edge, too"));
-                continue;
+            let found = self.list.binary_search_by_key(&(task, dep), |edge| (edge.task, edge.dep)).ok();
+            match (change.change, found) {
+                _ if task == dep => useless.push((by, "a task never waits for itself")),
+                (EdgeChange::Add, Some(_)) => useless.push((by, "this edge is there without it")),
+                (EdgeChange::Drop, None) => useless.push((by, "there is no such edge to drop")),
+                _ if changed.contains_key(&(task, dep)) => useless.push((by, "another override says the same")),
+                _ => _ = changed.insert((task, dep), (by, found)),
             }
-            at_before = Some(at);
-            self.dropped.push((self.list[at], by));
         }
-        self.dropped.sort_unstable();
-        let gone = |edge: &Edge| self.dropped.binary_search_by_key(edge, |(dropped, _)| *dropped).is_ok();
+        self.report_useless(&changed, useless, findings);
+        self.dropped = changed.values().filter_map(|(by, at)| at.map(|at| (self.list[at], *by))).collect();
+        let added = changed.iter().filter(|(_, (_, at))| at.is_none());
+        let added: Vec<Edge> =
+            added.map(|(&(task, dep), &(by, _))| Edge { task, dep, why: Why::Added { by } }).collect();
         if !self.dropped.is_empty() {
-            self.list.retain(|edge| !gone(edge));
+            self.list.retain(|edge| self.dropped.binary_search_by_key(edge, |(dropped, _)| *dropped).is_err());
         }
-    }
-
-    fn put_in(&mut self, mut added: Vec<Edge>, findings: &mut Vec<Finding>) {
-        added.sort_unstable();
-        added.dedup_by(|later, first| {
-            let same = (later.task, later.dep) == (first.task, first.dep);
-            if let (true, Why::Added { by }) = (same, later.why) {
-                findings.push(useless_override(&self.overrides[by as usize], "another override adds this edge, too"));
-            }
-            same
-        });
         if !added.is_empty() {
             self.list.extend(added);
             self.list.sort_unstable();
+        }
+    }
+
+    /// An override written for a matrix stands for one of each instance; it is useless only if all of these are.
+    fn report_useless(
+        &self,
+        changed: &BTreeMap<(u32, u32), (u32, Option<usize>)>,
+        useless: Vec<(u32, &str)>,
+        findings: &mut Vec<Finding>,
+    ) {
+        let node = |by: u32| &self.overrides[by as usize].node;
+        let mut told: BTreeSet<&NodeId> = changed.values().map(|(by, _)| node(*by)).collect();
+        for (by, why) in useless {
+            if told.insert(node(by)) {
+                findings.push(useless_override(&self.overrides[by as usize], why));
+            }
         }
     }
 }

@@ -59,11 +59,11 @@ pub(crate) fn plan(lines: &[&str]) -> Plan {
     plan
 }
 
-/// An override of that plan.
-pub(crate) fn overridden(change: EdgeChange, task: &str, dep: &str, reason: &str) -> Override {
+/// Adds an override to that plan, at a place of its own.
+pub(crate) fn override_edge(plan: &mut Plan, change: EdgeChange, task: &str, dep: &str, reason: &str) {
     let name = |text: &str| TaskName::new(text).expect("a name");
-    let node = NodeId::root(FileId(0)).child("overrides").child("add").element(0);
-    Override { change, task: name(task), dep: name(dep), reason: reason.to_owned(), node }
+    let node = NodeId::root(FileId(0)).child("overrides").element(plan.overrides.len());
+    plan.overrides.push(Override { change, task: name(task), dep: name(dep), reason: reason.to_owned(), node });
 }
 
 fn patterns<'a>(words: impl Iterator<Item = &'a str>) -> PatternSet {

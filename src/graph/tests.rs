@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::base::{Finding, RelPath, Severity, TaskName};
 use crate::plan::{EdgeChange, Plan};
 
-use super::sketch::{overridden, plan};
+use super::sketch::{override_edge, plan};
 use super::{DropCause, EdgeKind, Graph, TaskIx};
 
 fn ix(graph: &Graph, name: &str) -> TaskIx {
@@ -67,8 +67,8 @@ fn exclusions_and_own_outputs_make_no_edge() {
 #[test]
 fn overrides_add_and_drop_with_their_reason() {
     let mut plan = plan(&["a: deps b", "b", "c"]);
-    plan.overrides.push(overridden(EdgeChange::Drop, "a", "b", "not really"));
-    plan.overrides.push(overridden(EdgeChange::Add, "c", "b", "the port"));
+    override_edge(&mut plan, EdgeChange::Drop, "a", "b", "not really");
+    override_edge(&mut plan, EdgeChange::Add, "c", "b", "the port");
     let (graph, findings) = Graph::build(&plan);
     assert_eq!(findings, []);
     assert_eq!(graph.deps(ix(&graph, "a")), []);
@@ -90,7 +90,7 @@ fn an_override_that_changes_nothing_is_a_warning() {
         (EdgeChange::Drop, "a", "b"),
         (EdgeChange::Drop, "a", "b"),
     ] {
-        plan.overrides.push(overridden(change, task, dep, "why"));
+        override_edge(&mut plan, change, task, dep, "why");
     }
     let (_, findings) = Graph::build(&plan);
     assert_eq!(findings.len(), 5);
@@ -98,9 +98,20 @@ fn an_override_that_changes_nothing_is_a_warning() {
 }
 
 #[test]
+fn an_override_of_many_instances_is_useful_if_it_is_for_one() {
+    let mut plan = plan(&["t[a]: deps x", "t[b]", "x"]);
+    override_edge(&mut plan, EdgeChange::Add, "t[a]", "x", "why");
+    override_edge(&mut plan, EdgeChange::Add, "t[b]", "x", "why");
+    plan.overrides[1].node = plan.overrides[0].node.clone();
+    assert_eq!(Graph::build(&plan).1, []);
+    plan.overrides.remove(1);
+    assert_eq!(Graph::build(&plan).1.len(), 1);
+}
+
+#[test]
 fn dropping_an_edge_opens_a_circle() {
     let mut plan = plan(&["a: deps b", "b: deps a"]);
-    plan.overrides.push(overridden(EdgeChange::Drop, "b", "a", "later"));
+    override_edge(&mut plan, EdgeChange::Drop, "b", "a", "later");
     assert_eq!(Graph::build(&plan).1, []);
 }
 
@@ -260,7 +271,8 @@ fn only_what_edges_are_made_of_changes_a_graph() {
     assert_ne!(Graph::build(&plan(&["a", "b"])).0, before);
 }
 
-/// Ten thousand tasks here, a hundred thousand in a release build.
+/// Ten thousand tasks here, a hundred thousand in a release build. Limits of time leave room for a busy machine: what
+/// takes the square of this many steps passes none of them.
 fn large() -> usize {
     if cfg!(debug_assertions) { 10_000 } else { 100_000 }
 }
@@ -288,10 +300,10 @@ fn wide_plan(tasks: usize) -> Plan {
 #[test]
 fn large_plans_build_quickly() {
     let plan = wide_plan(large());
-    let (graph, findings) = timed("graph", Duration::from_secs(3), || Graph::build(&plan));
+    let (graph, findings) = timed("graph", Duration::from_secs(20), || Graph::build(&plan));
     assert_eq!(findings, []);
     assert_eq!(graph.edge_count(), 2 * large() - 107);
-    let analysis = timed("analysis", Duration::from_secs(6), || graph.analysis(|_| 10));
+    let analysis = timed("analysis", Duration::from_secs(20), || graph.analysis(|_| 10));
     assert!(analysis.parallel.is_some());
 }
 
@@ -300,7 +312,7 @@ fn a_wildcard_per_task_in_one_directory_is_no_square() {
     let tasks = large() / 2;
     let lines: Vec<String> = (0..tasks).map(|at| format!("t{at:06}: out reports/t{at:06}-*.xml")).collect();
     let plan = plan(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let (_, findings) = timed("wildcards", Duration::from_secs(6), || Graph::build(&plan));
+    let (_, findings) = timed("wildcards", Duration::from_secs(20), || Graph::build(&plan));
     assert_eq!(findings, []);
 }
 
@@ -332,7 +344,7 @@ fn a_chain_of_fifty_thousand_overflows_no_stack() {
 fn everything_reading_everything_ends_in_a_bounded_error() {
     let lines: Vec<String> = (0..5000).map(|at| format!("t{at}: in **; out out/{at}")).collect();
     let plan = plan(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let (_, findings) = timed("everything", Duration::from_secs(20), || Graph::build(&plan));
+    let (_, findings) = Graph::build(&plan);
     let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
     assert!(codes.contains(&"orca::plan::too_broad"), "{codes:?}");
     assert!(findings.len() < 200);
@@ -342,7 +354,7 @@ fn everything_reading_everything_ends_in_a_bounded_error() {
 fn wildcards_that_all_must_be_compared_end_in_a_bounded_error() {
     let lines: Vec<String> = (0..3000).map(|at| format!("t{at}: out **/x{at}")).collect();
     let plan = plan(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let (_, findings) = timed("comparing", Duration::from_secs(20), || Graph::build(&plan));
+    let (_, findings) = Graph::build(&plan);
     let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
     assert_eq!(codes, ["orca::plan::too_broad"]);
 }

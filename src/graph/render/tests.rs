@@ -4,7 +4,7 @@ use crate::base::TaskName;
 use crate::plan::EdgeChange;
 
 use super::*;
-use crate::graph::sketch::{overridden, plan};
+use crate::graph::sketch::{override_edge, plan};
 use crate::graph::{Graph, TaskState};
 
 const HOSTILE: &str = "\"];evil[label=\"x\\\" --> <script>\x1b[31m\nend|{`#quot;`}";
@@ -17,8 +17,8 @@ fn drawn(options: Options, draw: impl Fn(&Picture<'_>) -> String) -> String {
         "tool",
         "test[3.12]: deps app docs",
     ]);
-    plan.overrides.push(overridden(EdgeChange::Drop, "test[3.12]", "docs", HOSTILE));
-    plan.overrides.push(overridden(EdgeChange::Add, "app", "docs", "they share a port"));
+    override_edge(&mut plan, EdgeChange::Drop, "test[3.12]", "docs", HOSTILE);
+    override_edge(&mut plan, EdgeChange::Add, "app", "docs", "they share a port");
     let (graph, findings) = Graph::build(&plan);
     assert_eq!(findings, []);
     let analysis = graph.analysis(|ix| 1000 + u64::from(ix.0));
