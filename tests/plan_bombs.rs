@@ -93,8 +93,8 @@ fn texts() {
     );
     plan("too many bytes", "too large", &"#".repeat(large + 1));
     plan("a million keys", "unknown_key", &lines(1_000_000, |n| format!("key{n} = {n}")));
-    plan("a million tables", "unknown_key", &lines(1_000_000, |n| format!("[t{n}]")));
-    plan("a million broken tasks", "missing_body", &lines(300_000, |n| format!("[tasks.t{n}]")));
+    plan("half a million tables", "unknown_key", &lines(500_000, |n| format!("[t{n}]")));
+    plan("a hundred thousand broken tasks", "missing_body", &lines(100_000, |n| format!("[tasks.t{n}]")));
     plan("keys of a byte each", "duplicate_key", &lines(1_900_000, |_| "a=1".to_owned()));
     plan("nothing but brackets", "too_large", &"[".repeat(large - 1));
     plan("nothing but closing brackets", "too_large", &lines(large / 2 - 1, |_| "]".to_owned()));
