@@ -240,7 +240,7 @@ tables! {
         task: Text,
         /// The task it waits for.
         dep: Text,
-        /// Why.
+        /// Why it is so; shown by `orca graph`.
         reason: Text,
     }
 

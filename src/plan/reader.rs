@@ -155,6 +155,9 @@ impl<'d> Reader<'d> {
 
     /// Something else stands where `expected` should.
     pub(super) fn wrong_type(&mut self, place: Place, expected: &str, help: Option<String>) {
+        if self.is_full() {
+            return;
+        }
         let found = self.value(place).kind();
         let key = self.described(place);
         let finding = Finding::error(
@@ -183,6 +186,9 @@ impl<'d> Reader<'d> {
 
     /// A key that the format does not have.
     pub(super) fn unknown_key(&mut self, place: Place, table: &str, known: &[&'static str]) {
+        if self.is_full() {
+            return;
+        }
         let key = shown(self.key(place));
         let help = match self.suggest(self.key(place), known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -199,6 +205,16 @@ impl<'d> Reader<'d> {
             return None;
         }
         nearest(word, known)
+    }
+
+    /// Whether one more finding would only be counted; counts it then.
+    fn is_full(&mut self) -> bool {
+        let is_full = self.findings.len() >= FINDINGS_MAX;
+        if is_full {
+            self.reported += 1;
+            self.dropped += 1;
+        }
+        is_full
     }
 
     /// Records a finding, unless it is known or only says that something lies where the text is no TOML.

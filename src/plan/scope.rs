@@ -246,6 +246,7 @@ impl Tag<'_> {
 fn tags(text: &str) -> Vec<Tag<'_>> {
     let mut tags = Vec::new();
     let mut at = 0;
+    let (mut line, mut counted) = (1, 0);
     let mut is_raw = false;
     while let Some(start) = text[at..].find('{').map(|found| at + found) {
         let end_mark = match text.as_bytes().get(start + 1) {
@@ -261,7 +262,8 @@ fn tags(text: &str) -> Vec<Tag<'_>> {
             }
         };
         let end = start + 2 + tag_length(&text[start + 2..], end_mark);
-        let line = text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
+        line += text[counted..start].bytes().filter(|byte| *byte == b'\n').count();
+        counted = start;
         let tag = Tag { body: &text[start + 2..end], is_statement: end_mark == "%}", line };
         match (is_raw, tag.word()) {
             (true, "endraw") => is_raw = false,
