@@ -30,6 +30,8 @@ pub enum Segment {
     Key(Box<str>),
     /// An element of an array.
     Index(u32),
+    /// The element of an array of strings that has this text, wherever it stands.
+    Text(Box<str>),
 }
 
 /// The way from the root of a TOML document to one of its nodes: `tasks.login.inputs[2]`.
@@ -79,6 +81,14 @@ impl NodeId {
         Self { file: self.file, path, key: false, offset: None }
     }
 
+    /// The element of this array of strings that has this text.
+    #[must_use]
+    pub fn element_with(&self, text: &str) -> Self {
+        let mut path = self.path.clone();
+        path.push(Segment::Text(text.into()));
+        Self { file: self.file, path, key: false, offset: None }
+    }
+
     /// The key that names this value.
     #[must_use]
     pub fn as_key(&self) -> Self {
@@ -93,6 +103,7 @@ impl fmt::Display for NodeId {
                 Segment::Key(key) if position == 0 => f.write_str(key)?,
                 Segment::Key(key) => write!(f, ".{key}")?,
                 Segment::Index(index) => write!(f, "[{index}]")?,
+                Segment::Text(text) => write!(f, "[{text}]")?,
             }
         }
         Ok(())

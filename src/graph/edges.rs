@@ -68,7 +68,8 @@ impl<'p> Edges<'p> {
     pub(super) fn node(&self, edge: &Edge) -> NodeId {
         let task = self.tasks[edge.task as usize];
         match edge.why {
-            Why::Declared => task.node.child("deps"),
+            // A dependency on one instance of a matrix may be written as one on all of them; then the array is meant.
+            Why::Declared => task.node.child("deps").element_with(self.tasks[edge.dep as usize].name.as_str()),
             Why::Inferred { list: Reads::Inputs, input, .. } => task.node.child("inputs").element(input as usize),
             Why::Inferred { list: Reads::Edits, input, .. } => task.node.child("edits").element(input as usize),
             Why::Added { by } => self.overrides[by as usize].node.clone(),

@@ -121,7 +121,7 @@ fn a_circle_is_told_in_order_with_the_place_of_every_edge() {
     let [finding] = &findings[..] else { panic!("one finding: {findings:?}") };
     assert_eq!(finding.code, "orca::plan::cycle");
     assert_eq!(finding.message, "tasks wait for each other in a circle: a -> b -> c -> a");
-    assert_eq!(places(finding), ["tasks.a.deps", "tasks.b.inputs[0]", "tasks.c.deps"]);
+    assert_eq!(places(finding), ["tasks.a.deps[b]", "tasks.b.inputs[0]", "tasks.c.deps[a]"]);
     assert!(finding.labels[1].text.contains("`b` reads `made`, and `c` writes `made`"));
     assert!(finding.help.as_ref().is_some_and(|help| help.contains("\"!made\"")), "{:?}", finding.help);
     assert_eq!(graph.len(), 4);

@@ -148,6 +148,10 @@ impl Document {
                 (Segment::Index(position), Value::Array(children)) => {
                     children.start.checked_add(*position).filter(|child| child < &children.end)
                 }
+                (Segment::Text(text), Value::Array(children)) => {
+                    let is_it = |child: &u32| matches!(&self.node(*child).value, Value::String(held) if held == text);
+                    children.clone().find(is_it)
+                }
                 _ => None,
             };
             match next {
