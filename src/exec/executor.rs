@@ -19,14 +19,16 @@ use tokio::task::JoinSet;
 use super::admission::Sampler;
 use super::budget::Budget;
 use super::scheduler::{Command, Ended, Input, Scheduler, SchedulerConfig, SkipReason, TaskSpec};
-use super::work::{EventSink, Fault, Resolved, Tasks, Worked, cancelled, work};
-use crate::base::{ActionKey, TaskName};
-use crate::event::{Event, Outcome, Usage};
+use super::work::{AttemptEnd, EventSink, Fault, Resolved, Tasks, Tries, cancelled};
+use crate::base::{ActionKey, FailureKind, TaskName};
+use crate::event::{Event, Failure, Outcome, Usage};
 use crate::graph::{Graph, TaskIx};
 use crate::sandbox::CancelLevel;
 
 /// How often the machine is looked at while something runs.
 const SAMPLE_EVERY: Duration = Duration::from_millis(250);
+/// How long a task that was stopped for memory stays away.
+const PREEMPTED_WAIT_MS: u64 = 1_000;
 /// How many keys one blocking call computes.
 const RESOLVE_BATCH: usize = 64;
 
@@ -86,7 +88,8 @@ struct Loop {
     executor: Executor,
     scheduler: Scheduler,
     running: BTreeMap<TaskIx, Running>,
-    futures: JoinSet<(TaskIx, Result<Worked, Fault>)>,
+    futures: JoinSet<(TaskIx, Result<AttemptEnd, Fault>)>,
+    tries: HashMap<TaskIx, Tries>,
     keys: HashMap<TaskIx, ActionKey>,
     messages: mpsc::UnboundedSender<Message>,
     sampler: Sampler,
@@ -107,6 +110,7 @@ impl Executor {
             scheduler,
             running: BTreeMap::new(),
             futures: JoinSet::new(),
+            tries: HashMap::new(),
             keys: HashMap::new(),
             messages,
             sampler: Sampler::default(),
@@ -124,8 +128,8 @@ impl Executor {
                 Some(signal) = signals.recv() => this.interrupt(signal),
                 Some(message) = inbox.recv() => this.take(message),
                 Some(joined) = this.futures.join_next() => {
-                    let (task, worked) = joined.expect("the work on a task does not panic");
-                    this.finished(task, worked);
+                    let (task, end) = joined.expect("an attempt does not panic");
+                    this.finished(task, end);
                 }
                 _ = ticks.tick() => {
                     this.look_at_machine();
@@ -226,9 +230,17 @@ impl Loop {
     fn start(&mut self, task: TaskIx) {
         let (cancel, receiver) = watch::channel(CancelLevel::None);
         self.running.insert(task, Running { cancel, preempted: false });
-        let (tasks, sink) = (Arc::clone(&self.executor.tasks), Arc::clone(&self.executor.sink));
-        let layer = self.executor.graph.layer(task);
-        self.futures.spawn(async move { (task, work(tasks, sink, task, layer, receiver).await) });
+        let tries = self.tries.entry(task).or_default();
+        tries.made += 1;
+        let (attempt, lesson) = (tries.made, tries.lesson.clone());
+        let tasks = Arc::clone(&self.executor.tasks);
+        self.emit(Event::TaskStarted {
+            task: self.name(task),
+            attempt,
+            layer: u64::from(self.executor.graph.layer(task)),
+            estimate_ms: tasks.estimate_ms(task),
+        });
+        self.futures.spawn(async move { (task, tasks.attempt(task, attempt, lesson, receiver).await) });
     }
 
     fn preempt(&mut self, task: TaskIx) {
@@ -241,19 +253,39 @@ impl Loop {
         }
     }
 
-    fn finished(&mut self, task: TaskIx, worked: Result<Worked, Fault>) {
+    fn finished(&mut self, task: TaskIx, end: Result<AttemptEnd, Fault>) {
         let running = self.running.remove(&task).expect("what finishes was running");
-        match worked {
+        match end {
             Err(fault) => self.faulted(task, fault),
-            Ok(worked) => {
-                let was_stopped = matches!(&worked.outcome, Outcome::Failed(failure) if *failure == cancelled());
-                if running.preempted && was_stopped && self.ending.interrupted_by.is_none() {
-                    self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms: 1_000 } });
-                    return;
-                }
-                let ended = if worked.outcome.is_accepted() { Ended::Accepted } else { Ended::Failed };
-                self.settle(task, worked.outcome, worked.attempts, worked.usage);
-                self.feed(Input::Finished { task, ended });
+            Ok(AttemptEnd::Accepted { outcome, usage }) => {
+                self.settle(task, outcome, self.tries[&task].made, usage);
+                self.feed(Input::Finished { task, ended: Ended::Accepted });
+            }
+            Ok(AttemptEnd::Failed { failure, .. })
+                if running.preempted && failure == cancelled() && self.ending.interrupted_by.is_none() =>
+            {
+                // Not the task's fault: the attempt does not count.
+                self.tries.entry(task).or_default().made -= 1;
+                self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms: PREEMPTED_WAIT_MS } });
+            }
+            Ok(AttemptEnd::Failed { failure, usage, lesson }) => self.failed(task, failure, usage, lesson),
+        }
+    }
+
+    /// Tries again, without holding a slot meanwhile, or gives up.
+    fn failed(&mut self, task: TaskIx, failure: Failure, usage: Usage, lesson: String) {
+        let name = self.name(task);
+        let retry = self.executor.tasks.retry(task);
+        let tries = self.tries.entry(task).or_default();
+        let wait_ms = tries.wait_ms(&name, &retry, failure.kind).filter(|_| !self.scheduler.is_stopping());
+        tries.lesson = Some(lesson).filter(|lesson| !lesson.is_empty());
+        let attempt = tries.made;
+        self.emit(Event::AttemptFailed { task: name, attempt, failure: failure.clone(), usage, retry_in_ms: wait_ms });
+        match wait_ms {
+            Some(after_ms) => self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms } }),
+            None => {
+                self.settle(task, Outcome::Failed(failure), attempt, usage);
+                self.feed(Input::Finished { task, ended: Ended::Failed });
             }
         }
     }
@@ -275,8 +307,8 @@ impl Loop {
 
     /// The world failed: nothing more starts, what runs may finish.
     fn faulted(&mut self, task: TaskIx, fault: Fault) {
-        let failure = crate::event::Failure {
-            kind: crate::base::FailureKind::Spawn,
+        let failure = Failure {
+            kind: FailureKind::Spawn,
             message: fault.0.clone(),
             exit_code: None,
             signal: None,

@@ -14,5 +14,5 @@ mod workspace;
 
 pub use attempt::{AttemptError, AttemptSpec, Observed, fill, observe, run, search_path};
 pub use executor::{Approver, Ending, Executor};
-pub use work::{AttemptEnd, BoxFuture, EventSink, Fault, Resolved, Tasks, Worked, cancelled};
+pub use work::{AttemptEnd, BoxFuture, EventSink, Fault, Resolved, Tasks, cancelled};
 pub use workspace::{Workspace, WorkspaceError, remove_tree};

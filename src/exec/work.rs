@@ -1,11 +1,10 @@
-//! What the executor needs of the engine, and the life of one task: attempts, retries, the wait between them.
+//! What the executor needs of the engine, and when a failed attempt is followed by another.
 //!
 //! A retry is stateless: a fresh workspace and the original context, with what the last attempt failed on beside it.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -98,66 +97,21 @@ pub trait EventSink: Send + Sync + 'static {
     fn emit(&self, event: Event);
 }
 
-/// How the work on one task ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Worked {
-    /// How it counts.
-    pub outcome: Outcome,
-    /// Attempts made.
-    pub attempts: u32,
-    /// What the last attempt used.
-    pub usage: Usage,
+/// What became of the attempts of one task so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Tries {
+    /// Attempts begun.
+    pub(super) made: u32,
+    /// What the next one is told.
+    pub(super) lesson: Option<String>,
 }
 
-/// Works on a task until it is accepted, its attempts are used up, or the build is cancelled.
-pub(super) async fn work(
-    tasks: Arc<dyn Tasks>,
-    sink: Arc<dyn EventSink>,
-    task: TaskIx,
-    layer: u32,
-    mut cancel: watch::Receiver<CancelLevel>,
-) -> Result<Worked, Fault> {
-    let name = tasks.name(task);
-    let retry = tasks.retry(task);
-    let mut lesson = None;
-    let mut attempt = 1;
-    loop {
-        sink.emit(Event::TaskStarted {
-            task: name.clone(),
-            attempt,
-            layer: u64::from(layer),
-            estimate_ms: tasks.estimate_ms(task),
-        });
-        let end = Arc::clone(&tasks).attempt(task, attempt, lesson.take(), cancel.clone()).await?;
-        let (failure, usage, next_lesson) = match end {
-            AttemptEnd::Accepted { outcome, usage } => return Ok(Worked { outcome, attempts: attempt, usage }),
-            AttemptEnd::Failed { failure, usage, lesson } => (failure, usage, lesson),
-        };
-        let again = attempt < retry.attempts && retry.on.contains(&failure.kind) && !is_cancelled(&cancel);
-        let wait_ms = again.then(|| backoff_ms(&name, attempt));
-        sink.emit(Event::AttemptFailed {
-            task: name.clone(),
-            attempt,
-            failure: failure.clone(),
-            usage,
-            retry_in_ms: wait_ms,
-        });
-        let Some(wait_ms) = wait_ms else {
-            return Ok(Worked { outcome: Outcome::Failed(failure), attempts: attempt, usage });
-        };
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
-            _ = cancel.wait_for(|level| *level != CancelLevel::None) => {
-                return Ok(Worked { outcome: Outcome::Failed(cancelled()), attempts: attempt, usage });
-            }
-        }
-        lesson = Some(next_lesson);
-        attempt += 1;
+impl Tries {
+    /// After a failed attempt: how long to wait before the next one; `None` if there is none.
+    pub(super) fn wait_ms(&self, task: &TaskName, retry: &Retry, kind: FailureKind) -> Option<u64> {
+        let again = self.made < retry.attempts && retry.on.contains(&kind);
+        again.then(|| backoff_ms(task, self.made))
     }
-}
-
-fn is_cancelled(cancel: &watch::Receiver<CancelLevel>) -> bool {
-    *cancel.borrow() != CancelLevel::None
 }
 
 /// The failure of a task that was stopped on request.
@@ -183,6 +137,16 @@ fn backoff_ms(task: &TaskName, attempt: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attempts_and_kinds_bound_retries() {
+        let task = TaskName::new("a").expect("valid");
+        let retry = Retry { attempts: 2, on: vec![FailureKind::Crash] };
+        let wait = |made, kind| Tries { made, lesson: None }.wait_ms(&task, &retry, kind);
+        assert!(wait(1, FailureKind::Crash).is_some());
+        assert_eq!(wait(2, FailureKind::Crash), None);
+        assert_eq!(wait(1, FailureKind::Timeout), None);
+    }
 
     #[test]
     fn backoff_grows_is_bounded_and_spread() {
