@@ -219,6 +219,17 @@ fn killing_its_own_guardian_does_not_free_a_task() {
 }
 
 #[test]
+fn a_task_that_kills_its_guardian_without_isolation_gains_nothing() {
+    let f = Fixture::new(Way::None).expect("none is always there");
+    let marker = Marker::new(&f);
+    let launch = f.launch(&format!("sleep {0} & sleep {0} & kill -9 $PPID; sleep {0}", marker.0));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let ran = runtime.block_on(f.sandbox.run(launch, watch::channel(CancelLevel::None).1, |_| {}));
+    assert!(ran.expect_err("no report").to_string().contains("without a report"));
+    marker.is_gone();
+}
+
+#[test]
 fn a_stopped_task_is_killed_all_the_same() {
     each_way(|f| {
         let mut launch = f.launch("kill -STOP $$");

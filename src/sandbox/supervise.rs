@@ -23,7 +23,7 @@ use super::protocol::{self, Report, Reports, Totals};
 use super::shim::{SHIM, stage};
 use super::{bubblewrap, spec, system_view};
 use crate::event::Usage;
-use crate::sys::process::Ended;
+use crate::sys::process::{self, Ended};
 use crate::sys::socket::{self, AsFd, OwnedFd, UnixStream};
 
 /// How long output may still come from what a command left behind.
@@ -174,8 +174,9 @@ fn start(sandbox: &Sandbox, launch: &Launch) -> Result<Started, SandboxError> {
 /// Waits for the guardian's end, by force if need be; what it had to say.
 fn bury(mut child: Child, mut diagnostics: PipeReader, by_force: bool) -> String {
     if by_force {
-        crate::sys::process::kill_descendants(child.id());
+        process::kill_descendants(child.id());
         let _ = child.kill();
+        process::kill_session(child.id());
     }
     let _ = child.wait();
     let mut text = vec![0; 4096];

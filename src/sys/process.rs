@@ -203,6 +203,15 @@ pub fn kill_descendants(ancestor: u32) -> bool {
     !known.is_empty()
 }
 
+/// Kills every process of a session but its leader, once its leader can no longer see to that itself.
+///
+/// The leader must not have been waited for, or its number might belong to somebody else by now.
+pub fn kill_session(leader: u32) {
+    for pid in processes().filter(|pid| *pid != leader && session_of(*pid) == Some(leader)) {
+        signal(pid, Signal::SIGKILL);
+    }
+}
+
 fn signal(pid: u32, signal: Signal) {
     let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
 }
@@ -226,12 +235,25 @@ fn processes() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-fn parent_of_living(pid: u32) -> Option<u32> {
+/// Fields of /proc/PID/stat, counted from behind the program's name.
+const STATE: usize = 0;
+const PARENT: usize = 1;
+const SESSION: usize = 3;
+
+fn stat_fields<T>(pid: u32, pick: impl FnOnce(&[&str]) -> Option<T>) -> Option<T> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    let state = fields.next()?;
-    let parent = fields.next()?.parse().ok()?;
-    (state != "Z" && state != "X").then_some(parent)
+    pick(&stat.rsplit_once(") ")?.1.split(' ').collect::<Vec<_>>())
+}
+
+fn session_of(pid: u32) -> Option<u32> {
+    stat_fields(pid, |fields| fields.get(SESSION)?.parse().ok())
+}
+
+fn parent_of_living(pid: u32) -> Option<u32> {
+    stat_fields(pid, |fields| match *fields.get(STATE)? {
+        "Z" | "X" => None,
+        _ => fields.get(PARENT)?.parse().ok(),
+    })
 }
 
 /// What the children that were waited for used: CPU time in milliseconds, largest resident set in bytes.
