@@ -5,17 +5,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use orca::base::Finding;
-use orca::engine::load;
-use orca::graph::Graph;
-use orca::plan::{Document, lower, not_yet};
-use orca::report::{RenderOptions, render};
-
-/// Codes whose plan would be too large for a page, or that come from the files around a plan.
-const WITHOUT_PLAN: [&str; 4] = ["too_large", "too_many_findings", "too_broad", "missing_plan"];
-/// Codes that only a look at the project's files finds; their plans are tried where that look is.
-const FROM_FILES: [&str; 2] = ["missing_input", "empty_glob"];
+/// Codes whose plan would be too large for a page.
+const WITHOUT_PLAN: [&str; 3] = ["too_large", "too_many_findings", "too_broad"];
 
 fn pages() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors");
@@ -57,13 +50,18 @@ fn files(block: &str) -> Vec<(String, String)> {
     files
 }
 
-/// Everything there is to say about the plan in a directory.
-fn findings(root: &Path) -> (Vec<Document>, Vec<Finding>) {
-    let loaded = load(root).expect("the page's orca.toml can be read");
-    let (plan, lowered) = lower(&loaded.documents);
-    let (_, graph) = Graph::build(&plan);
-    let later = not_yet(&plan, &plan.tasks.keys().cloned().collect());
-    (loaded.documents, [loaded.findings, lowered, graph, later].concat())
+/// What `orca check` says about the plan in a directory, and what it says as data.
+fn check(root: &Path) -> (String, serde_json::Value) {
+    let said = |json: bool| {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orca"));
+        command.current_dir(root).env("COLUMNS", "80").env("HOME", home.path()).env("ORCA_CACHE_DIR", home.path());
+        command.args(["check", "--color", "never"]).args(json.then_some("--json"));
+        command.output().expect("orca runs")
+    };
+    let text = String::from_utf8(said(false).stderr).expect("text");
+    let json = serde_json::from_slice(&said(true).stdout).expect("JSON");
+    (text, json)
 }
 
 #[test]
@@ -73,7 +71,7 @@ fn pages_show_what_orca_says() {
         let code = code_of(&page);
         let text = fs::read_to_string(&page).expect("a page is text");
         assert!(text.starts_with(&format!("# orca::plan::{code}\n")), "{code}: the title is the code");
-        if WITHOUT_PLAN.contains(&&*code) || FROM_FILES.contains(&&*code) {
+        if WITHOUT_PLAN.contains(&&*code) {
             continue;
         }
         let (start, end) = block(&text, "toml").unwrap_or_else(|| panic!("{code}: no ```toml block"));
@@ -83,10 +81,11 @@ fn pages_show_what_orca_says() {
             fs::create_dir_all(path.parent().expect("in a directory")).expect("make the directory");
             fs::write(path, content).expect("write the plan");
         }
-        let (documents, findings) = findings(root.path());
+        let (rendered, json) = check(root.path());
         let full = format!("orca::plan::{code}");
-        assert!(findings.iter().any(|finding| finding.code == full), "{code}: not found in its plan: {findings:?}");
-        let rendered = render(&findings, &documents, RenderOptions { color: false, width: 80, unicode: true });
+        let found = json["findings"].as_array().and_then(|all| all.iter().find(|finding| finding["code"] == *full));
+        let found = found.unwrap_or_else(|| panic!("{code}: not found in its plan: {json}"));
+        assert!(found["line"].as_u64() >= Some(1) && found["column"].as_u64() >= Some(1), "{code}: a place: {found}");
         let rendered: String = rendered.lines().map(|line| format!("{}\n", line.trim_end())).collect();
         let (start, end) = block(&text, "text").unwrap_or_else(|| panic!("{code}: no ```text block"));
         let expected = &text[start..end];
