@@ -46,6 +46,37 @@ pub(super) enum Command {
     Build(BuildArgs),
     /// Say what is wrong with the plan, and run nothing
     Check(CheckArgs),
+    /// Draw the tasks, what they wait for, and where each stands
+    Graph(GraphArgs),
+    /// Say why a task would run, or why its result is reused
+    Explain(ExplainArgs),
+    /// Say where the project stands
+    Status(JsonArgs),
+    /// Print the complete task as an agent gets it
+    Show(ShowArgs),
+    /// Print the last output of a task
+    Log(LogArgs),
+    /// Say what the last run did and took
+    Report(ReportArgs),
+    /// Give the plan the powers that it asks for
+    Trust(TrustArgs),
+    /// Remove what builds have put into the project
+    Clean(CleanArgs),
+    /// Look after the cache that all projects share
+    #[command(subcommand)]
+    Cache(CacheCommand),
+    /// Write a small plan to start from
+    Init,
+    /// Print the JSON Schema of orca.toml
+    Schema,
+    /// Print a shell's completions
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
 }
 
 /// `orca build`
@@ -88,4 +119,167 @@ pub(super) struct CheckArgs {
     /// Count warnings as errors
     #[arg(long)]
     pub strict: bool,
+}
+
+/// `orca graph`
+#[derive(Debug, clap::Args)]
+pub(super) struct GraphArgs {
+    /// Tasks to draw: names, `tag:x`, globs, `+x` (with deps), `x+` (with dependents)
+    pub tasks: Vec<String>,
+    /// What to draw it as
+    #[arg(long, value_enum, default_value_t = GraphFormat::Tree, value_name = "FORMAT")]
+    pub format: GraphFormat,
+    /// Draw layers, and no edges
+    #[arg(long)]
+    pub layers: bool,
+    /// Mark the chain of tasks that takes longest; as a tree, draw nothing else
+    #[arg(long)]
+    pub critical_path: bool,
+    /// Print it as JSON; the same as `--format json`
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+/// What a graph is drawn as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum GraphFormat {
+    /// Text, layer by layer
+    Tree,
+    /// For Graphviz
+    Dot,
+    /// For Mermaid
+    Mermaid,
+    /// For programs
+    Json,
+}
+
+/// `orca explain`
+#[derive(Debug, clap::Args)]
+pub(super) struct ExplainArgs {
+    /// The task
+    pub task: String,
+    /// Print everything that is in its key, too
+    #[arg(long)]
+    pub key: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A command that takes nothing else.
+#[derive(Debug, clap::Args)]
+pub(super) struct JsonArgs {
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orca show`
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    /// The task
+    pub task: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TaskFormat::Md, value_name = "FORMAT")]
+    pub format: TaskFormat,
+    /// Print it as JSON; the same as `--format json`
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+/// How a task is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum TaskFormat {
+    /// Markdown, as in `.orca/task.md`
+    Md,
+    /// JSON, as in `.orca/task.json`
+    Json,
+}
+
+/// `orca log`
+#[derive(Debug, clap::Args)]
+pub(super) struct LogArgs {
+    /// The task
+    pub task: String,
+    /// The last attempt that failed, whatever came after it
+    #[arg(long)]
+    pub failed: bool,
+    /// Every byte as it came, control sequences too
+    #[arg(long)]
+    pub raw: bool,
+    /// Print it as JSON
+    #[arg(long, conflicts_with = "raw")]
+    pub json: bool,
+}
+
+/// `orca report`
+#[derive(Debug, clap::Args)]
+pub(super) struct ReportArgs {
+    /// The run, by its number; the last one if not given
+    #[arg(long, value_name = "N")]
+    pub run: Option<u64>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orca trust`
+#[derive(Debug, clap::Args)]
+pub(super) struct TrustArgs {
+    /// Give the powers without a question
+    #[arg(long)]
+    pub yes: bool,
+    /// Say which powers the plan asks for and which are given, and change nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub list: bool,
+    /// Take all powers back
+    #[arg(long, conflicts_with_all = ["yes", "list"])]
+    pub revoke: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orca clean`
+#[derive(Debug, clap::Args)]
+pub(super) struct CleanArgs {
+    /// Tasks whose outputs to remove; all if none is given
+    pub tasks: Vec<String>,
+    /// Say what would be removed, and remove nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Remove without a question
+    #[arg(long)]
+    pub yes: bool,
+    /// Remove kept workspaces, scratch directories and replaced files in .orca, too
+    #[arg(long)]
+    pub all: bool,
+    /// Print it as JSON; asks nothing
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orca cache`
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheCommand {
+    /// Say what it holds
+    Stats(JsonArgs),
+    /// Read everything, and take out what is damaged
+    Verify(JsonArgs),
+    /// Remove what was not used for longest
+    Gc(GcArgs),
+}
+
+/// `orca cache gc`
+#[derive(Debug, clap::Args)]
+pub(super) struct GcArgs {
+    /// How much may stay: `512MiB`, `20GB`
+    #[arg(long, value_name = "SIZE")]
+    pub max_size: crate::base::SizeBytes,
+    /// What was used within this time stays, whatever its size
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub grace: crate::base::DurationMs,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
 }

@@ -10,7 +10,7 @@ use crate::exec::Approver;
 /// The person at this process's terminal.
 pub(super) struct AtTerminal;
 
-fn is_interactive() -> bool {
+pub(super) fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 

@@ -6,11 +6,14 @@ use super::args::{Args, BuildArgs, Schedule};
 use super::ask::AtTerminal;
 use super::progress::Progress;
 use super::terminal::Terminal;
-use super::{CliError, Exit, check, open_valid, signals};
+use super::{CliError, Exit, check, dry_run, open_valid, signals};
 use crate::base::format_duration_ms;
 use crate::engine::{self, BuildOptions, Built, Listener, Report};
 
 pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+    if build.dry_run {
+        return dry_run::run(args, build, terminal);
+    }
     let session = match open_valid(args, terminal)? {
         Ok(session) => session,
         Err(exit) => return Ok(exit),

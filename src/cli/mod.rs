@@ -12,18 +12,33 @@
 mod args;
 mod ask;
 mod build;
+mod cache;
 mod check;
+mod clean;
+mod dry_run;
+mod explain;
+mod graph;
+mod history;
+mod log;
 mod progress;
+mod shell;
+mod show;
 mod signals;
+mod status;
 mod terminal;
+mod trust;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::engine::{EngineError, Host, HostError, Session};
+use crate::engine::{EngineError, Host, HostError, Look, Looked, Project, Session};
+use crate::graph::TaskIx;
 use args::{Args, Command};
 use terminal::Terminal;
+
+/// Version of every form that `--json` prints, but for events, findings and graphs, which have their own.
+const JSON_VERSION: u32 = 1;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +72,8 @@ enum CliError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
     World(String),
 }
 
@@ -70,19 +87,31 @@ pub fn main() -> ExitCode {
         Err(error) => {
             terminal.error(&error.to_string());
             match error {
-                CliError::Engine(EngineError::Select(_)) => Exit::Usage,
+                CliError::Usage(_) | CliError::Engine(EngineError::Select(_)) => Exit::Usage,
                 _ => Exit::World,
             }
         }
     };
-    terminal.flush();
-    ExitCode::from(exit.code())
+    ExitCode::from(terminal.close(exit).code())
 }
 
 fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     match &args.command {
         Command::Build(build) => build::run(args, build, terminal),
         Command::Check(check) => check::run(args, check, terminal),
+        Command::Graph(graph) => graph::run(args, graph, terminal),
+        Command::Explain(explain) => explain::run(args, explain, terminal),
+        Command::Status(status) => status::run(args, status, terminal),
+        Command::Show(show) => show::run(args, show, terminal),
+        Command::Log(log) => log::run(args, log, terminal),
+        Command::Report(report) => history::run(args, report, terminal),
+        Command::Trust(trust) => trust::run(args, trust, terminal),
+        Command::Clean(clean) => clean::run(args, clean, terminal),
+        Command::Cache(cache) => cache::run(cache, terminal),
+        Command::Init => shell::init(args, terminal),
+        Command::Schema => Ok(shell::schema(terminal)),
+        Command::Completions { shell } => Ok(shell::completions(*shell, terminal)),
+        Command::Man => shell::man(terminal),
     }
 }
 
@@ -99,4 +128,57 @@ fn open_valid(args: &Args, terminal: &Terminal) -> Result<Result<Session, Exit>,
         return Ok(Err(Exit::Invalid));
     }
     Ok(Ok(session))
+}
+
+/// The project that the command line names, whatever its plan.
+fn project(args: &Args) -> Result<Project, CliError> {
+    Ok(Project::open(&args.directory).map_err(EngineError::from)?)
+}
+
+/// Looks at the plan; says what is wrong where it must be mended first.
+fn look(
+    args: &Args,
+    selectors: &[String],
+    force: bool,
+    terminal: &Terminal,
+) -> Result<Result<Box<Look>, Exit>, CliError> {
+    let session = match open_valid(args, terminal)? {
+        Ok(session) => session,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    match Look::open(session, selectors, force)? {
+        Looked::Valid(look) => {
+            terminal.warn(&look.notices);
+            Ok(Ok(look))
+        }
+        Looked::Invalid(session) => {
+            check::show(&session.findings, &session.documents, terminal);
+            Ok(Err(Exit::Invalid))
+        }
+    }
+}
+
+/// Looks at one task and all it needs.
+fn look_at_one(args: &Args, task: &str, terminal: &Terminal) -> Result<Result<(Box<Look>, TaskIx), Exit>, CliError> {
+    let look = match look(args, &[task.to_owned()], false, terminal)? {
+        Ok(look) => look,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    let mut asked = look.asked.iter().copied();
+    match (asked.next(), asked.next()) {
+        (Some(ix), None) => Ok(Ok((look, ix))),
+        _ => {
+            let names: Vec<&str> = look.asked.iter().take(10).map(|ix| look.name(*ix).as_str()).collect();
+            let more = if look.asked.len() > names.len() { ", ..." } else { "" };
+            let names = names.join(", ");
+            Err(CliError::Usage(format!("`{task}` names several tasks: {names}{more}; name one")))
+        }
+    }
+}
+
+/// A value as JSON, with the version of the form first of all.
+fn versioned(value: &impl serde::Serialize) -> serde_json::Value {
+    let mut value = serde_json::to_value(value).expect("what is printed is plain data");
+    value["v"] = JSON_VERSION.into();
+    value
 }

@@ -1,16 +1,19 @@
-//! Standard output and error. A closed pipe ends nothing with a panic: what cannot be written is dropped.
+//! Standard output and error. A closed pipe ends nothing with a panic: nobody reads any more, so there is nobody to
+//! tell. Any other way in which standard output cannot be written makes the command fail.
 #![expect(clippy::disallowed_methods, reason = "NO_COLOR and COLUMNS are the terminal's")]
 
+use std::cell::Cell;
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
 
+use super::Exit;
 use super::args::ColorChoice;
 
 /// The two streams, and what they can show.
 pub(super) struct Terminal {
-    color_out: bool,
     color_err: bool,
     width: usize,
+    failed: Cell<bool>,
 }
 
 impl Terminal {
@@ -22,20 +25,15 @@ impl Terminal {
         };
         let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         Self {
-            color_out: wanted(io::stdout().is_terminal()),
             color_err: wanted(io::stderr().is_terminal()),
             width: columns.filter(|columns| (20..=1000).contains(columns)).unwrap_or(100),
+            failed: Cell::new(false),
         }
     }
 
     /// Columns to fill.
     pub(super) fn width(&self) -> usize {
         self.width
-    }
-
-    /// Whether standard output takes colours.
-    pub(super) fn color_out(&self) -> bool {
-        self.color_out
     }
 
     /// Whether standard error takes colours.
@@ -50,14 +48,23 @@ impl Terminal {
 
     /// Writes to standard output.
     pub(super) fn out(&self, text: &str) {
-        // Nobody reads any more: there is nobody to tell.
-        let _ = io::stdout().lock().write_all(text.as_bytes());
+        self.bytes(text.as_bytes());
     }
 
     /// Writes a line to standard output.
     pub(super) fn line(&self, text: &str) {
-        let mut out = io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+        self.bytes(format!("{text}\n").as_bytes());
+    }
+
+    /// Writes bytes to standard output.
+    pub(super) fn bytes(&self, bytes: &[u8]) {
+        self.note(io::stdout().lock().write_all(bytes));
+    }
+
+    fn note(&self, written: io::Result<()>) {
+        if written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+            self.failed.set(true);
+        }
     }
 
     /// Writes to standard error.
@@ -71,7 +78,21 @@ impl Terminal {
         self.err(&format!("{word}: {}\n", crate::base::sanitize_terminal(message)));
     }
 
-    pub(super) fn flush(&self) {
-        let _ = io::stdout().flush();
+    /// Writes warnings.
+    pub(super) fn warn(&self, messages: &[String]) {
+        let word = if self.color_err { "\x1b[33mwarning\x1b[0m" } else { "warning" };
+        for message in messages {
+            self.err(&format!("{word}: {}\n", crate::base::sanitize_terminal(message)));
+        }
+    }
+
+    /// Writes what is held back; answers how the command ended, now that it is known whether its output was written.
+    pub(super) fn close(&self, exit: Exit) -> Exit {
+        self.note(io::stdout().flush());
+        if self.failed.get() && exit == Exit::Good {
+            self.error("standard output cannot be written");
+            return Exit::World;
+        }
+        exit
     }
 }

@@ -5,6 +5,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -119,7 +120,7 @@ pub fn build(
     if session.is_invalid() {
         return Ok(Built::Invalid(session.findings));
     }
-    let sandbox = detect(&session)?;
+    let sandbox = detect(&session, state.join("trial"))?;
     let needed = powers(session.plan(), &names, sandbox.backend());
     if !permitted(&session, &needed, person.as_ref())? {
         return Ok(Built::Untrusted(needed));
@@ -181,9 +182,10 @@ pub fn build(
     finish(&builder, &recorder, &summary, started_ms, fault, ending.interrupted_by)
 }
 
-fn detect(session: &Session) -> Result<Sandbox, EngineError> {
+/// What isolates on this machine; `scratch` is where that is tried.
+pub(super) fn detect(session: &Session, scratch: PathBuf) -> Result<Sandbox, EngineError> {
     let path = session.host.path();
-    let options = DetectOptions::new(&path, session.host.program.clone(), session.project.state().join("trial"));
+    let options = DetectOptions::new(&path, session.host.program.clone(), scratch);
     let options = DetectOptions { only: session.host.sandbox_only, ..options };
     Sandbox::detect(&options).map_err(|error| EngineError::World(error.to_string()))
 }
@@ -264,8 +266,7 @@ fn config(resolver: &Resolver, options: &BuildOptions, selected: &BTreeSet<TaskI
 fn specs(resolver: &Resolver) -> Vec<TaskSpec> {
     let plan = resolver.plan();
     let pools: BTreeMap<_, usize> = plan.pools.keys().enumerate().map(|(at, name)| (name, at)).collect();
-    let known: Vec<u64> = resolver.graph.tasks().filter_map(|ix| estimate(resolver, ix)).collect();
-    let typical_ms = if known.is_empty() { 1_000 } else { known.iter().sum::<u64>() / known.len() as u64 };
+    let typical_ms = resolver.typical_ms().unwrap_or(1_000);
     let analysis = resolver.graph.bottom_levels_ms(|ix| estimate(resolver, ix).unwrap_or(typical_ms).max(1));
     let spec = |ix: TaskIx| {
         let task = resolver.task(ix);

@@ -21,11 +21,11 @@ use super::classify::classify;
 use super::host::Host;
 use super::ignored::Ignored;
 use super::publish::{Content, Refused, publish};
-use super::resolve::{Cause, Keyed, Resolver, Reused, Standing};
+use super::resolve::{Cause, Keyed, Resolver, Reused, Standing, missing_tool};
 use super::session::EngineError;
 use crate::agents;
 use crate::base::{Entry, FailureKind, Name, RelPath, TaskName, Tree};
-use crate::context::{ToolIdentity, Work, task_json, task_markdown};
+use crate::context::{Work, task_json, task_markdown};
 use crate::event::{ActionResult, Event, Failure, Outcome, RunId, Usage};
 use crate::exec::{
     self, AttemptEnd, AttemptError, AttemptSpec, BoxFuture, EventSink, Fault, Observed, Resolved, Tasks, Workspace,
@@ -89,7 +89,7 @@ fn fault(error: impl std::fmt::Display) -> Fault {
 impl Tasks for Builder {
     fn resolve(&self, task: TaskIx) -> Result<Resolved, Fault> {
         let keyed = self.resolver.key(task).expect("a task is resolved after all it waits for is accepted");
-        if let Some(failure) = self.impossible(task, &keyed) {
+        if let Some(failure) = self.impossible(&keyed) {
             self.record(task, &keyed, false, &failure.message, None);
             return Ok(Resolved::Red(failure));
         }
@@ -155,7 +155,7 @@ impl Builder {
     }
 
     /// Why a task cannot even start.
-    fn impossible(&self, task: TaskIx, keyed: &Keyed) -> Option<Failure> {
+    fn impossible(&self, keyed: &Keyed) -> Option<Failure> {
         let failure = |message: String| Failure {
             kind: FailureKind::Spawn,
             message,
@@ -167,9 +167,7 @@ impl Builder {
         if definition.sandbox == SandboxMode::Required && self.sandbox.backend() == Backend::None {
             return Some(failure(format!("it requires a sandbox, and none works here: {}", self.sandbox.why())));
         }
-        let missing = definition.tools.iter().find(|(_, tool)| **tool == ToolIdentity::Missing)?.0;
-        let _ = task;
-        Some(failure(format!("the tool `{missing}` is not on PATH; install it or take it out of `tools`")))
+        missing_tool(&keyed.context).map(failure)
     }
 
     /// Restores what is missing of a result that is reused, and accepts it.

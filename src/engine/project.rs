@@ -51,6 +51,20 @@ impl Project {
         self.root.join(".orca")
     }
 
+    /// The build that holds the project's lock now, as it calls itself. Writes nothing.
+    pub fn building(&self) -> Result<Option<String>, ProjectError> {
+        let path = self.state().join("lock");
+        let mut file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => at("open the lock", &path, opened)?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(written_by(&mut file))),
+            Err(TryLockError::Error(error)) => at("look at the lock", &path, Err(error)),
+        }
+    }
+
     /// Makes `.orca` and takes its lock. Where another build holds it, `waits_for` is told whom this one waits for.
     pub fn lock(&self, holder: &str, waits_for: impl FnOnce(&str)) -> Result<BuildLock, ProjectError> {
         let state = self.state();
@@ -65,9 +79,7 @@ impl Project {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut other = String::new();
-                let _ = (&file).take(200).read_to_string(&mut other);
-                waits_for(sanitize_line(other.trim()).as_str());
+                waits_for(&written_by(&mut file));
                 at("lock", &path, file.lock())?;
             }
             Err(TryLockError::Error(error)) => return at("lock", &path, Err(error)),
@@ -76,4 +88,11 @@ impl Project {
         at("write the lock", &path, record)?;
         Ok(BuildLock { _file: file })
     }
+}
+
+/// What the holder of a lock wrote into it; not much where it is writing just now.
+fn written_by(file: &mut File) -> String {
+    let mut text = Vec::new();
+    let _ = file.take(200).read_to_end(&mut text);
+    sanitize_line(String::from_utf8_lossy(&text).trim())
 }

@@ -74,6 +74,9 @@ impl std::fmt::Display for Cause {
             Self::NeverRun => f.write_str("it has no result yet"),
             Self::Failed(why) => write!(f, "it failed the last time: {why}"),
             Self::Changed(changes) => {
+                if changes.is_empty() {
+                    return f.write_str("this orca makes keys in another way than the one that last ran it");
+                }
                 let shown: Vec<String> = changes.iter().take(3).map(Change::subject).collect();
                 let more = changes.len().saturating_sub(shown.len());
                 write!(f, "changed: {}", shown.join(", "))?;
@@ -157,6 +160,13 @@ impl Resolver {
         &self.plan.plan.tasks[self.graph.name(task)]
     }
 
+    /// What a task takes, on average over those that have run.
+    #[must_use]
+    pub fn typical_ms(&self) -> Option<u64> {
+        let known: Vec<u64> = self.graph.tasks().filter_map(|ix| self.ledger.estimate_ms(self.name(ix))).collect();
+        (!known.is_empty()).then(|| known.iter().sum::<u64>() / known.len() as u64)
+    }
+
     /// The accepted result of a task, once it is known.
     #[must_use]
     pub fn result(&self, task: TaskIx) -> Option<&Arc<Tree>> {
@@ -192,6 +202,23 @@ impl Resolver {
 
     /// Keys a task. All it waits for must be accepted; `Err` names one that is not.
     pub fn key(&self, task: TaskIx) -> Result<Keyed, TaskIx> {
+        if let Some(dep) = self.absent(task).next() {
+            return Err(dep);
+        }
+        let (context, source) = self.context(task);
+        let key = action_key(&context);
+        Ok(Keyed { context: Arc::new(context), key, source })
+    }
+
+    /// What a task sees and does not have accepted yet.
+    pub fn absent(&self, task: TaskIx) -> impl Iterator<Item = TaskIx> {
+        let deps = self.graph.deps(task).iter().copied().chain(self.graph.dropped_ancestors(task));
+        deps.filter(|dep| self.result(*dep).is_none())
+    }
+
+    /// The complete task, as far as what it waits for is accepted; and the source files of its view.
+    #[must_use]
+    pub fn context(&self, task: TaskIx) -> (TaskContext, Arc<Tree>) {
         let name = self.graph.name(task);
         let (definition, source) = {
             let db = self.db.lock().expect("no holder panics");
@@ -200,19 +227,16 @@ impl Resolver {
         let mut whole = Vec::new();
         let mut matched = Vec::new();
         for dep in self.graph.deps(task) {
-            let result = self.result(*dep).ok_or(*dep)?;
+            let Some(result) = self.result(*dep) else { continue };
             match self.graph.edge(task, *dep) {
                 EdgeKind::Inferred { .. } => matched.push(result.as_ref()),
                 EdgeKind::Declared | EdgeKind::Added { .. } => whole.push(result.as_ref()),
             }
         }
-        for dep in self.graph.dropped_ancestors(task) {
-            matched.push(self.result(dep).ok_or(dep)?.as_ref());
-        }
+        let of_dropped = self.graph.dropped_ancestors(task);
+        matched.extend(of_dropped.into_iter().filter_map(|dep| self.result(dep)).map(Arc::as_ref));
         let view = view(self.task(task), &source, matched.into_iter(), whole.into_iter());
-        let context = TaskContext { definition: (*definition).clone(), view };
-        let key = action_key(&context);
-        Ok(Keyed { context: Arc::new(context), key, source })
+        (TaskContext { definition: (*definition).clone(), view }, source)
     }
 
     /// Where a keyed task stands.
@@ -275,16 +299,7 @@ impl Resolver {
 
     /// What is at a path of the project; what cannot be an output there counts as nothing.
     pub fn on_disk(&self, path: &RelPath) -> Result<Option<Entry>, EngineError> {
-        match self.stat_cache.digest(&self.root, path) {
-            Ok(entry) => Ok(entry),
-            Err(
-                StoreError::Directory { .. }
-                | StoreError::SpecialFile { .. }
-                | StoreError::ThroughSymlink { .. }
-                | StoreError::Obstructed { .. },
-            ) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        on_disk(&self.stat_cache, &self.root, path).map_err(EngineError::from)
     }
 
     /// Whether the gates agree to a result that is there.
@@ -340,4 +355,23 @@ impl Resolver {
         let text = self.store.as_ref()?.verdict(key).ok()??;
         serde_json::from_str(&text).ok()
     }
+}
+
+/// What is at a path of a project; what cannot be an output there counts as nothing.
+pub(super) fn on_disk(stat_cache: &StatCache, root: &Root, path: &RelPath) -> Result<Option<Entry>, StoreError> {
+    match stat_cache.digest(root, path) {
+        Err(
+            StoreError::Directory { .. }
+            | StoreError::SpecialFile { .. }
+            | StoreError::ThroughSymlink { .. }
+            | StoreError::Obstructed { .. },
+        ) => Ok(None),
+        other => other,
+    }
+}
+
+/// Why a task cannot even start: a declared tool that is not there.
+pub(super) fn missing_tool(context: &TaskContext) -> Option<String> {
+    let missing = context.definition.tools.iter().find(|(_, tool)| **tool == ToolIdentity::Missing)?.0;
+    Some(format!("the tool `{missing}` is not on PATH; install it or take it out of `tools`"))
 }

@@ -102,10 +102,14 @@ fn tests(tdd: &Tdd, out: &mut impl KeyWriter) {
 
 fn custom_toolchain(name: &str, def: &ToolchainDef, out: &mut impl KeyWriter) {
     out.field("toolchain", name, "defined in the plan");
-    list("toolchain path", &def.paths, out);
-    list("toolchain bin", &def.bin, out);
+    // Each name occurs once, so that an explanation can tell the facts of two toolchains apart.
+    for (section, paths) in [("toolchain path", &def.paths), ("toolchain bin", &def.bin)] {
+        for (position, path) in paths.iter().enumerate() {
+            out.field(section, &format!("{name} {position}"), path);
+        }
+    }
     for (variable, value) in &def.env {
-        out.field("toolchain env", variable, value);
+        out.field("toolchain env", &format!("{name} {variable}"), value);
     }
 }
 

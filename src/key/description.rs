@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 use super::describe::{KeyWriter, describe};
 use crate::base::{BlobDigest, bounded, sanitize_line};
 use crate::context::TaskContext;
@@ -17,7 +19,7 @@ pub struct Description {
 }
 
 /// One fact that differs between two descriptions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// `file`, `env`, `argv` ...
     pub section: String,
@@ -85,6 +87,11 @@ impl Description {
                 new: self.facts.get(name).cloned(),
             })
             .collect()
+    }
+
+    /// Every fact: section, name, value.
+    pub fn facts(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.facts.iter().map(|((section, name), value)| (section.as_str(), name.as_str(), value.as_str()))
     }
 
     /// How many files the view holds, by the description.

@@ -1,0 +1,96 @@
+//! `orca build -n`: what would run, and why. Executes nothing, writes nothing.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::args::{Args, BuildArgs};
+use super::terminal::Terminal;
+use super::{CliError, Exit, check, look, versioned};
+use crate::base::{TaskName, bounded, sanitize_line};
+use crate::engine::{Look, Prospect};
+use crate::plan::not_yet;
+
+/// What a build would do.
+#[derive(Serialize)]
+struct DryRun {
+    tasks: Vec<Planned>,
+    counts: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct Planned {
+    task: TaskName,
+    layer: u32,
+    #[serde(flatten)]
+    prospect: Prospect,
+}
+
+pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+    let look = match look(args, &build.tasks, build.force, terminal)? {
+        Ok(look) => look,
+        Err(exit) => return Ok(exit),
+    };
+    let names = look.tasks().map(|ix| look.name(ix).clone()).collect();
+    let refused = not_yet(look.resolver.plan(), &names);
+    if !refused.is_empty() {
+        check::show(&refused, &look.documents, terminal);
+        return Ok(Exit::Invalid);
+    }
+    let planned = DryRun::of(&look);
+    if build.json {
+        terminal.line(&versioned(&planned).to_string());
+    } else {
+        terminal.out(&planned.told(build.verbose));
+    }
+    Ok(Exit::Good)
+}
+
+impl DryRun {
+    fn of(look: &Look) -> Self {
+        let planned = |ix| Planned {
+            task: look.name(ix).clone(),
+            layer: look.resolver.graph.layer(ix),
+            prospect: look.prospect(ix),
+        };
+        let tasks: Vec<Planned> = look.tasks().map(planned).collect();
+        let mut counts = BTreeMap::new();
+        for task in &tasks {
+            *counts.entry(word(&task.prospect)).or_default() += 1;
+        }
+        Self { tasks, counts }
+    }
+
+    fn told(&self, verbose: bool) -> String {
+        let mut out = String::new();
+        for Planned { task, prospect, .. } in &self.tasks {
+            let why = match prospect {
+                Prospect::Nothing if verbose => "nothing changed".to_owned(),
+                Prospect::Nothing => continue,
+                Prospect::Restore { files } => format!("{files} files, from the cache"),
+                Prospect::Maybe { on } => format!("depends on what `{on}` brings"),
+                Prospect::Judge { because } | Prospect::Run { because } | Prospect::Fail { because } => {
+                    sanitize_line(&bounded(because, 300))
+                }
+            };
+            let _ = writeln!(out, "{:>7} {task}: {why}", word(prospect));
+        }
+        let count = |word| self.counts.get(word).copied().unwrap_or(0);
+        let would = count("run") + count("judge") + count("fail");
+        let clean = count("nothing") + count("restore");
+        let _ = writeln!(out, "{would} would run, {} may, {clean} are up to date; nothing was run", count("maybe"));
+        out
+    }
+}
+
+fn word(prospect: &Prospect) -> &'static str {
+    match prospect {
+        Prospect::Nothing => "nothing",
+        Prospect::Restore { .. } => "restore",
+        Prospect::Judge { .. } => "judge",
+        Prospect::Run { .. } => "run",
+        Prospect::Maybe { .. } => "maybe",
+        Prospect::Fail { .. } => "fail",
+    }
+}

@@ -1,0 +1,126 @@
+//! `orca explain`: why a task would run, or why its result is reused. Executes nothing, writes nothing.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::args::{Args, ExplainArgs};
+use super::terminal::Terminal;
+use super::{CliError, Exit, look_at_one, versioned};
+use crate::base::{bounded, format_duration_ms, sanitize_line};
+use crate::engine::{Explanation, LastTime, Prospect, ReusedResult, now_ms};
+use crate::key::Description;
+
+/// Bytes of a value that are shown on a line.
+const VALUE_BYTES_MAX: usize = 300;
+/// Paths that are named.
+const PATHS_MAX: usize = 20;
+
+pub(super) fn run(args: &Args, explain: &ExplainArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+    let (look, ix) = match look_at_one(args, &explain.task, terminal)? {
+        Ok(found) => found,
+        Err(exit) => return Ok(exit),
+    };
+    let explanation = look.explain(ix)?;
+    let description = explain.key.then(|| look.description(ix)).flatten();
+    if explain.json {
+        let mut value = versioned(&explanation);
+        if let Some(description) = &description {
+            let fact = |(section, name, value)| json!({ "section": section, "name": name, "value": value });
+            value["description"] = description.facts().map(fact).collect();
+        }
+        terminal.line(&value.to_string());
+        return Ok(Exit::Good);
+    }
+    let mut text = told(&explanation);
+    if let Some(description) = &description {
+        tell_key(description, &mut text);
+    }
+    terminal.out(&text);
+    Ok(Exit::Good)
+}
+
+/// The explanation for people.
+fn told(explanation: &Explanation) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "{}", headline(explanation));
+    for change in &explanation.changes {
+        let _ = writeln!(out, "  {change}");
+    }
+    for waiting in &explanation.waits_for {
+        let _ = writeln!(out, "  {}: {}", waiting.task, line(&waiting.state));
+    }
+    if let Some(last) = &explanation.last {
+        row("last", &last_time(last), &mut out);
+    }
+    if let Some(key) = &explanation.key {
+        let files = explanation.files.unwrap_or(0);
+        row("key", &format!("{key}, of {files} files and its definition"), &mut out);
+    }
+    if let Some(reused) = &explanation.reused {
+        tell_result(reused, &mut out);
+    }
+    for gate in &explanation.gates {
+        let message = if gate.message.is_empty() { String::new() } else { format!(": {}", line(&gate.message)) };
+        row("gate", &format!("{} {}{message}", gate.gate, gate.verdict), &mut out);
+    }
+    out
+}
+
+fn headline(explanation: &Explanation) -> String {
+    let task = &explanation.task;
+    match &explanation.prospect {
+        Prospect::Nothing => format!("{task} is clean: nothing that is in its key changed, its result is reused"),
+        Prospect::Restore { files } => {
+            format!("{task} is clean: its result is reused, and {files} of its files would be restored from the cache")
+        }
+        Prospect::Judge { because } => format!("{task} would not run, but {}", line(because)),
+        Prospect::Run { .. } if !explanation.changes.is_empty() => {
+            format!("{task} would run: of what is in its key, this changed since the last time")
+        }
+        Prospect::Run { because } => format!("{task} would run: {}", line(because)),
+        Prospect::Maybe { .. } => {
+            format!("{task} has no key yet: whether it runs depends on what these tasks bring")
+        }
+        Prospect::Fail { because } => format!("{task} would fail: {}", line(because)),
+    }
+}
+
+fn last_time(last: &LastTime) -> String {
+    let ago = last.at_ms.map_or_else(String::new, |at_ms| {
+        let ago_ms = now_ms().saturating_sub(at_ms);
+        format!(", {} ago", format_duration_ms(ago_ms))
+    });
+    let how = if last.accepted { line(&last.outcome) } else { format!("failed: {}", line(&last.outcome)) };
+    format!("{how}, in run {}{ago}", last.run)
+}
+
+fn tell_result(reused: &ReusedResult, out: &mut String) {
+    let origin = if reused.recorded { "recorded in this project" } else { "in the shared cache" };
+    let took = format_duration_ms(reused.took_ms);
+    row("result", &format!("{origin}: {} files, which had taken {took}", reused.outputs), out);
+    for (title, paths) in [("restore", &reused.to_restore), ("drifted", &reused.drifted)] {
+        for path in paths.iter().take(PATHS_MAX) {
+            row(title, &line(path.as_str()), out);
+        }
+        if paths.len() > PATHS_MAX {
+            row(title, &format!("and {} more", paths.len() - PATHS_MAX), out);
+        }
+    }
+}
+
+fn tell_key(description: &Description, out: &mut String) {
+    let _ = writeln!(out, "in its key:");
+    for (section, name, value) in description.facts() {
+        let subject = line(format!("{section} {name}").trim_end());
+        let _ = writeln!(out, "  {subject} = {}", line(value));
+    }
+}
+
+fn row(title: &str, text: &str, out: &mut String) {
+    let _ = writeln!(out, "  {title:8} {text}");
+}
+
+fn line(text: &str) -> String {
+    sanitize_line(&bounded(text, VALUE_BYTES_MAX))
+}

@@ -1,0 +1,112 @@
+//! `orca report`: what a run did and took. Executes nothing, writes nothing.
+
+use std::fmt::Write as _;
+
+use super::args::{Args, ReportArgs};
+use super::terminal::Terminal;
+use super::{CliError, Exit, project, versioned};
+use crate::base::{bounded, format_duration_ms, format_size, sanitize_line};
+use crate::engine::{EngineError, RunReport, TaskReport, now_ms};
+use crate::event::Outcome;
+use crate::store::Journal;
+
+pub(super) fn run(args: &Args, report: &ReportArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+    let project = project(args)?;
+    let journal = Journal::open_readonly(&project.state()).map_err(EngineError::from)?;
+    let found = match &journal {
+        Some(journal) => RunReport::of(journal, report.run)?,
+        None => None,
+    };
+    let Some(found) = found else {
+        let which = report.run.map_or_else(|| "no run".to_owned(), |run| format!("no run {run}"));
+        return Err(CliError::World(format!("the journal has {which}; `orca build` makes one")));
+    };
+    if report.json {
+        terminal.line(&versioned(&found).to_string());
+    } else {
+        terminal.out(&told(&found));
+    }
+    Ok(Exit::Good)
+}
+
+/// The report for people.
+fn told(report: &RunReport) -> String {
+    let mut out = String::new();
+    let ago = format_duration_ms(now_ms().saturating_sub(report.started_ms));
+    let ended = match (report.interrupted_by, report.ok) {
+        (Some(signal), _) => format!("interrupted by signal {signal}"),
+        (None, Some(true)) => "good".to_owned(),
+        (None, Some(false)) => "red".to_owned(),
+        (None, None) => "did not end".to_owned(),
+    };
+    let args = sanitize_line(&bounded(&report.args.join(" "), 200));
+    let _ = writeln!(out, "run {}, `orca {args}`, {ago} ago: {ended}", report.run);
+    let _ = writeln!(out, "{} jobs, sandbox: {}", report.jobs, sanitize_line(&report.sandbox));
+    tasks(report, &mut out);
+    for gate in &report.gates {
+        let of = gate.task.as_ref().map_or_else(|| "the plan".to_owned(), ToString::to_string);
+        let known = if gate.cached { ", known already".to_owned() } else { took(gate.wall_ms) };
+        let _ = writeln!(out, "gate {} of {of}: {}{known}", gate.gate, sanitize_line(&gate.verdict));
+    }
+    for layer in &report.layers {
+        let _ = writeln!(
+            out,
+            "layer {}: {} ran, {} of work in {}{}",
+            layer.layer,
+            layer.tasks,
+            format_duration_ms(layer.work_ms),
+            format_duration_ms(layer.span_ms),
+            factor(layer.speed_up),
+        );
+    }
+    let (work, wall) = (format_duration_ms(report.work_ms), format_duration_ms(report.wall_ms));
+    let _ = writeln!(out, "{work} of work in {wall}{}", factor(report.speed_up));
+    if report.saved_ms > 0 {
+        let _ = writeln!(out, "{} saved by the cache", format_duration_ms(report.saved_ms));
+    }
+    out
+}
+
+fn tasks(report: &RunReport, out: &mut String) {
+    let width = report.tasks.iter().map(|task| task.task.as_str().len()).max().unwrap_or(4).clamp(4, 40);
+    let title = ["outcome", "time", "cpu", "memory", "attempts"];
+    let _ = writeln!(
+        out,
+        "{:width$}  {:8} {:>9} {:>9} {:>9} {:>8}",
+        "task", title[0], title[1], title[2], title[3], title[4]
+    );
+    for task in &report.tasks {
+        let (outcome, why) = outcome(&task.outcome);
+        let _ = write!(out, "{:width$}  {outcome:8}", task.task.as_str());
+        if task.attempts > 0 {
+            let _ = write!(out, "{}", numbers(task));
+        }
+        let _ = writeln!(out, "{why}");
+    }
+}
+
+fn numbers(task: &TaskReport) -> String {
+    let known = |value: u64, text: String| if value == 0 { "-".to_owned() } else { text };
+    let (wall, cpu) = (format_duration_ms(task.wall_ms), format_duration_ms(task.cpu_ms));
+    let (cpu, memory) = (known(task.cpu_ms, cpu), known(task.peak_memory_bytes, format_size(task.peak_memory_bytes)));
+    format!(" {wall:>9} {cpu:>9} {memory:>9} {:>8}", task.attempts)
+}
+
+fn outcome(outcome: &Outcome) -> (&'static str, String) {
+    let line = |text: &str| format!("  {}", sanitize_line(&bounded(text, 200)));
+    match outcome {
+        Outcome::Ran => ("ran", String::new()),
+        Outcome::Cached { restored: 0, .. } => ("cached", String::new()),
+        Outcome::Cached { restored, .. } => ("cached", format!("  {restored} files restored")),
+        Outcome::Failed(failure) => ("failed", line(&failure.message)),
+        Outcome::Skipped { because } => ("skipped", line(because)),
+    }
+}
+
+fn took(wall_ms: u64) -> String {
+    format!(", {}", format_duration_ms(wall_ms))
+}
+
+fn factor(speed_up: Option<f64>) -> String {
+    speed_up.map_or_else(String::new, |factor| format!(" ({factor:.2} x as fast as one after another)"))
+}

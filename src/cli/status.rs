@@ -1,0 +1,76 @@
+//! `orca status`: where the project stands. Executes nothing, writes nothing.
+
+use std::fmt::Write as _;
+
+use super::args::{Args, JsonArgs};
+use super::terminal::Terminal;
+use super::{CliError, Exit, look, versioned};
+use crate::base::{bounded, format_duration_ms, sanitize_line};
+use crate::engine::{LastRun, Status, now_ms};
+
+/// Tasks and paths that are named of each kind.
+const NAMED_MAX: usize = 50;
+
+pub(super) fn run(args: &Args, status: &JsonArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+    let look = match look(args, &[], false, terminal)? {
+        Ok(look) => look,
+        Err(exit) => return Ok(exit),
+    };
+    let found = look.status()?;
+    if status.json {
+        terminal.line(&versioned(&found).to_string());
+    } else {
+        terminal.out(&told(&found));
+    }
+    Ok(Exit::Good)
+}
+
+/// The status for people.
+fn told(status: &Status) -> String {
+    let mut out = String::new();
+    let counts: Vec<String> = status.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let _ = writeln!(out, "{}: {} tasks: {}", status.plan, status.tasks, counts.join(", "));
+    if let Some(run) = &status.last_run {
+        let _ = writeln!(out, "last run: {}", last_run(run, status.building.is_some()));
+    }
+    if let Some(building) = &status.building {
+        let _ = writeln!(out, "building now: {building}");
+    }
+    let not_clean = status.not_clean.iter().map(|one| format!("{:9} {}: {}", one.state, one.task, line(&one.because)));
+    section("not clean", not_clean, &mut out);
+    let to_restore = status.to_restore.iter().map(|one| format!("{}: {} files", one.task, one.files));
+    section("clean, with files that a build would restore", to_restore, &mut out);
+    let drifted = status.drifted.iter().map(|one| format!("{} (of {})", line(one.path.as_str()), one.task));
+    section("outputs of agents that were edited since; they stay as they are", drifted, &mut out);
+    let pending = status.pending.iter().map(|one| format!("{} (of {})", line(one.path.as_str()), one.task));
+    section("being written when a build was killed; the next one finishes them", pending, &mut out);
+    out
+}
+
+fn last_run(run: &LastRun, building: bool) -> String {
+    let ago = |ms: u64| format_duration_ms(now_ms().saturating_sub(ms));
+    let how = match (run.ok, run.ended_ms) {
+        (Some(ok), Some(ended_ms)) => format!("{}, {} ago", if ok { "good" } else { "red" }, ago(ended_ms)),
+        _ if building => format!("began {} ago", ago(run.started_ms)),
+        _ => format!("did not end, began {} ago", ago(run.started_ms)),
+    };
+    format!("run {}, `orca {}`: {how}", run.run, line(&run.args.join(" ")))
+}
+
+fn section(title: &str, lines: impl ExactSizeIterator<Item = String>, out: &mut String) {
+    let all = lines.len();
+    if all == 0 {
+        return;
+    }
+    let _ = writeln!(out, "{title}:");
+    for line in lines.take(NAMED_MAX) {
+        let _ = writeln!(out, "  {line}");
+    }
+    if all > NAMED_MAX {
+        let _ = writeln!(out, "  and {} more", all - NAMED_MAX);
+    }
+}
+
+fn line(text: &str) -> String {
+    sanitize_line(&bounded(text, 300))
+}

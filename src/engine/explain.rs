@@ -1,0 +1,180 @@
+//! Why a task would run, or why it would not: `orca explain`.
+//!
+//! What changed comes from the same walk as the key, so whatever makes a key differ has a line here.
+
+use serde::Serialize;
+
+use super::look::{Look, Prospect, Seen};
+use super::resolve::{Cause, Reused, Standing};
+use super::session::EngineError;
+use crate::base::{ActionKey, Name, RelPath, TaskName};
+use crate::graph::TaskIx;
+use crate::key::{Change, Description};
+
+/// Runs that are searched for the time of a run.
+const RUNS_MAX: usize = 1_000;
+
+/// Everything there is to say about where a task stands.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// The task.
+    pub task: TaskName,
+    /// One word, as `orca graph` has it.
+    pub state: &'static str,
+    /// What a build would do.
+    #[serde(flatten)]
+    pub prospect: Prospect,
+    /// Its key, where all it waits for is accepted.
+    pub key: Option<ActionKey>,
+    /// How many files it sees, where that is known.
+    pub files: Option<usize>,
+    /// When it last ran or was reused.
+    pub last: Option<LastTime>,
+    /// What changed since.
+    pub changes: Vec<Change>,
+    /// The result that is reused.
+    pub reused: Option<ReusedResult>,
+    /// What its gates say of that result.
+    pub gates: Vec<GateSays>,
+    /// The tasks that have to run before it has a key, each with why.
+    pub waits_for: Vec<Waiting>,
+}
+
+/// The last time a task ran or was reused.
+#[derive(Debug, Serialize)]
+pub struct LastTime {
+    /// In which run.
+    pub run: u64,
+    /// When that run began, in milliseconds since the epoch; `None` where the journal no longer has it.
+    pub at_ms: Option<u64>,
+    /// Whether its result was accepted.
+    pub accepted: bool,
+    /// How it ended, in a word or a sentence.
+    pub outcome: String,
+}
+
+/// A result that is reused, for people.
+#[derive(Debug, Serialize)]
+pub struct ReusedResult {
+    /// How many files it put into the project.
+    pub outputs: usize,
+    /// What running it took, in milliseconds.
+    pub took_ms: u64,
+    /// Whether the project's own record has it; otherwise it comes from the shared cache.
+    pub recorded: bool,
+    /// Paths that a build would restore.
+    pub to_restore: Vec<RelPath>,
+    /// Paths of an agent's result that a person changed: they stay.
+    pub drifted: Vec<RelPath>,
+}
+
+/// What a gate says.
+#[derive(Debug, Serialize)]
+pub struct GateSays {
+    /// The gate.
+    pub gate: Name,
+    /// `passed`, `failed`, `skipped`, or `not judged yet`.
+    pub verdict: String,
+    /// Its sentence.
+    pub message: String,
+}
+
+/// A task that is waited for.
+#[derive(Debug, Serialize)]
+pub struct Waiting {
+    /// The task.
+    pub task: TaskName,
+    /// Its state, and why.
+    pub state: String,
+}
+
+impl Look {
+    /// Explains a task that was looked at.
+    pub fn explain(&self, ix: TaskIx) -> Result<Explanation, EngineError> {
+        let name = self.name(ix);
+        let (keyed, standing) = match self.seen(ix) {
+            Seen::Known(keyed, standing) => (Some(keyed), Some(standing)),
+            Seen::Impossible(keyed, _) => (Some(keyed), None),
+            Seen::Waits(_) => (None, None),
+        };
+        let reused = standing.and_then(reused_of);
+        let gates = match (keyed, reused) {
+            (Some(keyed), Some(reused)) => self.gates_say(ix, &keyed.context.view, reused),
+            _ => Vec::new(),
+        };
+        let waits_for = self.roots(ix).into_iter().map(|root| self.waiting(root)).collect();
+        Ok(Explanation {
+            task: name.clone(),
+            state: self.state(ix).word(),
+            prospect: self.prospect(ix),
+            key: keyed.map(|keyed| keyed.key),
+            files: keyed.map(|keyed| keyed.context.view.len()),
+            last: self.last_time(name)?,
+            changes: match standing {
+                Some(Standing::Dirty(Cause::Changed(changes))) => changes.clone(),
+                _ => Vec::new(),
+            },
+            reused: reused.map(ReusedResult::of),
+            gates,
+            waits_for,
+        })
+    }
+
+    /// The description that the task's key is the digest of, where it has one.
+    #[must_use]
+    pub fn description(&self, ix: TaskIx) -> Option<Description> {
+        match self.seen(ix) {
+            Seen::Known(keyed, _) | Seen::Impossible(keyed, _) => Some(Description::of(&keyed.context)),
+            Seen::Waits(_) => None,
+        }
+    }
+
+    fn waiting(&self, ix: TaskIx) -> Waiting {
+        Waiting { task: self.name(ix).clone(), state: self.state(ix).to_string() }
+    }
+
+    fn gates_say(&self, ix: TaskIx, view: &crate::base::Tree, reused: &Reused) -> Vec<GateSays> {
+        let verdict = |gate: &crate::plan::GateDef| {
+            let key = self.resolver.gate_key(gate, view, &reused.outputs);
+            match self.resolver.verdict(&key) {
+                Some(verdict) => (verdict.word().to_owned(), verdict.message),
+                None => ("not judged yet".to_owned(), String::new()),
+            }
+        };
+        let says = |gate: &crate::plan::GateDef| {
+            let (verdict, message) = verdict(gate);
+            GateSays { gate: gate.name.clone(), verdict, message }
+        };
+        self.resolver.gates(ix).map(says).collect()
+    }
+
+    fn last_time(&self, name: &TaskName) -> Result<Option<LastTime>, EngineError> {
+        let Some(record) = self.resolver.ledger.task(name) else { return Ok(None) };
+        let runs = self.resolver.ledger.with_journal(|journal| journal.runs(RUNS_MAX))?.unwrap_or_default();
+        Ok(Some(LastTime {
+            run: record.run.0,
+            at_ms: runs.iter().find(|run| run.id == record.run).map(|run| run.started_ms),
+            accepted: record.accepted,
+            outcome: record.outcome.clone(),
+        }))
+    }
+}
+
+fn reused_of(standing: &Standing) -> Option<&Reused> {
+    match standing {
+        Standing::Clean(reused) | Standing::Judge(reused, _) => Some(reused),
+        Standing::Dirty(_) => None,
+    }
+}
+
+impl ReusedResult {
+    fn of(reused: &Reused) -> Self {
+        Self {
+            outputs: reused.outputs.len(),
+            took_ms: reused.saved_ms,
+            recorded: reused.recorded,
+            to_restore: reused.stale.clone(),
+            drifted: reused.drifted.clone(),
+        }
+    }
+}

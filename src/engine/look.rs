@@ -1,0 +1,217 @@
+//! Where every task stands, found out without running or writing anything: what `graph`, `explain`, `status`, `show`
+//! and `build -n` are made of.
+//!
+//! Tasks are keyed in plan order. What is clean is accepted, so that what depends on it can be keyed; what is not makes
+//! everything that depends on it wait. It takes no lock: beside a running build it shows a moment of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::host::Host;
+use super::project::Project;
+use super::resolve::{Cause, Keyed, Resolver, Standing, missing_tool};
+use super::session::{EngineError, Session};
+use crate::base::TaskName;
+use crate::graph::{TaskIx, TaskState};
+use crate::plan::Document;
+use crate::store::{Store, StoreError};
+
+/// What a task is taken to need where none has run yet, in milliseconds.
+const TYPICAL_MS: u64 = 1_000;
+
+/// A plan looked at.
+pub struct Look {
+    /// Keys and records, with what is clean accepted.
+    pub resolver: Resolver,
+    /// The project.
+    pub project: Project,
+    /// The machine.
+    pub host: Host,
+    /// The plan's documents, for rendering.
+    pub documents: Arc<Vec<Document>>,
+    /// The tasks asked for.
+    pub asked: BTreeSet<TaskIx>,
+    /// What could not be read, for people.
+    pub notices: Vec<String>,
+    forced: BTreeSet<TaskIx>,
+    seen: BTreeMap<TaskIx, Seen>,
+    typical_ms: u64,
+}
+
+/// How looking at a plan ended.
+pub enum Looked {
+    /// All that is to be known is.
+    Valid(Box<Look>),
+    /// The plan must be mended first: its findings say where.
+    Invalid(Box<Session>),
+}
+
+/// What there is to say about a task.
+pub enum Seen {
+    /// It has a key.
+    Known(Keyed, Standing),
+    /// It has a key, and cannot even start.
+    Impossible(Keyed, String),
+    /// It has none before this task has run.
+    Waits(TaskIx),
+}
+
+/// What a build would do with a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "would", rename_all = "kebab-case")]
+pub enum Prospect {
+    /// Nothing: its result is there.
+    Nothing,
+    /// Take its result from the cache.
+    Restore {
+        /// How many files are to be written.
+        files: u64,
+    },
+    /// Let gates judge the result that is there.
+    Judge {
+        /// Why.
+        because: String,
+    },
+    /// Run it.
+    Run {
+        /// Why.
+        because: String,
+    },
+    /// Run it, unless what this task brings is what it was.
+    Maybe {
+        /// The task that is waited for.
+        on: TaskName,
+    },
+    /// Fail.
+    Fail {
+        /// Why.
+        because: String,
+    },
+}
+
+impl Look {
+    /// Looks at these tasks and all they need. `force` is `build --force`: those asked for would run.
+    pub fn open(mut session: Session, selectors: &[String], force: bool) -> Result<Looked, EngineError> {
+        let asked = session.graph.select(selectors)?;
+        let needed = session.graph.with_deps(&asked);
+        let ledger = session.ledger()?;
+        let survey = session.survey(&ledger, &needed, false)?;
+        if session.is_invalid() {
+            return Ok(Looked::Invalid(Box::new(session)));
+        }
+        let mut notices = Vec::new();
+        let store = Store::open_readonly(&session.host.cache_dir).unwrap_or_else(|error| {
+            notices.push(format!("the cache cannot be looked at: {error}"));
+            None
+        });
+        let (project, host) = (session.project.clone(), session.host.clone());
+        let documents = Arc::clone(&session.documents);
+        let resolver = Resolver::new(session, survey, ledger, store);
+        let typical_ms = resolver.typical_ms().unwrap_or(TYPICAL_MS);
+        let forced = if force { asked.clone() } else { BTreeSet::new() };
+        let mut look =
+            Self { resolver, project, host, documents, asked, notices, forced, seen: BTreeMap::new(), typical_ms };
+        for ix in needed {
+            let seen = look.look_at(ix)?;
+            look.seen.insert(ix, seen);
+        }
+        Ok(Looked::Valid(Box::new(look)))
+    }
+
+    fn look_at(&self, ix: TaskIx) -> Result<Seen, EngineError> {
+        let keyed = match self.resolver.key(ix) {
+            Ok(keyed) => keyed,
+            Err(dep) => return Ok(Seen::Waits(dep)),
+        };
+        if let Some(why) = missing_tool(&keyed.context) {
+            return Ok(Seen::Impossible(keyed, why));
+        }
+        if self.forced.contains(&ix) {
+            return Ok(Seen::Known(keyed, Standing::Dirty(Cause::Forced)));
+        }
+        let standing = self.resolver.standing(ix, &keyed)?;
+        if let Standing::Clean(reused) = &standing {
+            self.resolver.accept(ix, Arc::clone(&reused.outputs));
+        }
+        Ok(Seen::Known(keyed, standing))
+    }
+
+    /// What was seen of a task.
+    ///
+    /// # Panics
+    /// For a task that was neither asked for nor needed.
+    #[must_use]
+    pub fn seen(&self, ix: TaskIx) -> &Seen {
+        &self.seen[&ix]
+    }
+
+    /// The tasks looked at, in plan order.
+    pub fn tasks(&self) -> impl Iterator<Item = TaskIx> {
+        self.seen.keys().copied()
+    }
+
+    /// The task's name.
+    #[must_use]
+    pub fn name(&self, ix: TaskIx) -> &TaskName {
+        self.resolver.name(ix)
+    }
+
+    /// The state of a task as a graph shows it.
+    #[must_use]
+    pub fn state(&self, ix: TaskIx) -> TaskState {
+        match self.seen.get(&ix) {
+            None => TaskState::Unknown,
+            Some(Seen::Waits(on)) => TaskState::WaitsOn(self.name(*on).clone()),
+            Some(Seen::Impossible(_, why)) => TaskState::Failed { because: why.clone() },
+            Some(Seen::Known(_, standing)) => match standing {
+                Standing::Clean(_) => TaskState::Clean,
+                Standing::Judge(_, gates) => TaskState::Dirty { because: must_judge(gates) },
+                Standing::Dirty(Cause::NeverRun) => TaskState::NeverRun,
+                Standing::Dirty(Cause::Failed(why)) => TaskState::Failed { because: why.clone() },
+                Standing::Dirty(cause) => TaskState::Dirty { because: cause.to_string() },
+            },
+        }
+    }
+
+    /// What a build would do with a task.
+    #[must_use]
+    pub fn prospect(&self, ix: TaskIx) -> Prospect {
+        match self.seen(ix) {
+            Seen::Waits(_) if self.forced.contains(&ix) => Prospect::Run { because: Cause::Forced.to_string() },
+            Seen::Waits(on) => Prospect::Maybe { on: self.name(*on).clone() },
+            Seen::Impossible(_, why) => Prospect::Fail { because: why.clone() },
+            Seen::Known(_, Standing::Clean(reused)) if reused.stale.is_empty() => Prospect::Nothing,
+            Seen::Known(_, Standing::Clean(reused)) => Prospect::Restore { files: reused.stale.len() as u64 },
+            Seen::Known(_, Standing::Judge(_, gates)) => Prospect::Judge { because: must_judge(gates) },
+            Seen::Known(_, Standing::Dirty(cause)) => Prospect::Run { because: cause.to_string() },
+        }
+    }
+
+    /// What the task is expected to take; for one that never ran, what the others take.
+    #[must_use]
+    pub fn duration_ms(&self, ix: TaskIx) -> u64 {
+        self.resolver.ledger.estimate_ms(self.name(ix)).unwrap_or(self.typical_ms)
+    }
+
+    /// The tasks at the bottom of what this one waits for: those that would run, and have a key.
+    #[must_use]
+    pub fn roots(&self, ix: TaskIx) -> BTreeSet<TaskIx> {
+        let below = self.resolver.graph.with_deps(&BTreeSet::from([ix]));
+        let is_root = |dep: &TaskIx| {
+            *dep != ix && self.resolver.result(*dep).is_none() && !matches!(self.seen(*dep), Seen::Waits(_))
+        };
+        below.into_iter().filter(is_root).collect()
+    }
+
+    /// A blob of the cache.
+    pub fn blob(&self, digest: &crate::base::BlobDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.resolver.store.as_ref().map_or(Ok(None), |store| store.read(digest))
+    }
+}
+
+fn must_judge(gates: &[crate::base::Name]) -> String {
+    let names: Vec<String> = gates.iter().map(|gate| format!("`{gate}`")).collect();
+    format!("{} must judge its result", names.join(", "))
+}

@@ -1,0 +1,121 @@
+//! The project at a glance: `orca status`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::look::{Look, Prospect, Seen};
+use super::resolve::Standing;
+use super::session::EngineError;
+use crate::base::{RelPath, TaskName};
+
+/// Where the project stands.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// `plan.name`.
+    pub plan: String,
+    /// How many tasks there are.
+    pub tasks: usize,
+    /// How many of them are in each state.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Tasks that are not clean.
+    pub not_clean: Vec<NotClean>,
+    /// Tasks whose outputs a build would write again.
+    pub to_restore: Vec<Restorable>,
+    /// Outputs of agents that a person changed: they stay.
+    pub drifted: Vec<TaskPath>,
+    /// Outputs that a killed build was still writing: the next one finishes them.
+    pub pending: Vec<TaskPath>,
+    /// The last run.
+    pub last_run: Option<LastRun>,
+    /// The build that is running now, as it calls itself.
+    pub building: Option<String>,
+}
+
+/// A task that is not clean.
+#[derive(Debug, Serialize)]
+pub struct NotClean {
+    /// The task.
+    pub task: TaskName,
+    /// Its state.
+    pub state: &'static str,
+    /// Why.
+    pub because: String,
+}
+
+/// A task with outputs to restore.
+#[derive(Debug, Serialize)]
+pub struct Restorable {
+    /// The task.
+    pub task: TaskName,
+    /// How many of its files.
+    pub files: u64,
+}
+
+/// A path of a task.
+#[derive(Debug, Serialize)]
+pub struct TaskPath {
+    /// The task.
+    pub task: TaskName,
+    /// The path.
+    pub path: RelPath,
+}
+
+/// How the last run ended.
+#[derive(Debug, Serialize)]
+pub struct LastRun {
+    /// Its number.
+    pub run: u64,
+    /// Its command line, without the program.
+    pub args: Vec<String>,
+    /// When it began, in milliseconds since the epoch.
+    pub started_ms: u64,
+    /// When it ended; `None` while it runs, and where it was killed.
+    pub ended_ms: Option<u64>,
+    /// Whether everything asked for was good; `None` where it did not end.
+    pub ok: Option<bool>,
+}
+
+impl Look {
+    /// Where the tasks looked at stand, and the project.
+    pub fn status(&self) -> Result<Status, EngineError> {
+        let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
+        let (mut not_clean, mut to_restore, mut drifted) = (Vec::new(), Vec::new(), Vec::new());
+        for ix in self.tasks() {
+            let (task, state) = (self.name(ix), self.state(ix));
+            *counts.entry(state.word()).or_default() += 1;
+            if let Seen::Known(_, Standing::Clean(reused) | Standing::Judge(reused, _)) = self.seen(ix) {
+                let paths = reused.drifted.iter().map(|path| TaskPath { task: task.clone(), path: path.clone() });
+                drifted.extend(paths);
+            }
+            match self.prospect(ix) {
+                Prospect::Nothing => {}
+                Prospect::Restore { files } => to_restore.push(Restorable { task: task.clone(), files }),
+                _ => {
+                    let because = state.because().unwrap_or_else(|| "it has no result yet".to_owned());
+                    not_clean.push(NotClean { task: task.clone(), state: state.word(), because });
+                }
+            }
+        }
+        let ledger = &self.resolver.ledger;
+        let pending = ledger.with_journal(|journal| journal.pending())?.unwrap_or_default();
+        let last = ledger.with_journal(|journal| journal.last_run())?.flatten();
+        Ok(Status {
+            plan: self.resolver.plan().name.clone(),
+            tasks: self.tasks().count(),
+            counts,
+            not_clean,
+            to_restore,
+            drifted,
+            pending: pending.into_iter().map(|row| TaskPath { task: row.task, path: row.path }).collect(),
+            last_run: last.map(|run| LastRun {
+                run: run.id.0,
+                args: run.args,
+                started_ms: run.started_ms,
+                ended_ms: run.ended_ms,
+                ok: run.ok,
+            }),
+            building: self.project.building()?,
+        })
+    }
+}

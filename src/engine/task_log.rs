@@ -1,0 +1,69 @@
+//! The last output of a task: from the cache, or from the workspace that a failure left behind.
+#![expect(clippy::disallowed_methods, reason = "reads the log of a kept workspace")]
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use super::look::Look;
+use super::session::EngineError;
+use crate::graph::TaskIx;
+
+/// What a task printed the last time.
+#[derive(Debug)]
+pub struct TaskLog {
+    /// As it came, bounded, secrets masked. `None` where the cache no longer has it.
+    pub bytes: Option<Vec<u8>>,
+    /// The run that it is of; `None` for a failure that the journal no longer knows.
+    pub run: Option<u64>,
+    /// Whether the result was accepted.
+    pub accepted: bool,
+    /// How it ended, in a word or a sentence.
+    pub outcome: String,
+    /// The workspace that the last failure left behind, if it is still there.
+    pub workspace: Option<PathBuf>,
+}
+
+impl Look {
+    /// The last log of a task, or with `failed` that of its last failure. `None` if there is none.
+    pub fn log(&self, ix: TaskIx, failed: bool) -> Result<Option<TaskLog>, EngineError> {
+        let kept = self.project.state().join("failed").join(self.name(ix).file_name());
+        let workspace = kept.join("tree");
+        let workspace = workspace.symlink_metadata().is_ok_and(|found| found.is_dir()).then_some(workspace);
+        let record = self.resolver.ledger.task(self.name(ix));
+        let is_last = record.is_some_and(|record| !record.accepted);
+        if !failed || is_last {
+            let Some(record) = record else { return Ok(None) };
+            let from_cache = match &record.log {
+                Some(digest) => self.blob(digest)?,
+                None => None,
+            };
+            let bytes = match from_cache {
+                None if is_last => read(&kept.join("log"))?,
+                found => found,
+            };
+            return Ok(Some(TaskLog {
+                bytes,
+                run: Some(record.run.0),
+                accepted: record.accepted,
+                outcome: record.outcome.clone(),
+                workspace: workspace.filter(|_| is_last),
+            }));
+        }
+        let Some(bytes) = read(&kept.join("log"))? else { return Ok(None) };
+        let outcome = "an earlier failure".to_owned();
+        Ok(Some(TaskLog { bytes: Some(bytes), run: None, accepted: false, outcome, workspace }))
+    }
+}
+
+fn read(path: &std::path::Path) -> Result<Option<Vec<u8>>, EngineError> {
+    // Nothing but a file: what a task left in its place is not opened.
+    if !path.symlink_metadata().is_ok_and(|found| found.is_file()) {
+        return Ok(None);
+    }
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(EngineError::World(format!("cannot read {}: {error}", path.display()))),
+    }
+}
