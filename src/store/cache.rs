@@ -84,18 +84,6 @@ impl Store {
         Ok(Self(Arc::new(Inner { cas, actions, warnings, lock })))
     }
 
-    /// Opens the cache to look only, and writes nothing; `None` if there is none of this format. It is then
-    /// [`Store::is_read_only`].
-    pub fn open_readonly(dir: &Path) -> Result<Option<Self>, StoreError> {
-        if !is_of_known_format(dir) {
-            return Ok(None);
-        }
-        let warnings = Warnings::default();
-        let actions = ActionCache::open(&dir.join("actions.db"), false, &warnings)?;
-        let cas = Cas::open(Root::open(dir)?, false)?;
-        Ok(Some(Self(Arc::new(Inner { cas, actions, warnings, lock: None }))))
-    }
-
     /// Where the cache is.
     #[must_use]
     pub fn path(&self) -> &Path {
