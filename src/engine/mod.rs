@@ -13,6 +13,7 @@ mod ignored;
 mod ledger;
 mod load;
 mod look;
+mod patch;
 mod project;
 mod publish;
 mod recorder;
