@@ -5,9 +5,9 @@
 //! as a whole component spans any number of them, `[a-z]` is a class, `{a,b}` alternatives.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Glob, GlobBuilder, GlobMatcher};
 use serde::{Serialize, Serializer};
 
 use super::{PathError, RelPath};
@@ -31,8 +31,21 @@ pub enum PatternError {
 pub struct Pattern {
     text: Arc<str>,
     excludes: bool,
-    matcher: Option<Arc<GlobMatcher>>,
+    matcher: Option<Arc<Wildcard>>,
     alternatives: Arc<[Vec<Box<str>>]>,
+}
+
+/// A wildcard, compiled when it is first matched: of a large plan most patterns are only looked at, and a compiled one
+/// takes several KiB.
+struct Wildcard {
+    glob: Glob,
+    matcher: OnceLock<GlobMatcher>,
+}
+
+impl Wildcard {
+    fn is_match(&self, path: &str) -> bool {
+        self.matcher.get_or_init(|| self.glob.compile_matcher()).is_match(path)
+    }
 }
 
 fn has_wildcard(text: &str) -> bool {
@@ -67,7 +80,7 @@ impl Pattern {
         Ok(Self {
             text: normalized.as_str().into(),
             excludes,
-            matcher: Some(Arc::new(glob.compile_matcher())),
+            matcher: Some(Arc::new(Wildcard { glob, matcher: OnceLock::new() })),
             alternatives,
         })
     }

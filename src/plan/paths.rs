@@ -78,7 +78,7 @@ fn pattern(text: &Text, usage: Use, reader: &mut Reader<'_>) -> Option<Pattern> 
     }
     let pattern = join(reader.document(text.at).path.parent(), body)
         .map_err(PatternError::from)
-        .and_then(|joined| Pattern::new(&format!("{sign}{joined}")));
+        .and_then(|joined| reader.pattern(&format!("{sign}{joined}")));
     match pattern {
         Ok(pattern) => check_place(&pattern, text, usage, reader).then_some(pattern),
         Err(error) => {

@@ -3,13 +3,13 @@
 //! A reader knows the documents, collects findings (a bounded number), and decides what strings mean: as they stand,
 //! or with the parameters of a template and the values of a matrix put in.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use super::document::{Document, NodeName, Place, Value};
 use super::scope::Scope;
-use crate::base::{Finding, NodeId, RelPath, Severity, bounded, nearest, sanitize_line};
+use crate::base::{Finding, NodeId, Pattern, PatternError, RelPath, Severity, bounded, nearest, sanitize_line};
 
 /// Findings kept; a plan with more is wrong in one way many times.
 const FINDINGS_MAX: usize = 1000;
@@ -37,6 +37,7 @@ pub(super) struct Reader<'d> {
     dropped: usize,
     suggestions: usize,
     bad_texts: HashSet<Place>,
+    patterns: HashMap<String, Pattern>,
     pub(super) strings: Strings,
 }
 
@@ -52,6 +53,7 @@ impl<'d> Reader<'d> {
             dropped: 0,
             suggestions: 0,
             bad_texts: HashSet::new(),
+            patterns: HashMap::new(),
             strings: Strings::Plain,
         }
     }
@@ -151,6 +153,18 @@ impl<'d> Reader<'d> {
                 scope.render(text, place, self)
             }
         }
+    }
+
+    /// The pattern of a text. Tasks of a plan share most of their wildcards, and these what they hold.
+    pub(super) fn pattern(&mut self, text: &str) -> Result<Pattern, PatternError> {
+        if let Some(pattern) = self.patterns.get(text) {
+            return Ok(pattern.clone());
+        }
+        let pattern = Pattern::new(text)?;
+        if pattern.as_literal().is_none() {
+            self.patterns.insert(text.to_owned(), pattern.clone());
+        }
+        Ok(pattern)
     }
 
     /// Something else stands where `expected` should.
