@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use orca::base::{BlobDigest, Entry, Name, Pattern, PatternSet, RelPath, TaskName, Tree};
-use orca::context::{Definition, Runner, TaskContext, ToolIdentity, Work};
+use orca::context::{Definition, Runner, TaskContext, ToolIdentity, Toolchain, Work};
 use orca::key::{Description, action_key};
 use orca::plan::{AgentPreset, SandboxMode, Tdd};
 use proptest::prelude::*;
@@ -57,6 +57,10 @@ fn prompt() -> TaskContext {
     context
 }
 
+fn toolchain() -> Toolchain {
+    Toolchain { def: None, identity: BlobDigest::of(b"1.90") }
+}
+
 /// A change and the section of the key in which it shows.
 type Mutation = (&'static str, Box<dyn Fn(&mut TaskContext)>);
 
@@ -75,7 +79,7 @@ fn of_any() -> Vec<Mutation> {
         at("tool", |c| {
             c.definition.tools.insert("ld".into(), ToolIdentity::Found(BlobDigest::of(b"cc")));
         }),
-        at("toolchain", |c| drop(c.definition.toolchains.insert(Name::new("rust").expect("a name"), None))),
+        at("toolchain", |c| drop(c.definition.toolchains.insert(Name::new("rust").expect("a name"), toolchain()))),
         at("policy", |c| c.definition.sandbox = SandboxMode::None),
         at("policy", |c| c.definition.sandbox = SandboxMode::Required),
         at("policy", |c| c.definition.network = true),

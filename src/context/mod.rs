@@ -14,5 +14,5 @@ mod task_context;
 mod view;
 
 pub use document::{task_json, task_markdown};
-pub use task_context::{Definition, Runner, TaskContext, ToolIdentity, Work};
+pub use task_context::{Definition, Runner, TaskContext, ToolIdentity, Toolchain, Work};
 pub use view::{SourceIndex, covered_paths, fold_results, source_paths, view};

@@ -5,6 +5,15 @@ use std::collections::BTreeMap;
 use crate::base::{BlobDigest, Name, PatternSet, RelPath, TaskName, Tree};
 use crate::plan::{AgentDef, AgentPreset, Body, ContextText, Plan, SandboxMode, Task, Tdd, ToolchainDef};
 
+/// A toolchain as far as a result can depend on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toolchain {
+    /// Its definition, where the plan has one; otherwise it is a preset.
+    pub def: Option<ToolchainDef>,
+    /// What is installed.
+    pub identity: BlobDigest,
+}
+
 /// What of a task does not depend on files: it changes only when the plan or the environment does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
@@ -18,8 +27,8 @@ pub struct Definition {
     pub pass_env: BTreeMap<String, Option<String>>,
     /// Declared tools.
     pub tools: BTreeMap<String, ToolIdentity>,
-    /// Toolchains by name; the definition where the plan has one.
-    pub toolchains: BTreeMap<Name, Option<ToolchainDef>>,
+    /// Toolchains by name.
+    pub toolchains: BTreeMap<Name, Toolchain>,
     /// `sandbox`.
     pub sandbox: SandboxMode,
     /// `network`.
@@ -84,13 +93,15 @@ pub struct TaskContext {
 }
 
 impl Definition {
-    /// Resolves a task of the plan. `variable` answers for orca's environment, `tool` for PATH, `text_of` for the files
+    /// Resolves a task of the plan. `variable` answers for orca's environment, `tool` for PATH,
+    /// `toolchain` for what is installed, `text_of` for the files
     /// that `[context]` names.
     pub fn resolve(
         plan: &Plan,
         task: &Task,
         variable: impl Fn(&str) -> Option<String>,
         tool: impl Fn(&str) -> ToolIdentity,
+        toolchain: impl Fn(&Name) -> BlobDigest,
         text_of: impl Fn(&RelPath) -> String,
     ) -> Self {
         let work = match &task.body {
@@ -104,7 +115,7 @@ impl Definition {
                     .iter()
                     .map(|(key, entry)| match entry {
                         ContextText::Text(text) => (key.clone(), text.clone()),
-                        ContextText::File(path) => (key.clone(), text_of(path)),
+                        ContextText::File { path, .. } => (key.clone(), text_of(path)),
                     })
                     .collect(),
                 acceptance: task.acceptance.clone(),
@@ -117,7 +128,14 @@ impl Definition {
             env: task.env.clone(),
             pass_env: task.pass_env.iter().map(|name| (name.clone(), variable(name))).collect(),
             tools: task.tools.iter().map(|name| (name.clone(), tool(name))).collect(),
-            toolchains: task.toolchains.iter().map(|name| (name.clone(), plan.toolchains.get(name).cloned())).collect(),
+            toolchains: task
+                .toolchains
+                .iter()
+                .map(|name| {
+                    let def = plan.toolchains.get(name).cloned();
+                    (name.clone(), Toolchain { def, identity: toolchain(name) })
+                })
+                .collect(),
             sandbox: task.sandbox,
             network: task.network,
             outputs: task.outputs.clone(),

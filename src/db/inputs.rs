@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use salsa::Setter as _;
 
 use super::queries::{self, Lowered};
-use crate::base::{Entry, RelPath, TaskName, Tree};
+use crate::base::{BlobDigest, Entry, Name, RelPath, TaskName, Tree};
 use crate::context::{Definition, SourceIndex, ToolIdentity};
 use crate::plan::{Document, Task};
 
@@ -24,6 +24,8 @@ pub struct Facts {
     pub variables: BTreeMap<String, String>,
     /// Tools that some task or gate declares.
     pub tools: BTreeMap<String, ToolIdentity>,
+    /// Toolchains that some task declares, by what is installed.
+    pub toolchains: BTreeMap<Name, BlobDigest>,
     /// The files that `[context]` names, by content.
     pub texts: BTreeMap<RelPath, String>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::inputs::{Db, Environment, Listing, PlanInput};
-use crate::base::{Finding, RelPath, TaskName, Tree};
+use crate::base::{BlobDigest, Finding, RelPath, TaskName, Tree};
 use crate::context::{self, Definition, ToolIdentity};
 use crate::plan::{self, Plan, Task};
 
@@ -64,6 +64,7 @@ pub(super) fn definition<'db>(
         task,
         |name| facts.variables.get(name).cloned(),
         |name| facts.tools.get(name).cloned().unwrap_or(ToolIdentity::Missing),
+        |name| facts.toolchains.get(name).copied().unwrap_or_else(|| BlobDigest::of(b"")),
         |path| facts.texts.get(path).cloned().unwrap_or_default(),
     )))
 }

@@ -192,12 +192,11 @@ pub(super) fn file_findings(
     for gate in plan.gate_defs.values() {
         check(&gate.inputs, &gate.node.child("inputs"));
     }
-    for (key, entry) in &plan.context.entries {
-        if let ContextText::File(path) = entry
+    for entry in plan.context.entries.values() {
+        if let ContextText::File { path, node } = entry
             && !path.beneath(root).is_file()
         {
-            let node = NodeId::root(crate::base::FileId(0)).child("context").child(key).child("file");
-            findings.push(missing_input(root, path, node));
+            findings.push(missing_input(root, path, node.clone()));
         }
     }
     findings

@@ -15,9 +15,10 @@ use super::scan::{ScanError, file_findings, scan};
 use crate::base::{BlobDigest, Finding, Name, RelPath, Severity, TaskName, Tree};
 use crate::context::{ToolIdentity, covered_paths};
 use crate::db::{Facts, Lowered, OrcaDb};
+use crate::exec::SYSTEM_PATH;
 use crate::graph::{Graph, SelectError, TaskIx};
 use crate::plan::{ContextText, Document, Plan};
-use crate::sandbox::resolve_tool;
+use crate::sandbox::{resolve_tool, toolchain, toolchain_identity};
 use crate::store::{Journal, Root, StatCache, StoreError};
 
 /// Longest text of a file that `[context]` names.
@@ -104,6 +105,12 @@ impl Session {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 
+    /// Whether parts of the plan could not be read at all, so that what seems to be missing may only be unread.
+    #[must_use]
+    pub fn has_syntax_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.code == "orca::plan::syntax")
+    }
+
     /// The tasks asked for and everything they need.
     pub fn select(&self, selectors: &[String]) -> Result<BTreeSet<TaskIx>, EngineError> {
         Ok(self.graph.with_deps(&self.graph.select(selectors)?))
@@ -178,16 +185,27 @@ impl Session {
         };
         let mut texts = BTreeMap::new();
         for entry in plan.context.entries.values() {
-            if let ContextText::File(path) = entry
+            if let ContextText::File { path, .. } = entry
                 && let Ok(bytes) = root.read(path, CONTEXT_FILE_BYTES_MAX)
             {
                 texts.insert(path.clone(), String::from_utf8_lossy(&bytes).into_owned());
             }
         }
+        let declared: BTreeSet<&Name> = plan
+            .tasks
+            .values()
+            .flat_map(|task| &task.toolchains)
+            .chain(plan.gate_defs.values().flat_map(|gate| &gate.toolchains))
+            .collect();
+        let installed = |name: &&Name| {
+            let view = toolchain(name.as_str(), plan.toolchains.get(*name), &self.host.env);
+            ((*name).clone(), toolchain_identity(name.as_str(), &view, SYSTEM_PATH.as_ref()))
+        };
         let variable = |name: &&String| Some(((*name).clone(), self.host.variable(name)?));
         Ok(Facts {
             variables: names.iter().filter_map(variable).collect(),
             tools: tools.into_iter().map(identify).collect::<Result<_, _>>()?,
+            toolchains: declared.iter().map(installed).collect(),
             texts,
         })
     }

@@ -15,7 +15,7 @@ use crate::store::{Listed, Listing, MaterializeError, Root, Source, StoreError, 
 use crate::sys::beneath::FileKind;
 
 /// Where programs are looked for after tools and toolchains.
-const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What one attempt needs. Everything is resolved; nothing is looked up any more.
 pub struct AttemptSpec<'a> {

@@ -69,9 +69,9 @@ fn definition(definition: &Definition, out: &mut impl KeyWriter) {
         }
     }
     for (name, toolchain) in &definition.toolchains {
-        match toolchain {
-            None => out.field("toolchain", name.as_str(), "preset"),
-            Some(def) => custom_toolchain(name.as_str(), def, out),
+        out.field("toolchain", name.as_str(), &toolchain.identity.to_hex());
+        if let Some(def) = &toolchain.def {
+            custom_toolchain(name.as_str(), def, out);
         }
     }
     out.field("policy", "sandbox", sandbox_word(definition.sandbox));
@@ -101,7 +101,6 @@ fn tests(tdd: &Tdd, out: &mut impl KeyWriter) {
 }
 
 fn custom_toolchain(name: &str, def: &ToolchainDef, out: &mut impl KeyWriter) {
-    out.field("toolchain", name, "defined in the plan");
     // Each name occurs once, so that an explanation can tell the facts of two toolchains apart.
     for (section, paths) in [("toolchain path", &def.paths), ("toolchain bin", &def.bin)] {
         for (position, path) in paths.iter().enumerate() {

@@ -6,7 +6,7 @@
 //! | argv, or goal, background texts, acceptance, tests | comments, order and layout of the plan |
 //! | agent kind, program, arguments, model, variables | agent secrets, fallback |
 //! | declared and passed variables, set or unset | the rest of the environment, locale, TZ, umask |
-//! | declared tools by content, toolchains by definition | where they lie |
+//! | declared tools by content, toolchains by definition and by what is installed | where they lie |
 //! | sandbox mode and network | jobs, retries, timeouts, resources, pools, log options |
 //! | every file of the view: path, kind, exec bit, content | mtime, owner, other mode bits, where the project lies |
 //! | declared output and edit patterns | gates (they have keys of their own), scratch |

@@ -170,7 +170,10 @@ fn context(entries: &[(Place, ContextEntry)], reader: &mut Reader<'_>) -> Contex
         let text = match entry {
             ContextEntry::Text(text) => Some(ContextText::Text(text.value.clone())),
             ContextEntry::File(raw) => match &raw.file {
-                Some(file) => literal(file, Use::Input, reader).map(ContextText::File),
+                Some(file) => {
+                    let node = reader.id(file.at);
+                    literal(file, Use::Input, reader).map(|path| ContextText::File { path, node })
+                }
                 None => {
                     if !raw.is_broken() {
                         let node = reader.id(raw.at());

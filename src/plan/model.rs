@@ -49,7 +49,12 @@ pub enum ContextText {
     /// In the plan.
     Text(String),
     /// In a file of the project.
-    File(RelPath),
+    File {
+        /// The file.
+        path: RelPath,
+        /// Where the plan names it.
+        node: NodeId,
+    },
 }
 
 /// `[limits]`.

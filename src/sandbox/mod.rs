@@ -24,6 +24,7 @@ mod backend;
 mod bounded_log;
 mod bubblewrap;
 mod guardian;
+mod identity;
 mod launch;
 mod protocol;
 mod shim;
@@ -33,6 +34,7 @@ mod system_view;
 mod toolchain;
 
 pub use backend::{Backend, DetectOptions, Sandbox};
+pub use identity::toolchain_identity;
 pub use launch::{CancelLevel, End, Exit, Launch, SandboxError, Stdin};
 pub use shim::shim_main;
 pub use toolchain::{TOOLCHAIN_PRESETS, ToolchainView, resolve_tool, toolchain};
