@@ -5,11 +5,12 @@
 use serde::Serialize;
 
 use super::look::{Look, Prospect, Seen};
-use super::resolve::{Cause, Reused, Standing};
+use super::resolve::{Cause, Keyed, Reused, Standing};
 use super::session::EngineError;
-use crate::base::{ActionKey, Name, RelPath, TaskName};
+use crate::base::{ActionKey, Name, RelPath, TaskName, Tree};
 use crate::graph::TaskIx;
 use crate::key::{Change, Description};
+use crate::plan::GateDef;
 
 /// Runs that are searched for the time of a run.
 const RUNS_MAX: usize = 1_000;
@@ -99,7 +100,8 @@ impl Look {
         };
         let reused = standing.and_then(reused_of);
         let gates = match (keyed, reused) {
-            (Some(keyed), Some(reused)) => self.gates_say(ix, &keyed.context.view, reused),
+            (Some(keyed), Some(reused)) => self.gates_say(ix, &keyed.context.view, &reused.outputs),
+            (Some(keyed), None) => self.gates_say_of_candidate(ix, keyed),
             _ => Vec::new(),
         };
         let waits_for = self.roots(ix).into_iter().map(|root| self.waiting(root)).collect();
@@ -133,15 +135,21 @@ impl Look {
         Waiting { task: self.name(ix).clone(), state: self.state(ix).to_string() }
     }
 
-    fn gates_say(&self, ix: TaskIx, view: &crate::base::Tree, reused: &Reused) -> Vec<GateSays> {
-        let verdict = |gate: &crate::plan::GateDef| {
-            let key = self.resolver.gate_key(gate, view, &reused.outputs);
+    /// What gates say of a result that is in the cache and that they do not let pass.
+    fn gates_say_of_candidate(&self, ix: TaskIx, keyed: &Keyed) -> Vec<GateSays> {
+        let result = self.resolver.store.as_ref().and_then(|store| store.result(&keyed.key).ok().flatten());
+        result.map_or_else(Vec::new, |result| self.gates_say(ix, &keyed.context.view, &result.outputs))
+    }
+
+    fn gates_say(&self, ix: TaskIx, view: &Tree, outputs: &Tree) -> Vec<GateSays> {
+        let verdict = |gate: &GateDef| {
+            let key = self.resolver.gate_key(gate, view, outputs);
             match self.resolver.verdict(&key) {
                 Some(verdict) => (verdict.word().to_owned(), verdict.message),
                 None => ("not judged yet".to_owned(), String::new()),
             }
         };
-        let says = |gate: &crate::plan::GateDef| {
+        let says = |gate: &GateDef| {
             let (verdict, message) = verdict(gate);
             GateSays { gate: gate.name.clone(), verdict, message }
         };
