@@ -51,7 +51,7 @@ fn told(explanation: &Explanation) -> String {
         row("last", &last_time(last), &mut out);
     }
     if let Some(key) = &explanation.key {
-        let files = explanation.files.unwrap_or(0);
+        let files = explanation.view_files.unwrap_or(0);
         row("key", &format!("{key}, of {files} files and its definition"), &mut out);
     }
     if let Some(reused) = &explanation.reused {

@@ -28,7 +28,7 @@ pub struct Explanation {
     /// Its key, where all it waits for is accepted.
     pub key: Option<ActionKey>,
     /// How many files it sees, where that is known.
-    pub files: Option<usize>,
+    pub view_files: Option<usize>,
     /// When it last ran or was reused.
     pub last: Option<LastTime>,
     /// What changed since.
@@ -110,7 +110,7 @@ impl Look {
             state: self.state(ix).word(),
             prospect: self.prospect(ix),
             key: keyed.map(|keyed| keyed.key),
-            files: keyed.map(|keyed| keyed.context.view.len()),
+            view_files: keyed.map(|keyed| keyed.context.view.len()),
             last: self.last_time(name)?,
             changes: match standing {
                 Some(Standing::Dirty(Cause::Changed(changes))) => changes.clone(),
