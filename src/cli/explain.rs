@@ -13,8 +13,8 @@ use crate::key::Description;
 
 /// Bytes of a value that are shown on a line.
 const VALUE_BYTES_MAX: usize = 300;
-/// Paths that are named.
-const PATHS_MAX: usize = 20;
+/// Changes, tasks and paths that are named of each kind.
+const NAMED_MAX: usize = 100;
 
 pub(super) fn run(args: &Args, explain: &ExplainArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     let (look, ix) = match look_at_one(args, &explain.task, terminal)? {
@@ -44,17 +44,14 @@ pub(super) fn run(args: &Args, explain: &ExplainArgs, terminal: &Terminal) -> Re
 fn told(explanation: &Explanation) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}", headline(explanation));
-    for change in &explanation.changes {
-        let _ = writeln!(out, "  {change}");
-    }
-    for waiting in &explanation.waits_for {
-        let _ = writeln!(out, "  {}: {}", waiting.task, line(&waiting.state));
-    }
+    some("", explanation.changes.iter().map(ToString::to_string), &mut out);
+    let waits_for = explanation.waits_for.iter();
+    some("", waits_for.map(|waiting| format!("{}: {}", waiting.task, line(&waiting.state))), &mut out);
     if let Some(last) = &explanation.last {
         row("last", &last_time(last), &mut out);
     }
     if let Some(key) = &explanation.key {
-        let files = explanation.files.unwrap_or(0);
+        let files = explanation.view_files.unwrap_or(0);
         row("key", &format!("{key}, of {files} files and its definition"), &mut out);
     }
     if let Some(reused) = &explanation.reused {
@@ -100,12 +97,7 @@ fn tell_result(reused: &ReusedResult, out: &mut String) {
     let took = format_duration_ms(reused.took_ms);
     row("result", &format!("{origin}: {} files, which had taken {took}", reused.outputs), out);
     for (title, paths) in [("restore", &reused.to_restore), ("drifted", &reused.drifted)] {
-        for path in paths.iter().take(PATHS_MAX) {
-            row(title, &line(path.as_str()), out);
-        }
-        if paths.len() > PATHS_MAX {
-            row(title, &format!("and {} more", paths.len() - PATHS_MAX), out);
-        }
+        some(&format!("{title:8} "), paths.iter().map(|path| line(path.as_str())), out);
     }
 }
 
@@ -119,6 +111,17 @@ fn tell_key(description: &Description, out: &mut String) {
 
 fn row(title: &str, text: &str, out: &mut String) {
     let _ = writeln!(out, "  {title:8} {text}");
+}
+
+/// The first lines of many.
+fn some(title: &str, lines: impl ExactSizeIterator<Item = String>, out: &mut String) {
+    let hidden = lines.len().saturating_sub(NAMED_MAX);
+    for line in lines.take(NAMED_MAX) {
+        let _ = writeln!(out, "  {title}{line}");
+    }
+    if hidden > 0 {
+        let _ = writeln!(out, "  {title}and {hidden} more; `--json` names all");
+    }
 }
 
 fn line(text: &str) -> String {

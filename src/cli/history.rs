@@ -59,8 +59,11 @@ fn told(report: &RunReport) -> String {
             factor(layer.speed_up),
         );
     }
-    let (work, wall) = (format_duration_ms(report.work_ms), format_duration_ms(report.wall_ms));
-    let _ = writeln!(out, "{work} of work in {wall}{}", factor(report.speed_up));
+    if report.span_ms > 0 {
+        let (work, span) = (format_duration_ms(report.work_ms), format_duration_ms(report.span_ms));
+        let _ = writeln!(out, "all layers: {work} of work in {span}{}", factor(report.speed_up));
+    }
+    let _ = writeln!(out, "the whole run took {}", format_duration_ms(report.wall_ms));
     if report.saved_ms > 0 {
         let _ = writeln!(out, "{} saved by the cache", format_duration_ms(report.saved_ms));
     }
@@ -108,5 +111,5 @@ fn took(wall_ms: u64) -> String {
 }
 
 fn factor(speed_up: Option<f64>) -> String {
-    speed_up.map_or_else(String::new, |factor| format!(" ({factor:.2} x as fast as one after another)"))
+    speed_up.map_or_else(String::new, |factor| format!(" (speed-up {factor:.2})"))
 }

@@ -12,7 +12,7 @@ use super::project::Project;
 use super::resolve::on_disk;
 use super::session::EngineError;
 use crate::base::{Entry, RelPath, TaskName};
-use crate::store::{Journal, Published, Root, StatCache};
+use crate::store::{Journal, Published, Root, StatCache, StoreError};
 
 /// What `--all` removes of `.orca`, besides outputs.
 const STATE_DIRECTORIES: [&str; 4] = ["failed", "replaced", "scratch", "work"];
@@ -50,7 +50,7 @@ impl Cleaning {
                 }
                 match on_disk(&stat_cache, &root, &path)? {
                     Some(found) if found == published.entry => cleaning.outputs.push(path),
-                    None if root.stat(&path)?.is_none() => {}
+                    None if !is_there(&root, &path, true)? => {}
                     _ => cleaning.changed.push(path),
                 }
             }
@@ -128,9 +128,17 @@ fn state_directories(root: &Root, tasks: Option<&BTreeSet<TaskName>>) -> Result<
     let mut found = Vec::new();
     for name in names {
         let path = RelPath::from_disk(&name).expect("names of orca's own are plain");
-        if root.stat(&path)?.is_some() {
+        if is_there(root, &path, false)? {
             found.push(path);
         }
     }
     Ok(found)
+}
+
+/// Whether anything is at a path; `through_link` is the answer where a link is on the way, which is not followed.
+fn is_there(root: &Root, path: &RelPath, through_link: bool) -> Result<bool, EngineError> {
+    match root.stat(path) {
+        Err(StoreError::ThroughSymlink { .. }) => Ok(through_link),
+        found => Ok(found?.is_some()),
+    }
 }

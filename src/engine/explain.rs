@@ -5,11 +5,12 @@
 use serde::Serialize;
 
 use super::look::{Look, Prospect, Seen};
-use super::resolve::{Cause, Reused, Standing};
+use super::resolve::{Cause, Keyed, Reused, Standing};
 use super::session::EngineError;
-use crate::base::{ActionKey, Name, RelPath, TaskName};
+use crate::base::{ActionKey, Name, RelPath, TaskName, Tree};
 use crate::graph::TaskIx;
 use crate::key::{Change, Description};
+use crate::plan::GateDef;
 
 /// Runs that are searched for the time of a run.
 const RUNS_MAX: usize = 1_000;
@@ -27,7 +28,7 @@ pub struct Explanation {
     /// Its key, where all it waits for is accepted.
     pub key: Option<ActionKey>,
     /// How many files it sees, where that is known.
-    pub files: Option<usize>,
+    pub view_files: Option<usize>,
     /// When it last ran or was reused.
     pub last: Option<LastTime>,
     /// What changed since.
@@ -99,7 +100,8 @@ impl Look {
         };
         let reused = standing.and_then(reused_of);
         let gates = match (keyed, reused) {
-            (Some(keyed), Some(reused)) => self.gates_say(ix, &keyed.context.view, reused),
+            (Some(keyed), Some(reused)) => self.gates_say(ix, &keyed.context.view, &reused.outputs),
+            (Some(keyed), None) => self.gates_say_of_candidate(ix, keyed),
             _ => Vec::new(),
         };
         let waits_for = self.roots(ix).into_iter().map(|root| self.waiting(root)).collect();
@@ -108,7 +110,7 @@ impl Look {
             state: self.state(ix).word(),
             prospect: self.prospect(ix),
             key: keyed.map(|keyed| keyed.key),
-            files: keyed.map(|keyed| keyed.context.view.len()),
+            view_files: keyed.map(|keyed| keyed.context.view.len()),
             last: self.last_time(name)?,
             changes: match standing {
                 Some(Standing::Dirty(Cause::Changed(changes))) => changes.clone(),
@@ -133,15 +135,21 @@ impl Look {
         Waiting { task: self.name(ix).clone(), state: self.state(ix).to_string() }
     }
 
-    fn gates_say(&self, ix: TaskIx, view: &crate::base::Tree, reused: &Reused) -> Vec<GateSays> {
-        let verdict = |gate: &crate::plan::GateDef| {
-            let key = self.resolver.gate_key(gate, view, &reused.outputs);
+    /// What gates say of a result that is in the cache and that they do not let pass.
+    fn gates_say_of_candidate(&self, ix: TaskIx, keyed: &Keyed) -> Vec<GateSays> {
+        let result = self.resolver.store.as_ref().and_then(|store| store.result(&keyed.key).ok().flatten());
+        result.map_or_else(Vec::new, |result| self.gates_say(ix, &keyed.context.view, &result.outputs))
+    }
+
+    fn gates_say(&self, ix: TaskIx, view: &Tree, outputs: &Tree) -> Vec<GateSays> {
+        let verdict = |gate: &GateDef| {
+            let key = self.resolver.gate_key(gate, view, outputs);
             match self.resolver.verdict(&key) {
                 Some(verdict) => (verdict.word().to_owned(), verdict.message),
                 None => ("not judged yet".to_owned(), String::new()),
             }
         };
-        let says = |gate: &crate::plan::GateDef| {
+        let says = |gate: &GateDef| {
             let (verdict, message) = verdict(gate);
             GateSays { gate: gate.name.clone(), verdict, message }
         };

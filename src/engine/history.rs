@@ -37,7 +37,9 @@ pub struct RunReport {
     pub work_ms: u64,
     /// What cached results had taken, in milliseconds.
     pub saved_ms: u64,
-    /// How much faster than one after another what ran was: `work_ms` against the time in which anything ran.
+    /// From the start of the first task that ran to the end of the last, in milliseconds.
+    pub span_ms: u64,
+    /// `work_ms / span_ms`: how much running side by side brought.
     pub speed_up: Option<f64>,
     /// Layers in which something ran.
     pub layers: Vec<LayerReport>,
@@ -200,7 +202,8 @@ impl RunReport {
         }
         let from = spans.values().map(|span| span.0).min().unwrap_or(0);
         let to = spans.values().map(|span| span.1).max().unwrap_or(0);
-        self.speed_up = ratio(self.work_ms, to - from);
+        self.span_ms = to - from;
+        self.speed_up = ratio(self.work_ms, self.span_ms);
     }
 }
 

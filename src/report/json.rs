@@ -15,7 +15,7 @@ pub const FINDINGS_SCHEMA_VERSION: u32 = 1;
 #[must_use]
 pub fn to_json(findings: &[Finding], documents: &[Document]) -> Value {
     let findings: Vec<Value> = findings.iter().map(|finding| finding_json(finding, documents)).collect();
-    json!({ "schema_version": FINDINGS_SCHEMA_VERSION, "findings": findings })
+    json!({ "v": FINDINGS_SCHEMA_VERSION, "findings": findings })
 }
 
 fn finding_json(finding: &Finding, documents: &[Document]) -> Value {

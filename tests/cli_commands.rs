@@ -1,0 +1,193 @@
+//! The smaller commands: trust, cache, report, log, show, init, schema, completions.
+
+mod support;
+
+use serde_json::Value;
+use support::{Fixture, Output, Project};
+
+#[track_caller]
+fn json(output: &Output) -> Value {
+    let value: Value =
+        serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{}", output.transcript()));
+    assert_eq!(value["v"], 1, "{}", output.transcript());
+    value
+}
+
+const POWERFUL: &str = "[tasks.a]\nrun = \"true\"\nnetwork = true\n[tasks.b]\nrun = \"true\"\nsandbox = \"none\"\n";
+
+#[test]
+fn trust_is_given_listed_and_taken_back() {
+    let orca = Project::new(POWERFUL);
+    let refused = orca.orca(["trust"]).exits(4).prints(["`b` runs without a sandbox", "orca trust --yes"]);
+    assert!(!refused.stderr.contains("(given)"), "{}", refused.transcript());
+    assert!(!orca.exists(".orca"), "a question leaves nothing in the project");
+    orca.orca(["build"]).exits(4).prints(["`a` reaches the network", "orca trust"]);
+    let listed = json(&orca.orca(["trust", "--list", "--json"]).exits(0));
+    assert_eq!(
+        (listed["needed"].as_array().map(Vec::len), listed["given"].as_array().map(Vec::len)),
+        (Some(2), Some(0))
+    );
+    orca.trust().orca(["trust", "--list"]).exits(0).prints(["`a` reaches the network (given)"]);
+    orca.build().ran(["a", "b"]);
+    orca.append("orca.toml", "[tasks.c]\nrun = \"true\"\nnetwork = true\n");
+    orca.orca(["build"]).exits(4).prints(["`c` reaches the network"]);
+    orca.trust();
+    orca.orca(["trust", "--revoke"]).exits(0).prints(["every power is taken back"]);
+    orca.orca(["build"]).exits(4);
+}
+
+#[test]
+fn trust_of_a_plan_without_powers_is_nothing() {
+    Fixture::open("quickstart").orca(["trust"]).exits(0).prints(["needs no powers"]);
+}
+
+#[test]
+fn the_cache_is_counted_verified_and_made_smaller() {
+    let orca = Fixture::open("quickstart");
+    let none = json(&orca.orca(["cache", "stats", "--json"]).exits(0));
+    assert_eq!(none["blobs"], 0);
+    orca.orca(["cache", "verify"]).exits(0).prints(["there is no cache"]);
+    assert!(!orca.cache().exists(), "looking after a cache does not make one");
+    orca.build();
+    let stats = json(&orca.orca(["cache", "stats", "--json"]).exits(0));
+    assert_eq!(stats["results"], 5, "{stats}");
+    orca.orca(["cache", "verify"]).exits(0).prints(["5 records"]);
+    orca.orca(["cache", "gc", "--max-size", "1B"]).exits(0).prints(["removed 0 files"]);
+    let gc = json(&orca.orca(["cache", "gc", "--max-size", "1B", "--grace", "1ms", "--json"]).exits(0));
+    assert!(gc["blobs"].as_u64().is_some_and(|blobs| blobs > 0), "{gc}");
+    orca.orca(["clean"]).exits(0);
+    orca.build().ran(["count-harbour", "count-tide", "headline", "report"]).cached(["check"]);
+    for args in [["cache", "gc"].as_slice(), &["cache", "gc", "--max-size", "0"], &["cache", "gc", "--max-size", "big"]]
+    {
+        orca.orca(args).exits(2);
+    }
+}
+
+#[test]
+fn a_damaged_cache_is_told_and_mended() {
+    let orca = Fixture::open("quickstart");
+    orca.build();
+    let blobs = support::Snapshot::of(&orca.cache().join("cas"));
+    let blob = blobs.0.keys().find(|path| path.contains('/')).expect("a blob").clone();
+    let path = orca.cache().join("cas").join(&blob);
+    std::fs::remove_file(&path).expect("it is there");
+    orca.write(path.to_str().expect("UTF-8"), "something else");
+    let found = orca.orca(["cache", "verify", "--json"]).exits(4);
+    assert_eq!(json(&found)["sound"], false, "{}", found.transcript());
+    orca.orca(["cache", "verify"]).exits(0);
+    orca.build();
+}
+
+#[test]
+fn a_report_tells_what_the_run_took() {
+    let orca = Fixture::open("quickstart");
+    orca.orca(["report"]).exits(4).prints(["the journal has no run"]);
+    orca.build();
+    orca.append("texts/tide.txt", "The boats wait.\n");
+    orca.build();
+    let output = orca.orca(["report"]).exits(0);
+    for text in [
+        "run 2, `orca build`",
+        "count-tide",
+        "ran",
+        "count-harbour",
+        "cached",
+        "layer 1: 1 ran",
+        "all layers:",
+        "saved",
+    ] {
+        assert!(output.stdout.contains(text), "no `{text}`\n{}", output.transcript());
+    }
+    let first = json(&orca.orca(["report", "--run", "1", "--json"]).exits(0));
+    let tasks = first["tasks"].as_array().expect("a list");
+    assert_eq!((&first["run"], &first["ok"], tasks.len()), (&1.into(), &true.into(), 5));
+    let work: u64 = tasks.iter().filter_map(|task| task["wall_ms"].as_u64()).sum();
+    assert_eq!(first["work_ms"].as_u64(), Some(work));
+    assert!(tasks.iter().all(|task| task["attempts"] == 1 && task["peak_memory_bytes"].as_u64() > Some(0)), "{first}");
+    assert_eq!(first["layers"].as_array().map(Vec::len), Some(4));
+    orca.orca(["report", "--run", "7"]).exits(4).prints(["no run 7"]);
+}
+
+#[test]
+fn a_report_counts_every_attempt() {
+    let plan = "[tasks.a]\nrun = [\"sh\", \"-c\", \"sleep 0.2; exit 1\"]\nretry = { attempts = 2, on = [\"crash\"] }\n";
+    let orca = Project::new(plan);
+    orca.build_red();
+    let report = json(&orca.orca(["report", "--json"]).exits(0));
+    let task = &report["tasks"][0];
+    assert_eq!((&task["outcome"], &task["attempts"]), (&"failed".into(), &2.into()), "{report}");
+    assert!(task["wall_ms"].as_u64() >= Some(400), "{report}");
+    orca.orca(["report"]).exits(0).prints(["failed", "exit 1"]);
+}
+
+#[test]
+fn the_log_is_what_was_printed() {
+    let orca = Project::new(
+        "[tasks.a]\nrun = [\"sh\", \"-c\", \"printf '\\\\033[31mred\\\\033[0m\\\\n'; test ! -e broken\"]\ninputs = [\"brok*\"]\n",
+    );
+    orca.orca(["log", "a"]).exits(4).prints(["it has not run yet"]);
+    orca.build();
+    assert_eq!(orca.orca(["log", "a"]).exits(0).stdout, "red\n");
+    assert_eq!(orca.orca(["log", "a", "--raw"]).exits(0).stdout, "\u{1b}[31mred\u{1b}[0m\n");
+    orca.orca(["log", "a", "--failed"]).exits(4).prints(["no failure of it is kept"]);
+    orca.write("broken", "");
+    orca.build_red();
+    let value = json(&orca.orca(["log", "a", "--json"]).exits(0));
+    assert_eq!((&value["accepted"], &value["log"]), (&false.into(), &"red\n".into()));
+    assert!(value["workspace"].as_str().is_some_and(|path| path.ends_with(".orca/failed/a/tree")), "{value}");
+    orca.remove("broken");
+    orca.build();
+    orca.orca(["log", "a"]).exits(0).prints(["a in run"]);
+    assert_eq!(orca.orca(["log", "a", "--failed"]).exits(0).stdout, "red\n");
+    orca.remove("../cache/orca");
+    orca.orca(["log", "a"]).exits(4).prints(["no longer in the cache"]);
+}
+
+#[test]
+fn a_task_is_shown_as_its_agent_gets_it() {
+    let orca = Fixture::open("quickstart");
+    let early = orca.orca(["show", "headline"]).exits(0).prints(["not there yet: what `report` brings"]);
+    assert!(!early.stdout.contains("`build/report.md` ("), "{}", early.transcript());
+    let value = json(&orca.orca(["show", "headline", "--json"]).exits(0));
+    assert_eq!((&value["absent"][0], &value["task"]["key"]), (&"report".into(), &Value::Null));
+    orca.replace("tools/scribe.sh", "set -", "cat .orca/task.md > build/headline.txt; exit 0\nset -");
+    orca.build_args(["headline"]);
+    let shown = orca.orca(["show", "headline"]).exits(0).prints(["the document: ", "the view: 2 files"]);
+    assert_eq!(shown.stdout, orca.read("build/headline.txt"), "what is shown is what the agent got");
+    let value = json(&orca.orca(["show", "headline", "--format", "json"]).exits(0));
+    assert_eq!(value["view_files"], 2);
+    assert_eq!(value["document_size_bytes"].as_u64(), Some(shown.stdout.len() as u64));
+    assert_eq!(value["task"]["key"].as_str().map(str::len), Some(64));
+}
+
+#[test]
+fn init_writes_a_plan_that_builds() {
+    let orca = Project::empty();
+    orca.orca(["init"]).exits(0).prints(["orca.toml"]);
+    orca.orca(["check", "--strict"]).exits(0);
+    orca.build().ran(["check", "greeting"]);
+    orca.build().ran([]);
+    assert_eq!(orca.read("build/greeting.txt"), "Hello from orca\n");
+    let before = orca.read("orca.toml");
+    orca.orca(["init"]).exits(4).prints(["is there already"]);
+    assert_eq!(orca.read("orca.toml"), before);
+}
+
+#[test]
+fn init_does_not_write_through_a_link() {
+    let orca = Project::empty();
+    orca.symlink("../elsewhere.toml", "orca.toml").orca(["init"]).exits(4);
+    assert!(!orca.exists("../elsewhere.toml"));
+}
+
+#[test]
+fn editors_and_shells_get_theirs() {
+    let orca = Project::empty();
+    let schema: Value = serde_json::from_str(&orca.orca(["schema"]).exits(0).stdout).expect("JSON");
+    assert!(schema["properties"]["tasks"].is_object(), "{schema}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        orca.orca(["completions", shell]).exits(0).prints(["explain"]);
+    }
+    orca.orca(["completions", "tcsh"]).exits(2);
+    orca.orca(["man"]).exits(0).prints([".TH orca"]);
+}

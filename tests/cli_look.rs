@@ -1,0 +1,238 @@
+//! Commands that look: they run nothing, write nothing, anywhere, and agree with what a build then does.
+#![expect(clippy::disallowed_methods, reason = "reads the whole world of a project, state and cache included")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::process::Signal;
+use support::{Fixture, Project};
+
+/// Every command that looks, as a user types it.
+const LOOKS: [&[&str]; 20] = [
+    &["build", "-n"],
+    &["build", "-n", "--json", "--force"],
+    &["check"],
+    &["check", "--json", "--strict"],
+    &["graph"],
+    &["graph", "--format", "dot", "+report"],
+    &["graph", "--format", "mermaid", "--layers"],
+    &["graph", "--json", "--critical-path"],
+    &["explain", "report", "--key"],
+    &["explain", "count-tide", "--json"],
+    &["status"],
+    &["status", "--json"],
+    &["show", "headline"],
+    &["show", "report", "--json"],
+    &["log", "check"],
+    &["log", "check", "--failed", "--json"],
+    &["report"],
+    &["report", "--json"],
+    &["clean", "-n", "--all"],
+    &["cache", "stats"],
+];
+
+/// Inode, mode, times of change, and content.
+type State = (u64, u32, i64, i64, Vec<u8>);
+
+/// Everything there is about the files beneath a directory, access times left out.
+fn world(root: &Path) -> BTreeMap<String, State> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(path) = open.pop() {
+        let meta = fs::symlink_metadata(&path).expect("listed, so there");
+        let bytes = if meta.is_file() { fs::read(&path).expect("a file can be read") } else { Vec::new() };
+        if meta.is_dir() {
+            open.extend(fs::read_dir(&path).expect("a directory").map(|entry| entry.expect("an entry").path()));
+        }
+        let times =
+            (meta.mtime() * 1_000_000_000 + meta.mtime_nsec(), meta.ctime() * 1_000_000_000 + meta.ctime_nsec());
+        let name = path.display().to_string();
+        found.insert(name, (meta.ino(), meta.mode(), times.0, times.1, bytes));
+    }
+    found
+}
+
+/// Runs every look and asserts that nothing at all is different afterwards.
+#[track_caller]
+fn looks_leave_no_trace(orca: &Project) {
+    let everything = orca.root().parent().expect("it lies in its world");
+    for look in LOOKS {
+        let before = world(everything);
+        let output = orca.orca(look);
+        let code = output.status.code();
+        assert!(matches!(code, Some(0 | 4)), "{}", output.transcript());
+        assert!(!output.stderr.contains("panicked"), "{}", output.transcript());
+        let after = world(everything);
+        let differing: Vec<&String> = before
+            .keys()
+            .chain(after.keys().filter(|path| !before.contains_key(*path)))
+            .filter(|path| before.get(*path) != after.get(*path))
+            .collect();
+        assert!(differing.is_empty(), "`orca {}` left a trace: {differing:?}", look.join(" "));
+    }
+}
+
+#[test]
+fn looking_at_a_project_that_was_never_built_leaves_no_trace() {
+    looks_leave_no_trace(&Fixture::open("quickstart"));
+}
+
+#[test]
+fn looking_at_a_project_that_was_built_leaves_no_trace() {
+    let orca = Fixture::open("quickstart");
+    orca.build();
+    looks_leave_no_trace(&orca);
+    orca.append("texts/tide.txt", "more\n").remove("build/report.md");
+    looks_leave_no_trace(&orca);
+}
+
+#[test]
+fn looking_after_a_kill_leaves_no_trace() {
+    let orca = Project::new(
+        "[tasks.a]\nrun = 'sh -c \"echo a > a.txt\"'\noutputs = [\"a.txt\"]\n\
+         [tasks.b]\nrun = \"sleep 60\"\ndeps = [\"a\"]\n",
+    );
+    let mut build = orca.spawn(["build", "--json"]);
+    build.wait_for("\"event\":\"task-started\",\"task\":\"b\"").signal(Signal::KILL);
+    build.wait();
+    let everything = orca.root().parent().expect("it lies in its world");
+    for look in [["status", "--json"], ["explain", "a"], ["build", "-n"], ["report", "--json"]] {
+        let before = world(everything);
+        let output = orca.orca(look).exits(0);
+        // A journal that was not closed is read through SQLite's shared memory, which is scratch paper; and where root
+        // looks, SQLite gives the log beside it the owner it has. What they hold is what it was.
+        let differs = |(path, now): &(String, State)| match before.get(path) {
+            _ if path.ends_with("-shm") => false,
+            Some(then) if path.ends_with("-wal") => then.4 != now.4,
+            then => then != Some(now),
+        };
+        let differing: Vec<String> = world(everything).into_iter().filter(differs).map(|(path, _)| path).collect();
+        assert!(differing.is_empty(), "{differing:?}\n{}", output.transcript());
+    }
+    orca.orca(["explain", "a"]).exits(0).prints(["a is clean"]);
+    orca.orca(["report"]).exits(0).prints(["did not end"]);
+}
+
+#[test]
+fn looking_works_where_nothing_may_be_written() {
+    let orca = Fixture::open("quickstart");
+    orca.build();
+    let world = orca.root().parent().expect("it lies in its world");
+    let mut directories = vec![world.to_owned()];
+    let mut all = Vec::new();
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() && !path.is_symlink() {
+                directories.push(path);
+            }
+        }
+        all.push(directory);
+    }
+    let set = |mode| {
+        for directory in &all {
+            fs::set_permissions(directory, fs::Permissions::from_mode(mode)).expect("they are ours");
+        }
+    };
+    set(0o555);
+    let outputs: Vec<_> = LOOKS.iter().map(|look| orca.orca(*look)).collect();
+    set(0o755);
+    for output in outputs {
+        assert!(matches!(output.status.code(), Some(0 | 4)), "{}", output.transcript());
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_a_build_then_does() {
+    let orca = Fixture::open("quickstart");
+    let dry = |expected: &[(&str, &str)]| {
+        let output = orca.orca(["build", "-n", "--json"]).exits(0);
+        let value: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+        assert_eq!(value["v"], 1);
+        let tasks = value["tasks"].as_array().expect("a list");
+        let found: BTreeMap<&str, &str> = tasks
+            .iter()
+            .map(|task| (task["task"].as_str().expect("a name"), task["would"].as_str().expect("a word")))
+            .collect();
+        assert_eq!(found, expected.iter().copied().collect(), "{}", output.transcript());
+    };
+    dry(&[
+        ("count-tide", "run"),
+        ("count-harbour", "run"),
+        ("report", "maybe"),
+        ("headline", "maybe"),
+        ("check", "maybe"),
+    ]);
+    orca.build();
+    let nothing = ["count-tide", "count-harbour", "report", "headline", "check"].map(|task| (task, "nothing"));
+    dry(&nothing);
+    orca.append("texts/tide.txt", "The boats wait.\n").remove("build/harbour.counts");
+    dry(&[
+        ("count-tide", "run"),
+        ("count-harbour", "restore"),
+        ("report", "maybe"),
+        ("headline", "maybe"),
+        ("check", "maybe"),
+    ]);
+    assert!(!orca.exists("build/harbour.counts"), "a dry run restores nothing");
+    orca.build().ran(["check", "count-tide", "headline", "report"]).cached(["count-harbour"]);
+    orca.orca(["build", "-n"]).exits(0).prints(["0 would run, 0 may, 5 are up to date"]);
+    orca.orca(["build", "-n", "--force", "report"]).exits(0).prints(["run report: --force"]);
+}
+
+#[test]
+fn a_dry_run_of_an_invalid_plan_is_invalid() {
+    let orca = Project::new("[tasks.a]\nrun = \"true\"\ndeps = [\"b\"]\n");
+    orca.orca(["build", "-n"]).exits(3).prints(["unknown_task"]);
+    let orca = Project::new("[tasks.a]\nrun = \"true\"\ninputs = [\"gone.txt\"]\n");
+    orca.orca(["build", "-n"]).exits(3).prints(["missing_input"]);
+    orca.orca(["explain", "a"]).exits(3).prints(["missing_input"]);
+}
+
+#[test]
+fn status_counts_and_names() {
+    let orca = Fixture::open("quickstart");
+    orca.orca(["status"]).exits(0).prints(["5 tasks: 2 never-run, 3 waits"]);
+    orca.build();
+    orca.orca(["status"]).exits(0).prints(["5 tasks: 5 clean", "run 1", "good"]);
+    orca.append("build/headline.txt", "by hand\n").append("tools/check.sh", "exit 3\n").remove("build/tide.counts");
+    let output = orca.orca(["status"]).exits(0).prints(["tools/check.sh", "build/headline.txt (of headline)"]);
+    assert!(output.stdout.contains("count-tide: 1 files"), "{}", output.transcript());
+    orca.build_red();
+    let output = orca.orca(["status", "--json"]).exits(0);
+    let value: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+    assert_eq!(value["v"], 1);
+    assert_eq!(value["counts"]["failed"], 1, "{value}");
+    assert_eq!(value["last_run"]["ok"], false);
+    assert_eq!(value["drifted"][0]["path"], "build/headline.txt");
+    assert_eq!(value["building"], serde_json::Value::Null);
+}
+
+#[test]
+fn status_says_who_is_building() {
+    let orca = Project::new("[tasks.slow]\nrun = \"sleep 60\"\n");
+    let mut build = orca.spawn(["build", "--json"]);
+    build.wait_for("task-started");
+    let pid = build.pid();
+    orca.orca(["status"]).exits(0).prints([&format!("building now: process {pid} (orca build)"), "began"]);
+    build.signal(Signal::INT);
+    build.wait();
+    let output = orca.orca(["status"]).exits(0);
+    assert!(!output.stdout.contains("building now"), "{}", output.transcript());
+}
+
+#[test]
+fn a_misspelt_task_is_a_wrong_command_line() {
+    let orca = Fixture::open("quickstart");
+    for command in ["explain", "show", "log"] {
+        orca.orca([command, "reprot"]).exits(2).prints(["no task `reprot`", "did you mean `report`?"]);
+        orca.orca([command, "count-*"]).exits(2).prints(["names several tasks: count-harbour, count-tide"]);
+    }
+    orca.orca(["graph", "tag:tset"]).exits(2).prints(["did you mean `test`?"]);
+    orca.orca(["frobnicate"]).exits(2);
+    orca.orca(["help"]).exits(0).prints(["Usage", "explain"]);
+}
