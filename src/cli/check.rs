@@ -10,7 +10,7 @@ use crate::report::{RenderOptions, render, to_json};
 pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     let mut session = open(args)?;
     let ledger = session.ledger()?;
-    if !session.has_syntax_errors() {
+    if !session.is_partly_unread() {
         let all = session.graph.tasks().collect();
         session.survey(&ledger, &all, false)?;
         let names = session.plan().tasks.keys().cloned().collect();

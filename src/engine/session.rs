@@ -107,8 +107,10 @@ impl Session {
 
     /// Whether parts of the plan could not be read at all, so that what seems to be missing may only be unread.
     #[must_use]
-    pub fn has_syntax_errors(&self) -> bool {
-        self.findings.iter().any(|finding| finding.code == "orca::plan::syntax")
+    pub fn is_partly_unread(&self) -> bool {
+        const UNREAD: [&str; 5] = ["bad_include", "bad_text", "missing_include", "syntax", "too_large"];
+        let unread = |code: &str| code.strip_prefix("orca::plan::").is_some_and(|code| UNREAD.contains(&code));
+        self.findings.iter().any(|finding| unread(finding.code))
     }
 
     /// The tasks asked for and everything they need.
