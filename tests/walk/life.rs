@@ -1,5 +1,5 @@
 //! What happens to a project: edits, lies, accidents, and builds that do not end. Each step says what it did.
-#![expect(clippy::disallowed_methods, reason = "does to real files what people and accidents do")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "does to real files what people and accidents do")]
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};

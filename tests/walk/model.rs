@@ -1,5 +1,5 @@
 //! The sources and the plan as values, and a fresh project made of them.
-#![expect(clippy::disallowed_methods, reason = "writes the sources of real projects")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "writes the sources of real projects")]
 
 use std::collections::BTreeMap;
 use std::fs;
