@@ -15,7 +15,7 @@ use super::builder::Builder;
 use super::host::now_ms;
 use super::ignored::Ignored;
 use super::ledger::Ledger;
-use super::publish::{recover, remove_orphans};
+use super::publish::Publisher;
 use super::recorder::{Listener, Recorder};
 use super::resolve::Resolver;
 use super::session::{EngineError, Session};
@@ -130,15 +130,14 @@ pub fn build(
     remove_tree(&state.join("work")).map_err(|error| EngineError::World(error.to_string()))?;
     let host = session.host.clone();
     let findings: Vec<Finding> = session.findings.clone();
-    let resolver = Resolver::new(session, survey, ledger, store);
-    early.extend(recover(&resolver, &project)?);
-    early.extend(remove_orphans(&resolver, &project)?);
+    let begun = ledger.with_journal(|journal| journal.begin_run(&options.args, started_ms))?;
+    let run = begun.expect("a build has a journal");
+    let mut resolver = Resolver::new(session, survey, ledger, store);
+    early.extend(Publisher { resolver: &resolver, project: &project, run }.recover()?);
+    let (orphans, notices) = Publisher { resolver: &resolver, project: &project, run }.remove_orphans()?;
+    resolver.ledger.forget(&orphans);
+    early.extend(notices);
     early.extend(findings.iter().map(|finding| finding.message.clone()));
-    let run = resolver
-        .ledger
-        .with_journal(|journal| journal.begin_run(&options.args, started_ms))?
-        .expect("a build has a journal");
-
     let resolver = Arc::new(resolver);
     let summary = Arc::new(Mutex::new(Summary::default()));
     let recorder = Arc::new(recorder(run, &resolver, &summary, listener));
@@ -171,12 +170,16 @@ pub fn build(
         .enable_all()
         .build()
         .map_err(|error| EngineError::World(format!("cannot start the runtime: {error}")))?;
-    let ending = runtime.block_on(executor.run(listen()));
+    let mut signals = listen();
+    let mut ending = runtime.block_on(executor.run(&mut signals));
     let all = options.selectors.is_empty();
     let green = summary.lock().expect("no holder panics").settled.values().all(|settled| settled.outcome.is_accepted());
     let mut fault = ending.fault.map(|fault| fault.0);
     if green && all && fault.is_none() && ending.interrupted_by.is_none() {
-        fault = runtime.block_on(judge_plan(&builder)).err().map(|fault| fault.0);
+        match runtime.block_on(judge_plan(&builder, &mut signals)) {
+            Ok(interrupted_by) => ending.interrupted_by = interrupted_by,
+            Err(failed) => fault = Some(failed.0),
+        }
     }
     runtime.shutdown_timeout(Duration::from_secs(2));
     finish(&builder, &recorder, &summary, started_ms, fault, ending.interrupted_by)
@@ -318,23 +321,42 @@ fn executor(
     }
 }
 
-/// Lets the gates of the plan judge the integrated tree: all source, and all results.
-async fn judge_plan(builder: &Arc<Builder>) -> Result<(), crate::exec::Fault> {
+/// Lets the gates of the plan judge the integrated tree: all source, and all results. The signal that interrupted them,
+/// if one did.
+async fn judge_plan(
+    builder: &Arc<Builder>,
+    signals: &mut mpsc::UnboundedReceiver<i32>,
+) -> Result<Option<i32>, crate::exec::Fault> {
     let resolver = &builder.resolver;
     let defs = &resolver.plan().gate_defs;
     let gates: Vec<_> = resolver.plan().gates.iter().filter_map(|name| defs.get(name)).collect();
     if gates.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let mut tree = resolver.all_sources.clone();
     for ix in resolver.graph.tasks() {
         tree.extend(resolver.result(ix).expect("every task is accepted").iter().map(|(p, e)| (p.clone(), e.clone())));
     }
-    let (_keep, cancel) = watch::channel(CancelLevel::None);
+    let (cancel, cancelled) = watch::channel(CancelLevel::None);
+    let mut interrupted_by = None;
     for gate in gates.into_iter().filter(|gate| gate.level != Level::Disabled) {
-        builder.judge_plan_gate(gate, &tree, &cancel).await?;
+        let judging = builder.judge_plan_gate(gate, &tree, &cancelled);
+        tokio::pin!(judging);
+        loop {
+            tokio::select! {
+                judged = &mut judging => break judged?,
+                Some(signal) = signals.recv() => {
+                    let level = if interrupted_by.is_none() { CancelLevel::Graceful } else { CancelLevel::Immediate };
+                    interrupted_by.get_or_insert(signal);
+                    cancel.send_replace(level);
+                }
+            }
+        }
+        if interrupted_by.is_some() {
+            break;
+        }
     }
-    Ok(())
+    Ok(interrupted_by)
 }
 
 fn finish(

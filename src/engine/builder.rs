@@ -20,28 +20,27 @@ use super::attempt_log::AttemptLog;
 use super::classify::classify;
 use super::host::Host;
 use super::ignored::Ignored;
-use super::publish::{Content, Refused, publish};
+use super::judge::Judged;
+use super::publish::{Content, Publisher, Refused};
 use super::resolve::{Cause, Keyed, Resolver, Reused, Standing, missing_tool};
 use super::session::EngineError;
 use crate::agents;
-use crate::base::{Entry, FailureKind, Name, RelPath, TaskName, Tree};
+use crate::base::{Entry, FailureKind, Name, RelPath, TaskName};
 use crate::context::{Work, task_json, task_markdown};
 use crate::event::{ActionResult, Event, Failure, Outcome, RunId, Usage};
 use crate::exec::{
     self, AttemptEnd, AttemptError, AttemptSpec, BoxFuture, EventSink, Fault, Observed, Resolved, Tasks, Workspace,
-    cancelled,
 };
-use crate::gates::Verdict;
 use crate::graph::TaskIx;
 use crate::key::Description;
-use crate::plan::{GateDef, GateKind, Retry, SandboxMode};
-use crate::sandbox::{self, Backend, CancelLevel, Exit, Sandbox};
+use crate::plan::{Retry, SandboxMode};
+use crate::sandbox::{self, Backend, CancelLevel, Sandbox};
 use crate::store::{MaterializeError, Root, Source, TaskRecord};
 
 /// How often a task starts over because its inputs changed while it ran.
 const INPUT_CHANGES_MAX: u32 = 5;
 /// How long a task may take to end when it is asked to.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// How much of a task's output is kept where the plan does not say.
 const LOG_LIMIT_BYTES: u64 = 16 << 20;
 
@@ -76,13 +75,23 @@ pub(super) struct Pending {
     candidate: Option<(Reused, Vec<Name>)>,
 }
 
+/// What came of a cached result that some gates had not judged.
+enum Candidate {
+    /// It is the end of the attempt, well or badly.
+    Ends(AttemptEnd),
+    /// A gate is red, and the body runs with what it said.
+    Fails(String),
+    /// It cannot be used any more, and the body runs.
+    IsGone,
+}
+
 /// How one run of the body ended.
 enum Once {
     End(AttemptEnd),
     InputsChanged,
 }
 
-fn fault(error: impl std::fmt::Display) -> Fault {
+pub(super) fn fault(error: impl std::fmt::Display) -> Fault {
     Fault(error.to_string())
 }
 
@@ -150,7 +159,7 @@ impl Builder {
         self.pending.lock().expect("no holder panics").get(&task).expect("a running task was resolved").clone()
     }
 
-    fn notice(&self, warning: bool, message: String) {
+    pub(super) fn notice(&self, warning: bool, message: String) {
         self.sink.emit(Event::Notice { warning, message });
     }
 
@@ -170,14 +179,20 @@ impl Builder {
         missing_tool(&keyed.context).map(failure)
     }
 
-    /// Restores what is missing of a result that is reused, and accepts it.
+    /// Restores what is missing of a result that is reused, and accepts it. Where the cache turns out to have lost some
+    /// of it, the task needs to run after all.
     fn reuse(&self, task: TaskIx, keyed: &Keyed, reused: &Reused) -> Result<Resolved, Fault> {
-        let restored = match self.restore(task, reused) {
+        let is_in_place = reused.recorded && reused.stale.is_empty();
+        let restored = match self.restore(task, reused, is_in_place) {
             Ok(restored) => restored,
             Err(Refused::Conflict(failure)) => return Ok(Resolved::Red(failure)),
+            Err(Refused::Lost(path)) => {
+                self.hold(task, keyed.clone(), None);
+                return Ok(Resolved::Dirty { key: keyed.key, because: Cause::Lost(path).to_string() });
+            }
             Err(Refused::World(error)) => return Err(fault(error)),
         };
-        if !reused.recorded {
+        if !is_in_place {
             self.record(task, keyed, true, "cached", reused.log);
         }
         if self.resolver.task(task).outputs.is_empty() {
@@ -187,15 +202,18 @@ impl Builder {
         Ok(Resolved::Clean { key: keyed.key, outcome: Outcome::Cached { restored, saved_ms: reused.saved_ms } })
     }
 
-    fn restore(&self, task: TaskIx, reused: &Reused) -> Result<u64, Refused> {
-        if reused.recorded && reused.stale.is_empty() {
+    fn restore(&self, task: TaskIx, reused: &Reused, is_in_place: bool) -> Result<u64, Refused> {
+        if is_in_place {
             return Ok(0);
         }
         let store = self.resolver.store.as_ref().expect("a stale result without a cache is no result");
-        let outputs = &reused.outputs;
-        let done = publish(&self.resolver, &self.project, task, outputs, Content::Cache(store), &reused.drifted)?;
+        let done = self.publisher().publish(task, &reused.outputs, Content::Cache(store), &reused.drifted)?;
         self.tell(done.notices);
         Ok(done.written)
+    }
+
+    fn publisher(&self) -> Publisher<'_> {
+        Publisher { resolver: &self.resolver, project: &self.project, run: self.run }
     }
 
     fn tell(&self, notices: Vec<String>) {
@@ -225,8 +243,9 @@ impl Builder {
             && let Some((reused, gates)) = self.held(task).candidate
         {
             match self.judge_candidate(task, &reused, &gates, &cancel).await? {
-                Ok(end) => return Ok(end),
-                Err(red) => lesson = Some(red),
+                Candidate::Ends(end) => return Ok(end),
+                Candidate::Fails(red) => lesson = Some(red),
+                Candidate::IsGone => {}
             }
         }
         for _ in 0..INPUT_CHANGES_MAX {
@@ -234,9 +253,8 @@ impl Builder {
                 Once::End(end) => return Ok(end),
                 Once::InputsChanged => {
                     let name = self.name(task);
-                    self.notice(true, format!("inputs of `{name}` changed while it ran: it starts over"));
-                    let keyed = self.resolver.key(task).expect("its dependencies stay accepted");
-                    self.hold(task, keyed, None);
+                    self.notice(true, format!("files that `{name}` needs changed meanwhile: it starts over"));
+                    self.look_again(task)?;
                 }
             }
         }
@@ -250,28 +268,34 @@ impl Builder {
         Ok(AttemptEnd::Failed { failure, usage: Usage::default(), lesson: String::new() })
     }
 
-    /// Lets gates that have not yet judged a cached result do so. `Err` is what a red one said.
+    /// Lets gates that have not yet judged a cached result do so.
     async fn judge_candidate(
         &self,
         task: TaskIx,
         reused: &Reused,
         gates: &[Name],
         cancel: &watch::Receiver<CancelLevel>,
-    ) -> Result<Result<AttemptEnd, String>, Fault> {
+    ) -> Result<Candidate, Fault> {
         let keyed = self.held(task).keyed;
-        let red = self.judge(task, &keyed, &reused.outputs, None, Some(gates), cancel).await?;
-        if let Some((failure, lesson)) = red {
-            if failure.kind == FailureKind::Cancelled || lesson.is_empty() {
-                return Ok(Ok(AttemptEnd::Failed { failure, usage: Usage::default(), lesson }));
+        let failed =
+            |failure, lesson| Ok(Candidate::Ends(AttemptEnd::Failed { failure, usage: Usage::default(), lesson }));
+        match self.judge(task, &keyed, &reused.outputs, None, Some(gates), cancel).await? {
+            Judged::Green => {}
+            Judged::Red(failure, lesson) if failure.kind == FailureKind::Cancelled || lesson.is_empty() => {
+                return failed(failure, lesson);
             }
-            return Ok(Err(lesson));
+            Judged::Red(_, lesson) => return Ok(Candidate::Fails(lesson)),
+            Judged::Changed => {
+                self.look_again(task)?;
+                return Ok(Candidate::IsGone);
+            }
         }
         match block_in_place(|| self.reuse(task, &keyed, reused))? {
-            Resolved::Clean { outcome, .. } => Ok(Ok(AttemptEnd::Accepted { outcome, usage: Usage::default() })),
-            Resolved::Red(failure) => {
-                Ok(Ok(AttemptEnd::Failed { failure, usage: Usage::default(), lesson: String::new() }))
+            Resolved::Clean { outcome, .. } => {
+                Ok(Candidate::Ends(AttemptEnd::Accepted { outcome, usage: Usage::default() }))
             }
-            Resolved::Dirty { .. } => unreachable!("reusing a result never finds it dirty"),
+            Resolved::Red(failure) => failed(failure, String::new()),
+            Resolved::Dirty { .. } => Ok(Candidate::IsGone),
         }
     }
 
@@ -291,7 +315,7 @@ impl Builder {
             Ok(filled) => filled,
             Err(AttemptError::Materialize(MaterializeError::Changed { .. } | MaterializeError::Missing { .. })) => {
                 block_in_place(|| workspace.remove()).map_err(fault)?;
-                return self.after_change(task);
+                return Ok(Once::InputsChanged);
             }
             Err(error) => return Err(fault(error)),
         };
@@ -310,21 +334,28 @@ impl Builder {
             return Ok(Once::InputsChanged);
         }
         let result = self.candidate(&keyed, &root, &observed, &log);
-        let red = self.judge(task, &keyed, &observed.outputs, Some(&root), None, cancel).await?;
-        if let Some((failure, lesson)) = red {
-            return self.failed(task, &keyed, workspace, &log, failure, usage, Some(lesson));
+        match self.judge(task, &keyed, &observed.outputs, Some(&root), None, cancel).await? {
+            Judged::Green => block_in_place(|| self.accept(task, &keyed, workspace, &root, &log, result)),
+            Judged::Red(failure, lesson) => self.failed(task, &keyed, workspace, &log, failure, usage, Some(lesson)),
+            Judged::Changed => {
+                block_in_place(|| workspace.remove()).map_err(fault)?;
+                Ok(Once::InputsChanged)
+            }
         }
-        block_in_place(|| self.accept(task, &keyed, workspace, &root, &log, result))
     }
 
-    /// The view could not be made: a file changed since it was keyed, or the cache lost one.
-    fn after_change(&self, task: TaskIx) -> Result<Once, Fault> {
-        let paths = self.resolver.source_paths(task);
-        for path in &paths {
-            self.resolver.stat_cache.forget(path);
-        }
-        self.resolver.refresh(&paths).map_err(fault)?;
-        Ok(Once::InputsChanged)
+    /// Keys the task anew: a file changed since it was keyed.
+    fn look_again(&self, task: TaskIx) -> Result<(), Fault> {
+        block_in_place(|| {
+            let paths = self.resolver.source_paths(task);
+            for path in &paths {
+                self.resolver.stat_cache.forget(path);
+            }
+            self.resolver.refresh(&paths).map_err(fault)?;
+            let keyed = self.resolver.key(task).expect("its dependencies stay accepted");
+            self.hold(task, keyed, None);
+            Ok(())
+        })
     }
 
     fn inputs_changed(&self, task: TaskIx, keyed: &Keyed) -> Result<bool, EngineError> {
@@ -334,7 +365,7 @@ impl Builder {
     }
 
     /// Where the content of a view's file is: what a task wrote in the cache, source in the project.
-    fn source(&self, path: &RelPath, entry: &Entry) -> Source<'_> {
+    pub(super) fn source(&self, path: &RelPath, entry: &Entry) -> Source<'_> {
         match (&self.resolver.store, entry) {
             (Some(store), Entry::File { digest, .. })
                 if self.resolver.graph.owner(path).is_some() && store.has(digest) =>
@@ -389,11 +420,12 @@ impl Builder {
     ) -> Result<Once, Fault> {
         let usage = result.usage;
         let outputs = Arc::new(result.outputs);
-        match publish(&self.resolver, &self.project, task, &outputs, Content::Workspace(root), &[]) {
+        match self.publisher().publish(task, &outputs, Content::Workspace(root), &[]) {
             Ok(done) => self.tell(done.notices),
             Err(Refused::Conflict(failure)) => {
                 return self.failed(task, keyed, workspace, log, failure, usage, None);
             }
+            Err(Refused::Lost(path)) => return Err(fault(Cause::Lost(path))),
             Err(Refused::World(error)) => return Err(fault(error)),
         }
         self.record(task, keyed, true, "ran", Some(log.digest()));
@@ -505,12 +537,12 @@ impl Builder {
         })
     }
 
-    fn log_limit_bytes(&self) -> u64 {
+    pub(super) fn log_limit_bytes(&self) -> u64 {
         self.resolver.plan().limits.log_size_max.map_or(LOG_LIMIT_BYTES, |limit| limit.bytes())
     }
 
     /// What no task may see even where a system directory would show it.
-    fn hidden(&self) -> Vec<PathBuf> {
+    pub(super) fn hidden(&self) -> Vec<PathBuf> {
         let home = self.host.variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
         let mut hidden =
             vec![self.resolver.root.path().to_owned(), self.host.cache_dir.clone(), self.host.state_dir.clone()];
@@ -519,7 +551,7 @@ impl Builder {
     }
 
     /// Tools, toolchains and the environment they make.
-    fn surroundings(
+    pub(super) fn surroundings(
         &self,
         toolchains: &[Name],
         tools: &[String],
@@ -545,154 +577,14 @@ impl Builder {
         env.extend(declared.into_iter().map(|(name, value)| (name.into(), value.into())));
         Surroundings { env, read_only, tools }
     }
-
-    /// Lets the task's gates judge a result: all of them, or those named. The failure of the first red one, with
-    /// what the next attempt is told; an empty lesson means that the gate itself broke.
-    async fn judge(
-        &self,
-        task: TaskIx,
-        keyed: &Keyed,
-        outputs: &Tree,
-        workspace: Option<&Root>,
-        only: Option<&[Name]>,
-        cancel: &watch::Receiver<CancelLevel>,
-    ) -> Result<Option<(Failure, String)>, Fault> {
-        let mut red = None;
-        for gate in self.resolver.gates(task) {
-            if only.is_some_and(|only| !only.contains(&gate.name)) {
-                continue;
-            }
-            let tree = self.resolver.judged_tree(gate, &keyed.context.view, outputs);
-            let key = self.resolver.gate_key(gate, &keyed.context.view, outputs);
-            let known = self.resolver.verdict(&key);
-            let cached = known.is_some();
-            let verdict = match known {
-                Some(verdict) => verdict,
-                None => self.run_gate(&self.name(task).file_name(), gate, &tree, workspace, cancel).await?,
-            };
-            self.sink.emit(Event::GateJudged {
-                task: Some(self.name(task)),
-                gate: gate.name.clone(),
-                verdict: verdict.word().to_owned(),
-                cached,
-                wall_ms: verdict.wall_ms,
-            });
-            if verdict.is_final() && !cached {
-                self.keep_verdict(&key, &verdict);
-            }
-            if *cancel.borrow() != CancelLevel::None {
-                return Ok(Some((cancelled(), String::new())));
-            }
-            if !verdict.is_green() {
-                red.get_or_insert_with(|| gate_failure(gate, &verdict));
-            }
-        }
-        Ok(red)
-    }
-
-    fn keep_verdict(&self, key: &crate::base::GateKey, verdict: &Verdict) {
-        let text = serde_json::to_string(verdict).expect("a verdict is plain data");
-        if let Some(Err(error)) = self.resolver.store.as_ref().map(|store| store.put_verdict(key, &text)) {
-            self.notice(true, format!("the verdict is not kept: {error}"));
-        }
-    }
-
-    /// Lets one gate of the plan judge the integrated tree, or finds the verdict it already gave.
-    pub(super) async fn judge_plan_gate(
-        &self,
-        gate: &GateDef,
-        tree: &Tree,
-        cancel: &watch::Receiver<CancelLevel>,
-    ) -> Result<(), Fault> {
-        let key = self.resolver.gate_key(gate, tree, &Tree::new());
-        let known = self.resolver.verdict(&key);
-        let cached = known.is_some();
-        let verdict = match known {
-            Some(verdict) => verdict,
-            None => self.run_gate("plan", gate, tree, None, cancel).await?,
-        };
-        if verdict.is_final() && !cached {
-            self.keep_verdict(&key, &verdict);
-        }
-        self.sink.emit(Event::GateJudged {
-            task: None,
-            gate: gate.name.clone(),
-            verdict: verdict.word().to_owned(),
-            cached,
-            wall_ms: verdict.wall_ms,
-        });
-        if !verdict.is_green() {
-            let said =
-                format!("the gate `{}` says {}: {}\n{}", gate.name, verdict.word(), verdict.message, verdict.excerpt);
-            self.notice(true, said);
-        }
-        Ok(())
-    }
-
-    /// Runs one command gate in a fresh tree.
-    pub(super) async fn run_gate(
-        &self,
-        owner: &str,
-        gate: &GateDef,
-        tree: &Tree,
-        result: Option<&Root>,
-        cancel: &watch::Receiver<CancelLevel>,
-    ) -> Result<Verdict, Fault> {
-        let GateKind::Run(argv) = &gate.kind else {
-            return Err(fault(format!("the gate `{}` cannot be run by this version of orca", gate.name)));
-        };
-        let directory = format!("{owner}=gate={}", gate.name);
-        let workspace = block_in_place(|| Workspace::create(&self.state, &directory)).map_err(fault)?;
-        let surroundings = self.surroundings(&gate.toolchains, &gate.tools, &workspace, gate.env.clone());
-        let outputs = crate::base::PatternSet::default();
-        let spec = AttemptSpec {
-            argv: argv.iter().map(OsString::from).collect(),
-            env: surroundings.env,
-            view: tree,
-            outputs: &outputs,
-            scratch: Vec::new(),
-            provided: Vec::new(),
-            stdin: None,
-            tools: surroundings.tools,
-            read_only: surroundings.read_only,
-            hidden: self.hidden(),
-            network: gate.network,
-            isolate: true,
-            timeout: gate.timeout.map(|timeout| Duration::from_millis(timeout.ms())),
-            grace: GRACE,
-            log_limit_bytes: self.log_limit_bytes(),
-        };
-        let source = |path: &RelPath, entry: &Entry| match result {
-            Some(root) if root.stat(path).is_ok_and(|found| found.is_some()) => Source::Project(root),
-            _ => self.source(path, entry),
-        };
-        block_in_place(|| exec::fill(&workspace, &spec, &source)).map_err(fault)?;
-        let exit: Exit = exec::run(&workspace, &spec, &self.sandbox, cancel.clone()).await.map_err(fault)?;
-        let log = block_in_place(|| AttemptLog::read(&workspace.log(), &[])).map_err(fault)?;
-        let stored = self.resolver.store.as_ref().and_then(|store| store.put_bytes(log.bytes()).ok());
-        block_in_place(|| workspace.remove()).map_err(fault)?;
-        Ok(crate::gates::verdict_of_exit(&exit.end, &log.text(), stored, exit.usage.wall_ms))
-    }
 }
 
 /// What surrounds a process besides its files.
-struct Surroundings {
-    env: BTreeMap<OsString, OsString>,
-    read_only: Vec<PathBuf>,
-    tools: BTreeMap<String, PathBuf>,
-}
-
-fn gate_failure(gate: &GateDef, verdict: &Verdict) -> (Failure, String) {
-    let failure = Failure {
-        kind: FailureKind::Gate,
-        message: format!("the gate `{}` says {}: {}", gate.name, verdict.word(), verdict.message),
-        exit_code: None,
-        signal: None,
-        details: verdict.excerpt.lines().map(str::to_owned).collect(),
-    };
-    let lesson = match verdict.kind {
-        crate::gates::VerdictKind::Failed => format!("{}\n\n{}", failure.message, verdict.excerpt),
-        _ => String::new(),
-    };
-    (failure, lesson)
+pub(super) struct Surroundings {
+    /// The environment.
+    pub env: BTreeMap<OsString, OsString>,
+    /// Paths of the host that are shown.
+    pub read_only: Vec<PathBuf>,
+    /// Declared tools.
+    pub tools: BTreeMap<String, PathBuf>,
 }

@@ -1,6 +1,6 @@
 //! What earlier runs left on record, read once: each task's last state, and what orca put where in the project.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use crate::base::{RelPath, TaskName, Tree};
@@ -10,9 +10,32 @@ use crate::store::{Journal, Published, StoreError, TaskRecord, TaskSummary};
 pub struct Ledger {
     journal: Option<Mutex<Journal>>,
     tasks: BTreeMap<TaskName, TaskSummary>,
-    published: Mutex<BTreeMap<RelPath, Published>>,
+    published: Mutex<Placed>,
     outputs: HashMap<TaskName, Arc<Tree>>,
     estimates: BTreeMap<TaskName, u64>,
+}
+
+/// What orca put where, and which of it is whose.
+#[derive(Debug, Default)]
+struct Placed {
+    at: BTreeMap<RelPath, Published>,
+    by: HashMap<TaskName, BTreeSet<RelPath>>,
+}
+
+impl Placed {
+    fn insert(&mut self, path: RelPath, published: Published) {
+        self.remove(&path);
+        self.by.entry(published.task.clone()).or_default().insert(path.clone());
+        self.at.insert(path, published);
+    }
+
+    fn remove(&mut self, path: &RelPath) -> Option<Published> {
+        let published = self.at.remove(path)?;
+        if let Some(paths) = self.by.get_mut(&published.task) {
+            paths.remove(path);
+        }
+        Some(published)
+    }
 }
 
 impl Ledger {
@@ -23,13 +46,15 @@ impl Ledger {
             None => Default::default(),
         };
         let mut outputs: HashMap<TaskName, Tree> = HashMap::new();
-        for (path, published) in &published {
+        let mut placed = Placed::default();
+        for (path, published) in published {
             outputs.entry(published.task.clone()).or_default().insert(path.clone(), published.entry.clone());
+            placed.insert(path, published);
         }
         Ok(Self {
             journal: journal.map(Mutex::new),
             tasks,
-            published: Mutex::new(published),
+            published: Mutex::new(placed),
             outputs: outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect(),
             estimates,
         })
@@ -55,26 +80,21 @@ impl Ledger {
     /// What orca put at this path, by the record.
     #[must_use]
     pub fn published_at(&self, path: &RelPath) -> Option<Published> {
-        self.published.lock().expect("no holder panics").get(path).cloned()
+        self.published.lock().expect("no holder panics").at.get(path).cloned()
     }
 
     /// Every path orca put something at.
     #[must_use]
     pub fn published(&self) -> BTreeMap<RelPath, Published> {
-        self.published.lock().expect("no holder panics").clone()
+        self.published.lock().expect("no holder panics").at.clone()
     }
 
-    /// The paths on record as this task's.
+    /// The paths on record as this task's, now.
     #[must_use]
     pub fn published_by(&self, task: &TaskName) -> Tree {
-        let all = self.published.lock().expect("no holder panics");
-        match self.outputs.get(task) {
-            None => Tree::new(),
-            Some(paths) => paths
-                .keys()
-                .filter_map(|path| Some((path.clone(), all.get(path).filter(|p| p.task == *task)?.entry.clone())))
-                .collect(),
-        }
+        let placed = self.published.lock().expect("no holder panics");
+        let paths = placed.by.get(task).into_iter().flatten();
+        paths.map(|path| (path.clone(), placed.at[path].entry.clone())).collect()
     }
 
     /// The median of what the task took lately, in milliseconds.
@@ -102,23 +122,25 @@ impl Ledger {
         }
     }
 
-    /// Forgets in memory what the journal already forgot.
-    pub fn forget(&self, paths: &[RelPath]) {
-        let mut all = self.published.lock().expect("no holder panics");
-        for path in paths {
-            all.remove(path);
+    /// Forgets in memory what the journal already forgot: a task that lost an output is not accepted any more.
+    pub fn forget(&mut self, paths: &[RelPath]) {
+        let placed = self.published.get_mut().expect("no holder panics");
+        for published in paths.iter().filter_map(|path| placed.remove(path)) {
+            if let Some(task) = self.tasks.get_mut(&published.task) {
+                task.accepted = false;
+            }
         }
     }
 
     /// Notes in memory what the journal already holds: these paths are the task's now, those are gone.
     pub fn note_published(&self, task: &TaskName, present: &Tree, removed: &[RelPath]) {
-        let mut all = self.published.lock().expect("no holder panics");
+        let mut placed = self.published.lock().expect("no holder panics");
         for path in removed {
-            all.remove(path);
+            placed.remove(path);
         }
         for (path, entry) in present {
             let published = Published { task: task.clone(), entry: entry.clone(), pending: false };
-            all.insert(path.clone(), published);
+            placed.insert(path.clone(), published);
         }
     }
 }

@@ -10,6 +10,7 @@ mod explain;
 mod history;
 mod host;
 mod ignored;
+mod judge;
 mod ledger;
 mod load;
 mod look;

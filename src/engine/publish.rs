@@ -1,24 +1,25 @@
 //! An accepted result put into the project: atomic per file, journaled before the first and after the last one.
 //!
-//! Each path is in one of four states, and only the first three are written over:
+//! Each path is in one of these states:
 //!
 //! | on disk | is | what happens |
 //! |---|---|---|
 //! | nothing | | the new entry is placed |
 //! | what the record says orca put there | ours | it is replaced |
 //! | the new entry already | done | nothing |
-//! | anything else | a person's | a command's output is replaced, a copy kept in `.orca/replaced`; of an agent's it is a conflict |
+//! | anything else | a person's | a command's output is replaced, what was there kept in `.orca/replaced`; of an agent's it is a conflict |
+//! | a file or link where a directory above the outputs has to be | a person's | a conflict |
 //!
-//! A kill in between leaves pending rows; [`recover`] finishes them at the next build.
+//! A kill in between leaves pending rows; [`Publisher::recover`] finishes them at the next build.
 
 use std::collections::BTreeMap;
 
 use super::resolve::Resolver;
 use super::session::EngineError;
 use crate::base::{Entry, FailureKind, RelPath, TaskName, Tree};
-use crate::event::Failure;
+use crate::event::{Failure, RunId};
 use crate::graph::TaskIx;
-use crate::store::{PendingPublish, Root, Store};
+use crate::store::{PendingPublish, Root, Store, StoreError};
 
 /// Where the content of a result is.
 #[derive(Clone, Copy)]
@@ -34,8 +35,6 @@ pub(super) enum Content<'a> {
 pub(super) struct Publication {
     /// Paths written.
     pub written: u64,
-    /// Paths of earlier results that are no longer part of it, removed.
-    pub removed: Vec<RelPath>,
     /// Things to tell the user.
     pub notices: Vec<String>,
 }
@@ -44,6 +43,8 @@ pub(super) struct Publication {
 pub(super) enum Refused {
     /// It meets a person's changes.
     Conflict(Failure),
+    /// The cache no longer has the content of this path.
+    Lost(RelPath),
     /// The world's fault.
     World(EngineError),
 }
@@ -54,213 +55,268 @@ impl<E: Into<EngineError>> From<E> for Refused {
     }
 }
 
-/// Publishes `outputs` as the result of `task`. `keep` are drifted paths that stay as they are.
-pub(super) fn publish(
-    resolver: &Resolver,
-    project: &Root,
-    task: TaskIx,
-    outputs: &Tree,
-    content: Content<'_>,
-    keep: &[RelPath],
-) -> Result<Publication, Refused> {
-    let name = resolver.name(task).clone();
-    let earlier = resolver.ledger.published_by(&name);
-    let mut done = Publication::default();
-    let mut planned: Vec<(RelPath, Entry, Option<Entry>)> = Vec::new();
-    let mut conflicts = Vec::new();
-    for (path, entry) in outputs.iter().filter(|(path, _)| !keep.contains(path)) {
-        let found = resolver.on_disk(path)?;
-        if found.as_ref() == Some(entry) {
-            continue;
-        }
-        let is_ours = |found: &Entry| resolver.ledger.published_at(path).is_some_and(|known| known.entry == *found);
-        if let Some(found) = found.as_ref().filter(|found| !is_ours(found)) {
-            let on_record = resolver.ledger.published_at(path).is_some();
-            if on_record && resolver.task(task).is_agent() {
-                conflicts.push(path.clone());
-            } else if let Some(copy) = keep_copy(project, path, found)? {
-                done.notices.push(format!("`{path}` was not what orca had put there; it is kept as `{copy}`"));
+/// Puts results into the project, in one run.
+pub(super) struct Publisher<'a> {
+    /// Records and digests.
+    pub resolver: &'a Resolver,
+    /// The project, with a staging place for atomic writes.
+    pub project: &'a Root,
+    /// The run, which what is replaced is kept under.
+    pub run: RunId,
+}
+
+impl Publisher<'_> {
+    /// Publishes `outputs` as the result of `task`. `keep` are drifted paths that stay as they are.
+    pub(super) fn publish(
+        &self,
+        task: TaskIx,
+        outputs: &Tree,
+        content: Content<'_>,
+        keep: &[RelPath],
+    ) -> Result<Publication, Refused> {
+        let name = self.resolver.name(task).clone();
+        let earlier = self.resolver.ledger.published_by(&name);
+        let mut done = Publication::default();
+        let mut planned: Vec<(&RelPath, &Entry, Option<Entry>)> = Vec::new();
+        for (path, entry) in outputs.iter().filter(|(path, _)| !keep.contains(path)) {
+            let found = self.resolver.on_disk(path)?;
+            if found.as_ref() != Some(entry) {
+                planned.push((path, entry, found));
             }
         }
-        planned.push((path.clone(), entry.clone(), found));
-    }
-    if !conflicts.is_empty() {
-        return Err(Refused::Conflict(conflict(&conflicts)));
-    }
-    let leftovers: Vec<RelPath> = earlier.keys().filter(|path| !outputs.contains_key(*path)).cloned().collect();
-    if planned.is_empty() && leftovers.is_empty() && earlier == *outputs {
-        return Ok(done);
-    }
-    let rows: Vec<_> = outputs
-        .iter()
-        .map(|(path, entry)| {
-            let old = planned.iter().find(|(planned, _, _)| planned == path).and_then(|(_, _, old)| old.clone());
-            (path.clone(), entry.clone(), old)
-        })
-        .collect();
-    resolver.ledger.with_journal(|journal| journal.begin_publish(&name, &rows))?;
-    done.removed = remove_leftovers(resolver, project, &leftovers, &earlier, &mut done.notices)?;
-    for (path, entry, _) in &planned {
-        place(resolver, project, path, entry, content)?;
-        done.written += 1;
-    }
-    resolver.ledger.with_journal(|journal| journal.finish_publish(&name, &leftovers))?;
-    resolver.ledger.note_published(&name, outputs, &leftovers);
-    Ok(done)
-}
-
-/// Places one entry, making way where something of orca's is in it.
-fn place(
-    resolver: &Resolver,
-    project: &Root,
-    path: &RelPath,
-    entry: &Entry,
-    content: Content<'_>,
-) -> Result<(), EngineError> {
-    let ours = |path: &RelPath, entry: &Entry| {
-        resolver.ledger.published_at(path).is_some_and(|published| published.entry == *entry)
-    };
-    resolver.stat_cache.forget(path);
-    if *entry == Entry::EmptyDir {
-        project.make_way_for_dir(path, &ours)?;
-    } else {
-        project.make_way(path, &ours)?;
-    }
-    let Entry::File { digest, executable, .. } = entry else {
-        project.place_bare(path, entry)?;
-        return Ok(());
-    };
-    match content {
-        Content::Workspace(workspace) => {
-            if !project.copy_exact(workspace, path, path, *executable, digest)? {
-                return Err(EngineError::World(format!("`{path}` changed in the workspace after its task had ended")));
+        if self.resolver.task(task).is_agent() {
+            let touched = |(path, _, found): &&(&RelPath, &Entry, Option<Entry>)| {
+                let known = self.resolver.ledger.published_at(path);
+                known.is_some_and(|known| found.as_ref().is_some_and(|found| *found != known.entry))
+            };
+            let conflicts: Vec<&RelPath> = planned.iter().filter(touched).map(|(path, _, _)| *path).collect();
+            if !conflicts.is_empty() {
+                return Err(Refused::Conflict(conflict(&conflicts)));
             }
         }
-        Content::Cache(store) => {
-            if !store.copy_to(digest, project, path, *executable)? {
-                return Err(EngineError::World(format!("the cache lost the content of `{path}`; build again")));
-            }
+        let leftovers: Vec<RelPath> = earlier.keys().filter(|path| !outputs.contains_key(*path)).cloned().collect();
+        if planned.is_empty() && leftovers.is_empty() && earlier == *outputs {
+            return Ok(done);
         }
-    }
-    Ok(())
-}
-
-/// Removes paths that were part of an earlier result, where they are still what orca put there.
-fn remove_leftovers(
-    resolver: &Resolver,
-    project: &Root,
-    leftovers: &[RelPath],
-    earlier: &Tree,
-    notices: &mut Vec<String>,
-) -> Result<Vec<RelPath>, EngineError> {
-    let mut removed = Vec::new();
-    for path in leftovers.iter().rev() {
-        match resolver.on_disk(path)? {
-            None => {}
-            Some(found) if earlier.get(path) == Some(&found) => {
-                resolver.stat_cache.forget(path);
-                if found == Entry::EmptyDir {
-                    project.remove_empty_dir(path)?;
-                } else {
-                    project.remove_file(path)?;
-                }
-                project.remove_empty_parents(path, None)?;
-                removed.push(path.clone());
-            }
-            Some(_) => notices.push(format!("`{path}` is no output any more; it was changed, so it stays")),
+        let old: BTreeMap<&RelPath, &Option<Entry>> = planned.iter().map(|(path, _, old)| (*path, old)).collect();
+        let row = |(path, entry): (&RelPath, &Entry)| {
+            (path.clone(), entry.clone(), old.get(path).and_then(|old| (*old).clone()))
+        };
+        let rows: Vec<_> = outputs.iter().map(row).collect();
+        for (path, _, found) in &planned {
+            self.save(path, found.as_ref(), &mut done.notices)?;
         }
-    }
-    Ok(removed)
-}
-
-/// Keeps what a person had at an output's path; `None` where there is nothing worth keeping.
-fn keep_copy(project: &Root, path: &RelPath, found: &Entry) -> Result<Option<RelPath>, EngineError> {
-    let Entry::File { executable, .. } = found else { return Ok(None) };
-    let kept = RelPath::new(".orca/replaced").expect("a plain path").child(path.as_str());
-    project.copy_from(project, path, &kept, *executable)?;
-    Ok(Some(kept))
-}
-
-fn conflict(paths: &[RelPath]) -> Failure {
-    Failure {
-        kind: FailureKind::Conflict,
-        message: "its new result meets files that were changed by hand since its last one".to_owned(),
-        exit_code: None,
-        signal: None,
-        details: paths
-            .iter()
-            .map(|path| format!("{path}: move your version away, then build again; the result is kept in the cache"))
-            .collect(),
-    }
-}
-
-/// Finishes what a killed build had begun to publish: each pending path that is still as it was before gets its new
-/// content; where that is gone, the row is forgotten and its task runs again.
-pub(super) fn recover(resolver: &Resolver, project: &Root) -> Result<Vec<String>, EngineError> {
-    let pending = resolver.ledger.with_journal(|journal| journal.pending())?.unwrap_or_default();
-    let mut notices = Vec::new();
-    let mut by_task: BTreeMap<TaskName, Vec<PendingPublish>> = BTreeMap::new();
-    for row in pending {
-        by_task.entry(row.task.clone()).or_default().push(row);
-    }
-    for (task, rows) in by_task {
-        let mut lost: Vec<RelPath> = Vec::new();
+        self.resolver.ledger.with_journal(|journal| journal.begin_publish(&name, &rows))?;
+        self.remove_leftovers(&leftovers, &earlier, &mut done.notices)?;
         let mut present = Tree::new();
-        for row in &rows {
-            let found = resolver.on_disk(&row.path)?;
-            let untouched = found == row.old || found.is_none();
-            if found.as_ref() != Some(&row.new) && untouched && !finish(resolver, project, &row.path, &row.new)? {
-                lost.push(row.path.clone());
-            } else {
-                present.insert(row.path.clone(), row.new.clone());
+        for (path, entry, _) in planned {
+            if let Err(refused) = self.place(Some(task), path, entry, content, &mut done.notices) {
+                // What is there by now is orca's, whoever comes next.
+                self.resolver.ledger.note_published(&name, &present, &leftovers);
+                return Err(refused);
+            }
+            present.insert(path.clone(), entry.clone());
+            done.written += 1;
+        }
+        self.resolver.ledger.with_journal(|journal| journal.finish_publish(&name, &leftovers))?;
+        self.resolver.ledger.note_published(&name, outputs, &leftovers);
+        Ok(done)
+    }
+
+    /// Keeps a copy of what a person has at an output's path.
+    fn save(&self, path: &RelPath, found: Option<&Entry>, notices: &mut Vec<String>) -> Result<(), EngineError> {
+        let Some(found @ Entry::File { executable, .. }) = found else { return Ok(()) };
+        if self.resolver.ledger.published_at(path).is_some_and(|known| known.entry == *found) {
+            return Ok(());
+        }
+        let kept = self.kept(path);
+        self.project.copy_from(self.project, path, &kept, *executable)?;
+        notices.push(format!("`{path}` was not what orca had put there; it is kept as `{kept}`"));
+        Ok(())
+    }
+
+    /// Where something that has to go from `path` is kept.
+    fn kept(&self, path: &RelPath) -> RelPath {
+        let replaced = RelPath::new(".orca/replaced").expect("a plain path");
+        replaced.child(&self.run.to_string()).child(path.as_str())
+    }
+
+    /// Places one entry, making way where something is in it.
+    fn place(
+        &self,
+        task: Option<TaskIx>,
+        path: &RelPath,
+        entry: &Entry,
+        content: Content<'_>,
+        notices: &mut Vec<String>,
+    ) -> Result<(), Refused> {
+        self.resolver.stat_cache.forget(path);
+        self.make_way(task, path, entry, notices)?;
+        let Entry::File { digest, executable, .. } = entry else {
+            self.project.place_bare(path, entry)?;
+            return Ok(());
+        };
+        match content {
+            Content::Workspace(workspace) => {
+                if !self.project.copy_exact(workspace, path, path, *executable, digest)? {
+                    let message = format!("`{path}` changed in the workspace after its task had ended");
+                    return Err(Refused::World(EngineError::World(message)));
+                }
+            }
+            Content::Cache(store) => {
+                if !store.copy_to(digest, self.project, path, *executable)? {
+                    return Err(Refused::Lost(path.clone()));
+                }
             }
         }
-        notices.push(format!("finished publishing `{task}`, which a killed build had begun", task = task));
-        resolver.ledger.with_journal(|journal| {
-            journal.finish_publish(&task, &lost)?;
-            journal.forget_tasks(std::slice::from_ref(&task))
-        })?;
-        resolver.ledger.note_published(&task, &present, &lost);
+        Ok(())
     }
-    Ok(notices)
+
+    /// Frees a path. What orca put in the way is removed; what a person put where the task's outputs go is moved to
+    /// `.orca/replaced`; anything else stays, and is a conflict.
+    fn make_way(
+        &self,
+        task: Option<TaskIx>,
+        path: &RelPath,
+        entry: &Entry,
+        notices: &mut Vec<String>,
+    ) -> Result<(), Refused> {
+        let ours = |path: &RelPath, entry: &Entry| {
+            self.resolver.ledger.published_at(path).is_some_and(|published| published.entry == *entry)
+        };
+        loop {
+            let way = match entry {
+                Entry::EmptyDir => self.project.make_way_for_dir(path, &ours),
+                _ => self.project.make_way(path, &ours),
+            };
+            let obstacle = match way {
+                Ok(_) => return Ok(()),
+                // A directory at the path goes as a whole, with what a person has in it.
+                Err(StoreError::NotOurs { path: found }) if found.is_within(path) => path.clone(),
+                Err(StoreError::NotOurs { path: found }) => found,
+                Err(error) => return Err(error.into()),
+            };
+            if !task.is_some_and(|task| self.resolver.task(task).outputs.matches(&obstacle)) {
+                return Err(Refused::Conflict(in_the_way(path, &obstacle)));
+            }
+            let kept = self.kept(&obstacle);
+            self.project.rename(&obstacle, &kept)?;
+            notices.push(format!("`{obstacle}` was in the way of an output; it is kept as `{kept}`"));
+        }
+    }
+
+    /// Removes paths that were part of an earlier result, where they are still what orca put there.
+    fn remove_leftovers(
+        &self,
+        leftovers: &[RelPath],
+        earlier: &Tree,
+        notices: &mut Vec<String>,
+    ) -> Result<Vec<RelPath>, EngineError> {
+        let mut removed = Vec::new();
+        for path in leftovers.iter().rev() {
+            match self.resolver.on_disk(path)? {
+                None => {}
+                Some(found) if earlier.get(path) == Some(&found) => {
+                    self.resolver.stat_cache.forget(path);
+                    if found == Entry::EmptyDir {
+                        self.project.remove_empty_dir(path)?;
+                    } else {
+                        self.project.remove_file(path)?;
+                    }
+                    self.project.remove_empty_parents(path, None)?;
+                    removed.push(path.clone());
+                }
+                Some(_) => notices.push(format!("`{path}` is no output any more; it was changed, so it stays")),
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Finishes what a killed build had begun to publish: each pending path that is still as it was before gets its
+    /// new content; where that cannot be, it stays as it was. The task is not on record as accepted until it is
+    /// resolved anew.
+    pub(super) fn recover(&self) -> Result<Vec<String>, EngineError> {
+        let ledger = &self.resolver.ledger;
+        let pending = ledger.with_journal(|journal| journal.pending())?.unwrap_or_default();
+        let mut notices = Vec::new();
+        let mut by_task: BTreeMap<TaskName, Vec<PendingPublish>> = BTreeMap::new();
+        for row in pending {
+            by_task.entry(row.task.clone()).or_default().push(row);
+        }
+        for (task, rows) in by_task {
+            let mut present = Tree::new();
+            let mut not_ours: Vec<RelPath> = Vec::new();
+            for row in &rows {
+                match self.finish(row)? {
+                    Some(entry) => drop(present.insert(row.path.clone(), entry)),
+                    None => not_ours.push(row.path.clone()),
+                }
+            }
+            let as_they_are: Vec<_> = present.iter().map(|(path, entry)| (path.clone(), entry.clone(), None)).collect();
+            ledger.with_journal(|journal| {
+                journal.begin_publish(&task, &as_they_are)?;
+                journal.finish_publish(&task, &not_ours)
+            })?;
+            ledger.note_published(&task, &present, &not_ours);
+            notices.push(format!("finished publishing `{task}`, which a killed build had begun"));
+        }
+        Ok(notices)
+    }
+
+    /// What of orca's is at a path that a killed build was writing: what was to be there, else what was there before,
+    /// a copy of which was kept if it was a person's.
+    fn finish(&self, row: &PendingPublish) -> Result<Option<Entry>, EngineError> {
+        let found = self.resolver.on_disk(&row.path)?;
+        if found.as_ref() == Some(&row.new) {
+            return Ok(found);
+        }
+        if found.is_some() && found != row.old {
+            return Ok(None);
+        }
+        let Some(store) = &self.resolver.store else { return Ok(found) };
+        match self.place(None, &row.path, &row.new, Content::Cache(store), &mut Vec::new()) {
+            Ok(()) => Ok(Some(row.new.clone())),
+            Err(Refused::Conflict(_) | Refused::Lost(_)) => Ok(found),
+            Err(Refused::World(error)) => Err(error),
+        }
+    }
+
+    /// Removes, where it is unchanged, what is on record at paths that are no longer the outputs of the task on record.
+    /// Answers the paths that are not orca's any more, and what to tell.
+    pub(super) fn remove_orphans(&self) -> Result<(Vec<RelPath>, Vec<String>), EngineError> {
+        let resolver = self.resolver;
+        let owner = |path: &RelPath| resolver.graph.owner(path).map(|owner| resolver.name(owner));
+        let mut orphans = Tree::new();
+        for (path, published) in resolver.ledger.published() {
+            if owner(&path) != Some(&published.task) {
+                orphans.insert(path, published.entry);
+            }
+        }
+        let mut notices = Vec::new();
+        let paths: Vec<RelPath> = orphans.keys().cloned().collect();
+        let removed = self.remove_leftovers(&paths, &orphans, &mut notices)?;
+        let unowned = removed.iter().filter(|path| owner(path).is_none());
+        notices.extend(unowned.map(|path| format!("removed `{path}`: no task writes it any more")));
+        if !paths.is_empty() {
+            resolver.ledger.with_journal(|journal| journal.forget(&paths))?;
+        }
+        Ok((paths, notices))
+    }
 }
 
-/// Places a pending entry from the cache; `false` where the cache does not have it.
-fn finish(resolver: &Resolver, project: &Root, path: &RelPath, entry: &Entry) -> Result<bool, EngineError> {
-    match (&resolver.store, entry) {
-        (Some(store), Entry::File { digest, .. }) if store.has(digest) => {
-            place(resolver, project, path, entry, Content::Cache(store))?;
-            Ok(true)
-        }
-        (_, Entry::File { .. }) => Ok(false),
-        (Some(store), _) => place(resolver, project, path, entry, Content::Cache(store)).map(|()| true),
-        (None, _) => project.place_bare(path, entry).map(|_| true).map_err(EngineError::from),
-    }
+fn conflict(paths: &[&RelPath]) -> Failure {
+    let details = paths.iter();
+    let details = details
+        .map(|path| format!("{path}: move your version away, then build again; the result is kept in the cache"));
+    refusal("its new result meets files that were changed by hand since its last one", details.collect())
 }
 
-/// Removes what tasks that are no longer in the plan had put into the project, where it is unchanged.
-pub(super) fn remove_orphans(resolver: &Resolver, project: &Root) -> Result<Vec<String>, EngineError> {
-    let orphaned = |task: &TaskName, path: &RelPath| {
-        !resolver.plan().tasks.contains_key(task)
-            || resolver.graph.owner(path).is_none_or(|owner| resolver.name(owner) != task)
-    };
-    let mut earlier = Tree::new();
-    for (path, published) in resolver.ledger.published() {
-        if orphaned(&published.task, &path) {
-            earlier.insert(path, published.entry);
-        }
-    }
-    if earlier.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut notices = Vec::new();
-    let paths: Vec<RelPath> = earlier.keys().filter(|path| resolver.graph.owner(path).is_none()).cloned().collect();
-    let removed = remove_leftovers(resolver, project, &paths, &earlier, &mut notices)?;
-    for path in &removed {
-        notices.push(format!("removed `{path}`: no task writes it any more"));
-    }
-    let all: Vec<RelPath> = earlier.into_keys().collect();
-    resolver.ledger.with_journal(|journal| journal.forget(&all))?;
-    resolver.ledger.forget(&all);
-    Ok(notices)
+fn in_the_way(path: &RelPath, obstacle: &RelPath) -> Failure {
+    let detail = format!("{obstacle} is in the way of {path}: move it away, then build again");
+    refusal("something that orca did not make is where its outputs go", vec![detail])
+}
+
+fn refusal(message: &str, details: Vec<String>) -> Failure {
+    let message = message.to_owned();
+    Failure { kind: FailureKind::Conflict, message, exit_code: None, signal: None, details }
 }

@@ -132,7 +132,12 @@ impl Session {
         let stat_cache = StatCache::load(&self.project.state().join("snapshot"));
         self.db.set_facts(self.facts(&root)?);
         let graph = Arc::clone(&self.graph);
-        let is_source = |path: &RelPath| graph.owner(path).is_none() && ledger.published_at(path).is_none();
+        // What orca put there for a task that no longer writes it is about to be removed; unless a person changed it.
+        let is_leftover = |path: &RelPath| {
+            let put = ledger.published_at(path);
+            put.is_some_and(|put| stat_cache.digest(&root, path).is_ok_and(|found| found == Some(put.entry)))
+        };
+        let is_source = |path: &RelPath| graph.owner(path).is_none() && !is_leftover(path);
         let index = scan(&root_path, self.plan(), whole, &is_source)?;
         let provided = |pattern: &_| graph.provides(pattern);
         self.findings.extend(file_findings(&root_path, self.plan(), &index, provided));

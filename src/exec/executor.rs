@@ -101,7 +101,7 @@ struct Loop {
 impl Executor {
     /// Runs until every selected task is settled. `signals` brings the numbers of signals orca received: the first
     /// stops admission and asks what runs to end, the second is immediate.
-    pub async fn run(self, mut signals: mpsc::UnboundedReceiver<i32>) -> Ending {
+    pub async fn run(self, signals: &mut mpsc::UnboundedReceiver<i32>) -> Ending {
         let (messages, mut inbox) = mpsc::unbounded_channel();
         let layers = self.selected.iter().map(|ix| self.graph.layer(*ix) + 1).max().unwrap_or(0);
         let scheduler = Scheduler::new(&self.graph, &self.selected, self.config.clone(), self.specs.clone());

@@ -14,6 +14,8 @@ use crate::event::RunId;
 
 /// zstd's level for descriptions: they repeat themselves, and are written once per run of a task.
 const DESCRIPTION_LEVEL: i32 = 3;
+/// How a task ended whose outputs are not all in the project.
+const UNFINISHED: &str = "its outputs were not all put into the project";
 /// The longest description that is read back.
 const DESCRIPTION_BYTES_MAX: u64 = 256 << 20;
 
@@ -141,9 +143,12 @@ impl Journal {
     }
 
     /// Marks paths as being published, durably, before any of them is written: `(path, new entry, what is on disk)`.
+    /// From here on the task is not on record as accepted, until [`Journal::put_tasks`] says so again.
     pub fn begin_publish(&self, task: &TaskName, paths: &[(RelPath, Entry, Option<Entry>)]) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO published (path, task, entry, old, pending) VALUES (?1, ?2, ?3, ?4, 1)";
         self.write("begin to publish in", |connection| {
+            let unaccept = "UPDATE tasks SET accepted = 0, outcome = ?2 WHERE name = ?1 AND accepted = 1";
+            connection.prepare_cached(unaccept)?.execute([task.as_str(), UNFINISHED])?;
             let mut statement = connection.prepare_cached(sql)?;
             for (path, new, old) in paths {
                 let old = old.as_ref().map(json);
@@ -171,7 +176,8 @@ impl Journal {
         Ok(rows.into_iter().map(pending).collect())
     }
 
-    /// Forgets that orca put these paths into the project.
+    /// Forgets that orca put these paths into the project. The tasks that they belonged to are not on record as accepted
+    /// any more.
     pub fn forget(&self, paths: &[RelPath]) -> Result<(), StoreError> {
         self.write("forget paths in", |connection| forget(connection, paths))
     }
@@ -248,8 +254,16 @@ fn put_task(connection: &Connection, name: &TaskName, record: &TaskRecord, packe
 }
 
 fn forget(connection: &Connection, paths: &[RelPath]) -> rusqlite::Result<()> {
+    let mut unaccept = connection.prepare_cached(
+        "UPDATE tasks SET accepted = 0, outcome = ?2
+         WHERE accepted = 1 AND name = (SELECT task FROM published WHERE path = ?1)",
+    )?;
     let mut statement = connection.prepare_cached("DELETE FROM published WHERE path = ?1")?;
-    paths.iter().try_for_each(|path| statement.execute([path.as_str()]).map(drop))
+    for path in paths {
+        unaccept.execute([path.as_str(), UNFINISHED])?;
+        statement.execute([path.as_str()])?;
+    }
+    Ok(())
 }
 
 fn json(entry: &Entry) -> String {

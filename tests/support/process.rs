@@ -99,6 +99,11 @@ impl Running {
         self
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be asked").is_some()
+    }
+
     /// Sends it a signal, unless it has ended.
     pub(crate) fn signal(&mut self, signal: Signal) -> &mut Self {
         if self.child.try_wait().expect("a child can be asked").is_none() {
