@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::attempt_log::AttemptLog;
-use super::builder::{Builder, GRACE, fault};
+use super::builder::{Builder, fault};
 use super::resolve::Keyed;
+use super::surroundings::GRACE;
 use crate::base::{Entry, FailureKind, GateKey, Name, PatternSet, RelPath, TaskName, Tree};
 use crate::event::{Event, Failure};
 use crate::exec::{self, AttemptError, AttemptSpec, Fault, Workspace, cancelled};

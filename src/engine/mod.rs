@@ -1,5 +1,6 @@
 //! The engine: where the pure core meets the world. It opens a plan, says where every task stands, and builds.
 
+mod attempt;
 mod attempt_log;
 mod build;
 mod builder;
@@ -25,6 +26,7 @@ mod show;
 mod starter;
 mod status;
 mod summary;
+mod surroundings;
 mod task_log;
 mod trust;
 

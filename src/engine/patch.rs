@@ -1,5 +1,6 @@
 //! What a failed attempt had changed, as a patch beside its kept workspace: what it wrote against what it was given.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use similar::TextDiff;
@@ -17,7 +18,7 @@ const PATCH_BYTES_MAX: usize = 16 << 20;
 pub(super) fn patch(
     given: &Tree,
     workspace: &Root,
-    paths: &[RelPath],
+    paths: BTreeSet<&RelPath>,
     original: impl Fn(&RelPath, &Entry) -> Option<Vec<u8>>,
 ) -> String {
     let mut out = String::new();

@@ -1,0 +1,136 @@
+//! What surrounds a body besides its files: command line, environment, tools, toolchains, limits.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::builder::{Builder, fault};
+use super::resolve::Keyed;
+use crate::agents;
+use crate::base::Name;
+use crate::context::{Work, task_json, task_markdown};
+use crate::exec::{self, AttemptSpec, Fault, Workspace};
+use crate::graph::TaskIx;
+use crate::plan::SandboxMode;
+use crate::sandbox;
+
+/// How long a task may take to end when it is asked to.
+pub(super) const GRACE: Duration = Duration::from_secs(5);
+/// How much of a task's output is kept where the plan does not say.
+const LOG_LIMIT_BYTES: u64 = 16 << 20;
+
+impl Builder {
+    /// The values that must not be seen in the task's output.
+    pub(super) fn secrets(&self, task: TaskIx) -> Vec<String> {
+        let agent = match &self.resolver.task(task).body {
+            crate::plan::Body::Prompt { agent, .. } => self.resolver.plan().agents.get(agent),
+            crate::plan::Body::Run(_) => None,
+        };
+        agent.into_iter().flat_map(|agent| &agent.secrets).filter_map(|name| self.host.variable(name)).collect()
+    }
+
+    /// Everything that one attempt needs.
+    pub(super) fn spec<'a>(
+        &self,
+        task: TaskIx,
+        keyed: &'a Keyed,
+        workspace: &Workspace,
+        lesson: Option<&str>,
+    ) -> Result<AttemptSpec<'a>, Fault> {
+        let plan_task = Arc::clone(self.resolver.task(task));
+        let context = &keyed.context;
+        let definition = &context.definition;
+        let mut env: BTreeMap<String, String> = BTreeMap::new();
+        let (argv, stdin) = match &definition.work {
+            Work::Run(argv) => (argv.clone(), None),
+            Work::Prompt { runner, .. } => {
+                let invocation = agents::invocation(runner).map_err(fault)?;
+                env.extend(invocation.env);
+                (invocation.argv, Some(task_markdown(context, &plan_task, lesson).into_bytes()))
+            }
+        };
+        env.extend(definition.env.clone());
+        env.extend(definition.pass_env.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))));
+        if let crate::plan::Body::Prompt { agent, .. } = &plan_task.body
+            && let Some(agent) = self.resolver.plan().agents.get(agent)
+        {
+            env.extend(agent.secrets.iter().filter_map(|name| Some((name.clone(), self.host.variable(name)?))));
+        }
+        let provided = vec![
+            ("task.md", task_markdown(context, &plan_task, lesson).into_bytes()),
+            ("task.json", task_json(context, &plan_task, &keyed.key.to_hex()).to_string().into_bytes()),
+        ];
+        let provided = if plan_task.is_agent() { provided } else { Vec::new() };
+        let surroundings = self.surroundings(&plan_task.toolchains, &plan_task.tools, workspace, env);
+        Ok(AttemptSpec {
+            argv: argv.into_iter().map(OsString::from).collect(),
+            env: surroundings.env,
+            view: &context.view,
+            outputs: &definition.outputs,
+            scratch: plan_task.scratch.clone(),
+            provided,
+            stdin,
+            tools: surroundings.tools,
+            read_only: surroundings.read_only,
+            hidden: self.hidden(),
+            network: definition.network,
+            isolate: definition.sandbox != SandboxMode::None,
+            timeout: plan_task.timeout.map(|timeout| Duration::from_millis(timeout.ms())),
+            grace: GRACE,
+            log_limit_bytes: self.log_limit_bytes(),
+        })
+    }
+
+    pub(super) fn log_limit_bytes(&self) -> u64 {
+        self.resolver.plan().limits.log_size_max.map_or(LOG_LIMIT_BYTES, |limit| limit.bytes())
+    }
+
+    /// What no task may see even where a system directory would show it.
+    pub(super) fn hidden(&self) -> Vec<PathBuf> {
+        let home = self.host.variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+        let mut hidden =
+            vec![self.resolver.root.path().to_owned(), self.host.cache_dir.clone(), self.host.state_dir.clone()];
+        hidden.extend(home);
+        hidden
+    }
+
+    /// Tools, toolchains and the environment they make.
+    pub(super) fn surroundings(
+        &self,
+        toolchains: &[Name],
+        tools: &[String],
+        workspace: &Workspace,
+        declared: BTreeMap<String, String>,
+    ) -> Surroundings {
+        let path = self.host.path();
+        // The file itself: of a link's way only its end is sure to be there inside.
+        let find = |name: &String| sandbox::resolve_tool(name.as_ref(), &path)?.canonicalize().ok();
+        let tools: BTreeMap<String, PathBuf> =
+            tools.iter().filter_map(|name| Some((name.clone(), find(name)?))).collect();
+        let mut env: BTreeMap<OsString, OsString> = BTreeMap::new();
+        let mut read_only = Vec::new();
+        let mut bins = Vec::new();
+        for name in toolchains {
+            let def = self.resolver.plan().toolchains.get(name);
+            let toolchain = sandbox::toolchain(name.as_str(), def, &self.host.env);
+            env.extend(toolchain.env.into_iter().map(|(name, value)| (OsString::from(name), value)));
+            read_only.extend(toolchain.read_only);
+            bins.extend(toolchain.bin);
+        }
+        env.insert("PATH".into(), exec::search_path(&workspace.bin(), &bins));
+        env.extend(declared.into_iter().map(|(name, value)| (name.into(), value.into())));
+        Surroundings { env, read_only, tools }
+    }
+}
+
+/// What surrounds a process besides its files.
+pub(super) struct Surroundings {
+    /// The environment.
+    pub env: BTreeMap<OsString, OsString>,
+    /// Paths of the host that are shown.
+    pub read_only: Vec<PathBuf>,
+    /// Declared tools.
+    pub tools: BTreeMap<String, PathBuf>,
+}
