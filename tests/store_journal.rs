@@ -209,8 +209,8 @@ fn a_row_that_cannot_be_read_is_left_out_with_one_warning() {
         let journal = Journal::open(dir.path()).unwrap();
         let run = journal.begin_run(&[], 1).unwrap();
         journal.append(&[finished(run, "a", 5, Outcome::Ran), finished(run, "b", 6, Outcome::Ran)]).unwrap();
-        journal.put_tasks(&[(task("a"), record("a")), (task("b"), record("b"))]).unwrap();
         journal.begin_publish(&task("a"), &[(path("x"), file("x"), None), (path("y"), file("y"), None)]).unwrap();
+        journal.put_tasks(&[(task("a"), record("a")), (task("b"), record("b"))]).unwrap();
         let connection = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
         assert_eq!(connection.execute(damage, []).unwrap(), 1, "{damage}");
         assert_eq!(journal.task(&task("b")).unwrap(), Some(record("b")), "{damage}");
