@@ -32,6 +32,9 @@ fn trust_is_given_listed_and_taken_back() {
     orca.append("orca.toml", "[tasks.c]\nrun = \"true\"\nnetwork = true\n");
     orca.orca(["build"]).exits(4).prints(["`c` reaches the network"]);
     orca.trust();
+    orca.write("orca.toml", POWERFUL).orca(["trust"]).exits(0).prints(["are given already"]);
+    let listed = json(&orca.orca(["trust", "--list", "--json"]).exits(0));
+    assert_eq!(listed["needed"], listed["given"], "what is not asked for any more is not given any more");
     orca.orca(["trust", "--revoke"]).exits(0).prints(["every power is taken back"]);
     orca.orca(["build"]).exits(4);
 }
@@ -70,8 +73,8 @@ fn a_damaged_cache_is_told_and_mended() {
     let blobs = support::Snapshot::of(&orca.cache().join("cas"));
     let blob = blobs.0.keys().find(|path| path.contains('/')).expect("a blob").clone();
     let path = orca.cache().join("cas").join(&blob);
-    std::fs::remove_file(&path).expect("it is there");
-    orca.write(path.to_str().expect("UTF-8"), "something else");
+    let path = path.to_str().expect("UTF-8");
+    orca.remove(path).write(path, "something else");
     let found = orca.orca(["cache", "verify", "--json"]).exits(4);
     assert_eq!(json(&found)["sound"], false, "{}", found.transcript());
     orca.orca(["cache", "verify"]).exits(0);

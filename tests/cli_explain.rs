@@ -181,6 +181,19 @@ fn every_change_has_its_line() {
 }
 
 #[test]
+fn a_task_that_waits_says_what_changed_already() {
+    let orca = project();
+    orca.build();
+    orca.append("in/x.txt", "more\n").replace("orca.toml", "mkdir -p out && cp", "mkdir -p out; cp");
+    let (output, value) = explained(&orca, "b");
+    output.prints(["b has no key yet", "a: dirty: changed: in/x.txt", "of what is known already", "argv 2 changed: "]);
+    assert_eq!(value["changes"].as_array().map(Vec::len), Some(1), "{value}");
+    orca.replace("orca.toml", "mkdir -p out; cp", "mkdir -p out && cp");
+    let (_, value) = explained(&orca, "b");
+    assert_eq!(value["changes"], Value::Array(Vec::new()), "a file that may still come is no change");
+}
+
+#[test]
 fn a_red_task_says_how_it_failed() {
     let orca = Project::new("[tasks.a]\nrun = [\"sh\", \"-c\", \"echo no >&2; exit 3\"]\n");
     orca.build_red();

@@ -94,10 +94,14 @@ fn looking_at_a_project_that_was_built_leaves_no_trace() {
 fn looking_after_a_kill_leaves_no_trace() {
     let orca = Project::new(
         "[tasks.a]\nrun = 'sh -c \"echo a > a.txt\"'\noutputs = [\"a.txt\"]\n\
-         [tasks.b]\nrun = \"sleep 60\"\ndeps = [\"a\"]\n",
+         [tasks.b]\nrun = 'sh -c \"touch up; sleep 60\"'\ndeps = [\"a\"]\n",
     );
     let mut build = orca.spawn(["build", "--json"]);
-    build.wait_for("\"event\":\"task-started\",\"task\":\"b\"").signal(Signal::KILL);
+    build.wait_for("\"event\":\"task-started\",\"task\":\"b\"");
+    while !orca.exists(".orca/work/b/tree/up") {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    build.signal(Signal::KILL);
     build.wait();
     let everything = orca.root().parent().expect("it lies in its world");
     for look in [["status", "--json"], ["explain", "a"], ["build", "-n"], ["report", "--json"]] {
@@ -210,6 +214,24 @@ fn status_counts_and_names() {
     assert_eq!(value["last_run"]["ok"], false);
     assert_eq!(value["drifted"][0]["path"], "build/headline.txt");
     assert_eq!(value["building"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_damaged_journal_is_taken_for_empty() {
+    let orca = Fixture::open("quickstart");
+    orca.build();
+    let mut bytes = fs::read(orca.path(".orca/journal.db")).expect("a journal");
+    bytes.iter_mut().skip(4096).step_by(61).for_each(|byte| *byte ^= 0x5a);
+    for damaged in [bytes.as_slice(), &bytes[..6000], b"no journal at all", b""] {
+        orca.write(".orca/journal.db", damaged);
+        for look in [["status"].as_slice(), &["check"], &["graph", "--json"], &["build", "-n"], &["explain", "check"]] {
+            let output = orca.orca(look).exits(0);
+            assert!(!output.stderr.contains("error"), "{}", output.transcript());
+        }
+        assert_eq!(fs::read(orca.path(".orca/journal.db")).expect("a journal"), damaged, "looking changes nothing");
+    }
+    orca.build();
+    orca.orca(["status"]).exits(0).prints(["5 clean"]);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use crate::report::{RenderOptions, render, to_json};
 
 pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     let mut session = open(args)?;
-    let ledger = session.ledger()?;
+    let mut notices = Vec::new();
+    let ledger = session.ledger(&mut notices)?;
+    terminal.warn(&notices);
     if !session.is_partly_unread() {
         let all = session.graph.tasks().collect();
         session.survey(&ledger, &all, false)?;

@@ -44,9 +44,12 @@ pub(super) fn run(args: &Args, explain: &ExplainArgs, terminal: &Terminal) -> Re
 fn told(explanation: &Explanation) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}", headline(explanation));
-    some("", explanation.changes.iter().map(ToString::to_string), &mut out);
     let waits_for = explanation.waits_for.iter();
     some("", waits_for.map(|waiting| format!("{}: {}", waiting.task, line(&waiting.state))), &mut out);
+    if !explanation.waits_for.is_empty() && !explanation.changes.is_empty() {
+        let _ = writeln!(out, "  and of what is known already, this changed since the last time");
+    }
+    some("", explanation.changes.iter().map(ToString::to_string), &mut out);
     if let Some(last) = &explanation.last {
         row("last", &last_time(last), &mut out);
     }

@@ -29,7 +29,9 @@ pub(super) fn run(args: &Args, trust: &TrustArgs, terminal: &Terminal) -> Result
         tell(trust, terminal, "this plan asks for these powers:", &consent.needed, &consent.given);
         return Ok(Exit::Good);
     }
-    if consent.needed == consent.given {
+    if consent.needed.is_subset(&consent.given) {
+        // What the plan no longer asks for is no longer given.
+        consent.give(&session)?;
         tell(trust, terminal, "these powers are given already:", &consent.needed, &consent.given);
         return Ok(Exit::Good);
     }

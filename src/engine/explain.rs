@@ -31,7 +31,7 @@ pub struct Explanation {
     pub view_files: Option<usize>,
     /// When it last ran or was reused.
     pub last: Option<LastTime>,
-    /// What changed since.
+    /// What changed since; before it has a key, as far as that is known.
     pub changes: Vec<Change>,
     /// The result that is reused.
     pub reused: Option<ReusedResult>,
@@ -114,7 +114,8 @@ impl Look {
             last: self.last_time(name)?,
             changes: match standing {
                 Some(Standing::Dirty(Cause::Changed(changes))) => changes.clone(),
-                _ => Vec::new(),
+                Some(_) => Vec::new(),
+                None => self.changes_so_far(ix)?,
             },
             reused: reused.map(ReusedResult::of),
             gates,
@@ -129,6 +130,15 @@ impl Look {
             Seen::Known(keyed, _) | Seen::Impossible(keyed, _) => Some(Description::of(&keyed.context)),
             Seen::Waits(_) => None,
         }
+    }
+
+    /// What changed of a task that has no key yet. That a file is not in its view means nothing: it may still come.
+    fn changes_so_far(&self, ix: TaskIx) -> Result<Vec<Change>, EngineError> {
+        let Some(record) = self.resolver.ledger.record(self.name(ix))? else { return Ok(Vec::new()) };
+        let Some(then) = Description::from_text(&record.description) else { return Ok(Vec::new()) };
+        let now = Description::of(&self.resolver.context(ix).0);
+        let may_come = |change: &Change| change.section == "file" && change.new.is_none();
+        Ok(now.changes_since(&then).into_iter().filter(|change| !may_come(change)).collect())
     }
 
     fn waiting(&self, ix: TaskIx) -> Waiting {

@@ -96,12 +96,12 @@ impl Look {
     pub fn open(mut session: Session, selectors: &[String], force: bool) -> Result<Looked, EngineError> {
         let asked = session.graph.select(selectors)?;
         let needed = session.graph.with_deps(&asked);
-        let ledger = session.ledger()?;
+        let mut notices = Vec::new();
+        let ledger = session.ledger(&mut notices)?;
         let survey = session.survey(&ledger, &needed, false)?;
         if session.is_invalid() {
             return Ok(Looked::Invalid(Box::new(session)));
         }
-        let mut notices = Vec::new();
         let store = Store::open_readonly(&session.host.cache_dir).unwrap_or_else(|error| {
             notices.push(format!("the cache cannot be looked at: {error}"));
             None

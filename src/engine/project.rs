@@ -9,7 +9,7 @@ use crate::base::sanitize_line;
 
 /// What of the project's directory cannot be worked with.
 #[derive(Debug, thiserror::Error)]
-#[error("{operation} {}: {source}", path.display())]
+#[error("cannot {operation} {}: {source}", path.display())]
 pub struct ProjectError {
     operation: &'static str,
     path: PathBuf,

@@ -118,9 +118,16 @@ impl Session {
         Ok(self.graph.with_deps(&self.graph.select(selectors)?))
     }
 
-    /// The journal for commands that only look, if the project has one.
-    pub fn ledger(&self) -> Result<Ledger, EngineError> {
-        Ok(Ledger::read(Journal::open_readonly(&self.project.state())?)?)
+    /// The record of earlier runs for commands that only look. One that cannot be read is as good as none, which
+    /// `notices` are told: the next build sets it aside.
+    pub fn ledger(&self, notices: &mut Vec<String>) -> Result<Ledger, EngineError> {
+        match Journal::open_readonly(&self.project.state()).and_then(Ledger::read) {
+            Ok(ledger) => Ok(ledger),
+            Err(error) => {
+                notices.push(format!("the journal is taken for empty: {error}"));
+                Ok(Ledger::read(None)?)
+            }
+        }
     }
 
     /// Finds what files there are and what they hold, as far as these tasks need it, and tells the memos.

@@ -54,7 +54,7 @@ impl fmt::Display for Power {
 
 /// Why consent cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("{operation} {}: {source}", path.display())]
+#[error("cannot {operation} {}: {source}", path.display())]
 pub struct TrustError {
     operation: &'static str,
     path: PathBuf,

@@ -1,0 +1,72 @@
+//! From the command line to a project, a plan, or a look at one; what is wrong with the plan is said on the way.
+
+use super::args::Args;
+use super::terminal::Terminal;
+use super::{CliError, Exit, check};
+use crate::engine::{EngineError, Host, Look, Looked, Project, Session};
+use crate::graph::TaskIx;
+
+/// Opens the plan that the command line names.
+pub(super) fn open(args: &Args) -> Result<Session, CliError> {
+    Ok(Session::open(Host::from_env()?, &args.directory)?)
+}
+
+/// Opens it for a command that needs a valid one; says what is wrong otherwise.
+pub(super) fn open_valid(args: &Args, terminal: &Terminal) -> Result<Result<Session, Exit>, CliError> {
+    let session = open(args)?;
+    if session.is_invalid() {
+        check::show(&session.findings, &session.documents, terminal);
+        return Ok(Err(Exit::Invalid));
+    }
+    Ok(Ok(session))
+}
+
+/// The project that the command line names, whatever its plan.
+pub(super) fn project(args: &Args) -> Result<Project, CliError> {
+    Ok(Project::open(&args.directory).map_err(EngineError::from)?)
+}
+
+/// Looks at the plan; says what is wrong where it must be mended first.
+pub(super) fn look(
+    args: &Args,
+    selectors: &[String],
+    force: bool,
+    terminal: &Terminal,
+) -> Result<Result<Box<Look>, Exit>, CliError> {
+    let session = match open_valid(args, terminal)? {
+        Ok(session) => session,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    match Look::open(session, selectors, force)? {
+        Looked::Valid(look) => {
+            terminal.warn(&look.notices);
+            Ok(Ok(look))
+        }
+        Looked::Invalid(session) => {
+            check::show(&session.findings, &session.documents, terminal);
+            Ok(Err(Exit::Invalid))
+        }
+    }
+}
+
+/// Looks at one task and all it needs.
+pub(super) fn look_at_one(
+    args: &Args,
+    task: &str,
+    terminal: &Terminal,
+) -> Result<Result<(Box<Look>, TaskIx), Exit>, CliError> {
+    let look = match look(args, &[task.to_owned()], false, terminal)? {
+        Ok(look) => look,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    let mut asked = look.asked.iter().copied();
+    match (asked.next(), asked.next()) {
+        (Some(ix), None) => Ok(Ok((look, ix))),
+        _ => {
+            let names: Vec<&str> = look.asked.iter().take(10).map(|ix| look.name(*ix).as_str()).collect();
+            let more = if look.asked.len() > names.len() { ", ..." } else { "" };
+            let names = names.join(", ");
+            Err(CliError::Usage(format!("`{task}` names several tasks: {names}{more}; name one")))
+        }
+    }
+}
