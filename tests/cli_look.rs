@@ -8,7 +8,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use orca::event::Outcome;
 use rustix::process::Signal;
+use serde_json::Value;
 use support::{Fixture, Project};
 
 /// Every command that looks, as a user types it.
@@ -98,7 +100,10 @@ fn looking_after_a_kill_leaves_no_trace() {
     );
     let mut build = orca.spawn(["build", "--json"]);
     build.wait_for("\"event\":\"task-started\",\"task\":\"b\"");
-    while !orca.exists(".orca/work/b/tree/up") {
+    for _ in 0..2_000 {
+        if orca.exists(".orca/work/b/tree/up") {
+            break;
+        }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     build.signal(Signal::KILL);
@@ -155,7 +160,7 @@ fn a_dry_run_says_what_a_build_then_does() {
     let orca = Fixture::open("quickstart");
     let dry = |expected: &[(&str, &str)]| {
         let output = orca.orca(["build", "-n", "--json"]).exits(0);
-        let value: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+        let value: Value = serde_json::from_str(&output.stdout).expect("JSON");
         assert_eq!(value["v"], 1);
         let tasks = value["tasks"].as_array().expect("a list");
         let found: BTreeMap<&str, &str> = tasks
@@ -189,6 +194,56 @@ fn a_dry_run_says_what_a_build_then_does() {
 }
 
 #[test]
+fn after_any_edit_a_dry_run_and_the_build_agree() {
+    let mut orca = Fixture::open("docs-pipeline");
+    let edits: [fn(&mut Project); 9] = [
+        |_| {},
+        |_| {},
+        |orca| {
+            orca.append("pages/en/intro.md", "\nMore.\n");
+        },
+        |orca| {
+            orca.append("tools/index.sh", "# more\n");
+        },
+        |orca| {
+            orca.append("orca.toml", "# more\n");
+        },
+        |orca| {
+            orca.orca(["clean"]).exits(0);
+        },
+        |orca| {
+            orca.remove("pages/de/usage.md").write("pages/de/usage.md", "# Neu\n");
+        },
+        |orca| {
+            orca.orca(["clean"]).exits(0);
+            orca.append("tools/render.sh", "# more\n");
+        },
+        |orca| {
+            orca.remove("../cache/orca").remove(".orca");
+        },
+    ];
+    for (number, edit) in edits.into_iter().enumerate() {
+        edit(&mut orca);
+        let dry: Value = serde_json::from_str(&orca.orca(["build", "-n", "--json"]).exits(0).stdout).expect("JSON");
+        let build = orca.build();
+        for task in dry["tasks"].as_array().expect("a list") {
+            let name = task["task"].as_str().expect("a name");
+            let restored = match build.outcome(name) {
+                Outcome::Cached { restored, .. } => Some(*restored),
+                _ => None,
+            };
+            match task["would"].as_str().expect("a word") {
+                "run" => assert_eq!(restored, None, "edit {number}: `{name}` was to run"),
+                "nothing" => assert_eq!(restored, Some(0), "edit {number}: nothing was to be done for `{name}`"),
+                "restore" => assert_eq!(restored, task["files"].as_u64(), "edit {number}: `{name}` was to be restored"),
+                "maybe" => {}
+                other => panic!("edit {number}: `{name}` would {other}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_dry_run_of_an_invalid_plan_is_invalid() {
     let orca = Project::new("[tasks.a]\nrun = \"true\"\ndeps = [\"b\"]\n");
     orca.orca(["build", "-n"]).exits(3).prints(["unknown_task"]);
@@ -208,12 +263,12 @@ fn status_counts_and_names() {
     assert!(output.stdout.contains("count-tide: 1 files"), "{}", output.transcript());
     orca.build_red();
     let output = orca.orca(["status", "--json"]).exits(0);
-    let value: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let value: Value = serde_json::from_str(&output.stdout).expect("JSON");
     assert_eq!(value["v"], 1);
     assert_eq!(value["counts"]["failed"], 1, "{value}");
     assert_eq!(value["last_run"]["ok"], false);
     assert_eq!(value["drifted"][0]["path"], "build/headline.txt");
-    assert_eq!(value["building"], serde_json::Value::Null);
+    assert_eq!(value["building"], Value::Null);
 }
 
 #[test]

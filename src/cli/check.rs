@@ -25,15 +25,20 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
         terminal.line(&to_json(&session.findings, &session.documents).to_string());
     } else {
         show(&session.findings, &session.documents, terminal);
-        let tasks = session.plan().tasks.len();
+        let tasks = counted(session.plan().tasks.len(), "task");
+        let (wrong, odd) = (counted(errors, "error"), counted(warnings, "warning"));
         terminal.line(&match (errors, warnings) {
-            (0, 0) => format!("the plan is good: {tasks} tasks"),
-            (0, warnings) => format!("the plan can be built: {tasks} tasks, {warnings} warnings"),
-            (errors, warnings) => format!("the plan is invalid: {errors} errors, {warnings} warnings"),
+            (0, 0) => format!("the plan is good: {tasks}"),
+            (0, _) => format!("the plan can be built: {tasks}, {odd}"),
+            _ => format!("the plan is invalid: {wrong}, {odd}"),
         });
     }
     let bad = errors > 0 || check.strict && warnings > 0;
     Ok(if bad { Exit::Invalid } else { Exit::Good })
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Renders findings on standard error.

@@ -23,7 +23,8 @@ impl Terminal {
             ColorChoice::Never => false,
             ColorChoice::Auto => is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
-        let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let asked = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let columns = asked.or_else(crate::sys::terminal::columns);
         Self {
             color_err: wanted(io::stderr().is_terminal()),
             width: columns.filter(|columns| (20..=1000).contains(columns)).unwrap_or(100),

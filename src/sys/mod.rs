@@ -7,5 +7,6 @@ mod open;
 pub mod process;
 pub mod signals;
 pub mod socket;
+pub mod terminal;
 
 pub use open::{open_to_read, symlink};
