@@ -39,6 +39,43 @@ fn trust_is_given_listed_and_taken_back() {
     orca.orca(["build"]).exits(4);
 }
 
+/// What a person sees who types `command` at a terminal and answers `answer`.
+fn at_a_terminal(orca: &Project, command: &str, answer: &str) -> String {
+    let line = format!("{} {command}; echo exit $?", env!("CARGO_BIN_EXE_orca"));
+    let orca_alone = orca.command();
+    let mut terminal = std::process::Command::new("script");
+    terminal.args(["-qec", &line, "/dev/null"]).current_dir(orca.root()).env_clear();
+    terminal.envs(orca_alone.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("SHELL", "/bin/sh");
+    let mut child = terminal
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("script starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    std::io::Write::write_all(&mut stdin, answer.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn questions_are_asked_at_a_terminal() {
+    if !support::has_tool("script", "questions_are_asked_at_a_terminal") {
+        return;
+    }
+    let orca = Project::new(POWERFUL);
+    let seen = at_a_terminal(&orca, "trust", "what\nn\n");
+    for text in ["`a` reaches the network", "please answer y or n", "nothing is given", "exit 4"] {
+        assert!(seen.contains(text), "no `{text}` in\n{seen}");
+    }
+    let seen = at_a_terminal(&orca, "trust", "y\n");
+    assert!(seen.contains("these powers are given to this project") && seen.contains("exit 0"), "{seen}");
+    orca.write("orca.toml", "[tasks.a]\nrun = 'sh -c \"echo 1 > a.txt\"'\noutputs = [\"a.txt\"]\n").build();
+    let seen = at_a_terminal(&orca, "clean", "n\n");
+    assert!(seen.contains("remove a.txt") && orca.exists("a.txt"), "{seen}");
+    let seen = at_a_terminal(&orca, "clean", "yes\n");
+    assert!(seen.contains("exit 0") && !orca.exists("a.txt"), "{seen}");
+}
+
 #[test]
 fn trust_of_a_plan_without_powers_is_nothing() {
     Fixture::open("quickstart").orca(["trust"]).exits(0).prints(["needs no powers"]);

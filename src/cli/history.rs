@@ -80,11 +80,9 @@ fn tasks(report: &RunReport, out: &mut String) {
     );
     for task in &report.tasks {
         let (outcome, why) = outcome(&task.outcome);
-        let _ = write!(out, "{:width$}  {outcome:8}", task.task.as_str());
-        if task.attempts > 0 {
-            let _ = write!(out, "{}", numbers(task));
-        }
-        let _ = writeln!(out, "{why}");
+        let numbers = if task.attempts > 0 { numbers(task) } else { String::new() };
+        let line = format!("{:width$}  {outcome:8}{numbers}{why}", task.task.as_str());
+        let _ = writeln!(out, "{}", line.trim_end());
     }
 }
 
