@@ -156,5 +156,5 @@ fn compare(life: &Life, fresh: &Project, not_accepted: &BTreeSet<String>, built:
         tree.0.retain(|path, _| !red().any(|task| task.concerns(path)));
     }
     let difference = here.difference(&there);
-    assert_eq!(difference, "", "left: here, right: clean\n{}", built.output.transcript());
+    assert!(difference.is_empty(), "{}\nhere != clean:\n{difference}", built.output.transcript());
 }

@@ -8,19 +8,17 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use orca::engine::{Power, consent};
 use orca::event::{Event, EventRecord, Outcome};
-use support::{Project, Running, Snapshot};
+use support::{Project, Running, Snapshot, wait_until_nothing_runs};
 
 /// Projects that are built and killed at a time.
 const THREADS: u64 = 4;
 /// Files of the task whose publishing is interrupted.
 const MANY: usize = 300;
-/// How long what was killed may take to be gone from the process table.
-const GONE_MAX: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_killed_build_is_only_a_shorter_one() {
@@ -47,7 +45,7 @@ fn sweep(thread: u64, rounds: u64) {
         let build = orca.spawn(["build", "--json"]);
         std::thread::sleep(whole.mul_f64(share * 1.1));
         let killed = build.kill();
-        nothing_runs(&orca);
+        wait_until_nothing_runs(orca.root());
         nothing_is_half_written(&orca);
         let before = accepted(&killed.stdout);
 
@@ -118,33 +116,6 @@ fn trust(orca: &mut Project) {
     orca.set_env("ORCA_SANDBOX", "none");
     let state = orca.root().parent().expect("it lies in its world").join("state/orca");
     consent(&state, orca.root(), &BTreeSet::from([Power::MissingSandbox])).expect("consent is a file");
-}
-
-/// Waits until no process knows of the project any more.
-fn nothing_runs(orca: &Project) {
-    let since = Instant::now();
-    loop {
-        let left = processes_of(orca.root());
-        if left.is_empty() {
-            return;
-        }
-        assert!(since.elapsed() < GONE_MAX, "these outlived their build: {left:?}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// The processes with the project's path in their command line or environment.
-fn processes_of(root: &Path) -> Vec<String> {
-    let marker = root.to_str().expect("temporary directories have plain names").as_bytes();
-    let holds =
-        |file: PathBuf| fs::read(file).is_ok_and(|bytes| bytes.windows(marker.len()).any(|part| part == marker));
-    let processes = fs::read_dir("/proc").expect("Linux").filter_map(Result::ok).map(|entry| entry.path());
-    let numbered =
-        processes.filter(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit()));
-    numbered
-        .filter(|path| holds(path.join("environ")) || holds(path.join("cmdline")))
-        .map(|path| format!("{}: {:?}", path.display(), fs::read_to_string(path.join("cmdline"))))
-        .collect()
 }
 
 // Publishing, restoring, storing: the instants that matter most, found by what appears on disk.

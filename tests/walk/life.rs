@@ -1,6 +1,7 @@
 //! What happens to a project: edits, lies, accidents, and builds that do not end. Each step says what it did.
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "does to real files what people and accidents do")]
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -19,7 +20,7 @@ pub(crate) struct Life {
     /// What happened, newest last.
     pub(crate) trace: Vec<String>,
     /// Files that a person put beside outputs: they stay.
-    pub(crate) planted: Vec<String>,
+    pub(crate) planted: BTreeSet<String>,
     plans: Vec<Vec<Task>>,
 }
 
@@ -32,7 +33,7 @@ impl Life {
         prepare(&mut here);
         model.put_all(&mut here);
         let plans = vec![model.tasks.clone()];
-        Self { random, model, here, trace: Vec::new(), planted: Vec::new(), plans }
+        Self { random, model, here, trace: Vec::new(), planted: BTreeSet::new(), plans }
     }
 
     /// Lets one thing happen, or a few that may happen between two builds.
@@ -312,9 +313,10 @@ impl Life {
                     self.say(format!("a directory in place of {}", task.output));
                     self.here.remove(&task.output);
                     fs::create_dir(&path).unwrap();
-                    if self.random.once_in(2) {
-                        fs::create_dir_all(path.join("sub")).unwrap();
-                        fs::write(path.join("sub/precious"), "a person's\n").unwrap();
+                    match task.kind {
+                        // Where a directory belongs, one with something else in it is none the worse.
+                        Kind::Copy => self.plant(&task),
+                        _ => drop(self.here.write(&format!("{}/sub/precious", task.output), "a person's\n")),
                     }
                 }
                 4 => {
@@ -341,6 +343,7 @@ impl Life {
                 }
                 _ => self.plant(&task),
             }
+            self.planted.retain(|path| self.here.exists(path));
         }
     }
 
@@ -369,7 +372,7 @@ impl Life {
         let path = format!("{}/planted", task.output);
         self.say(format!("plant {path}"));
         self.here.write(&path, "a person's\n");
-        self.planted.push(path);
+        self.planted.insert(path);
     }
 
     // The cache, and builds.

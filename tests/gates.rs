@@ -1,0 +1,123 @@
+//! Gates that are commands: what is judged, when, and what follows.
+
+mod support;
+
+use orca::base::FailureKind;
+use orca::event::Event;
+use support::{Build, Project};
+
+const PLAN: &str = "[gates.good]\nrun = [\"sh\", \"judge.sh\"]\ninputs = [\"judge.sh\"]\n\
+    [tasks.one]\nrun = 'cat in > out'\ninputs = [\"in\"]\noutputs = [\"out\"]\ngates = [\"good\"]\n\
+    [tasks.two]\nrun = 'cat out > two'\ninputs = [\"out\"]\noutputs = [\"two\"]\n";
+
+fn project(judge: &str) -> Project {
+    let orca = Project::new(PLAN);
+    orca.write("judge.sh", judge).write("in", "fine\n");
+    orca
+}
+
+/// `(gate, verdict, whether it was known)`, in order.
+fn verdicts(build: &Build) -> Vec<(String, String, bool)> {
+    let judged = build.events.iter().filter_map(|event| match event {
+        Event::GateJudged { gate, verdict, cached, .. } => Some((gate.to_string(), verdict.clone(), *cached)),
+        _ => None,
+    });
+    judged.collect()
+}
+
+fn verdict(word: &str, cached: bool) -> Vec<(String, String, bool)> {
+    vec![("good".to_owned(), word.to_owned(), cached)]
+}
+
+#[test]
+fn a_green_gate_accepts() {
+    let orca = project("grep -q fine out && ! [ -e two ]");
+    let first = orca.build();
+    first.ran(["one", "two"]);
+    assert_eq!(verdicts(&first), verdict("passed", false));
+    orca.build().ran([]);
+}
+
+#[test]
+fn a_red_gate_is_a_red_task() {
+    let orca = project("echo not good enough; exit 1");
+    let red = orca.build_red();
+    red.failed(["one"]).skipped(["two"]);
+    assert_eq!(red.failure("one").kind, FailureKind::Gate);
+    assert_eq!(red.failure("one").details, ["not good enough"]);
+    assert!(!orca.exists("out"), "nothing is published that a gate refused");
+}
+
+#[test]
+fn a_changed_gate_judges_again_and_the_body_does_not_run() {
+    let orca = project("true");
+    orca.build();
+    orca.write("judge.sh", "true # really");
+    let again = orca.build();
+    again.ran([]).cached(["one", "two"]);
+    assert_eq!(verdicts(&again), verdict("passed", false));
+    assert_eq!(verdicts(&orca.build()), [], "nothing is left to judge");
+
+    orca.write("judge.sh", "false");
+    orca.build_red().failed(["one"]).skipped(["two"]);
+    orca.write("judge.sh", "true");
+    orca.build().ran([]);
+}
+
+#[test]
+fn a_gate_that_breaks_is_never_green_and_its_word_is_not_kept() {
+    for judge in ["exit 127", "kill -9 $$", "no-such-program-anywhere"] {
+        let orca = project(judge);
+        assert_eq!(verdicts(&orca.build_red()), verdict("error", false), "{judge}");
+        assert!(!orca.exists("out"));
+        assert_eq!(verdicts(&orca.build_red()).last(), verdict("error", false).last(), "{judge}");
+    }
+}
+
+#[test]
+fn a_gate_that_hangs_is_stopped() {
+    let orca = project("sleep 1000");
+    orca.replace("orca.toml", "inputs = [\"judge.sh\"]", "inputs = [\"judge.sh\"]\ntimeout = \"300ms\"");
+    let red = orca.build_red();
+    assert_eq!(verdicts(&red), verdict("error", false));
+    assert!(red.failure("one").message.contains("timeout"), "{}", red.failure("one").message);
+}
+
+#[test]
+fn a_disabled_gate_says_nothing() {
+    let orca = project("false");
+    orca.replace("orca.toml", "[gates.good]", "[gates.good]\nlevel = \"disabled\"");
+    let build = orca.build();
+    build.ran(["one", "two"]);
+    assert_eq!(verdicts(&build), []);
+}
+
+#[test]
+fn a_gate_cannot_change_what_it_judges() {
+    let orca = project("echo forged > out; echo forged > in; echo more > stray");
+    orca.build();
+    assert_eq!(
+        (orca.read("out"), orca.read("two"), orca.read("in")),
+        ("fine\n".into(), "fine\n".into(), "fine\n".into())
+    );
+    assert!(!orca.exists("stray"));
+}
+
+#[test]
+fn gates_of_the_plan_judge_the_integrated_tree() {
+    let orca = project("true");
+    let plan = format!(
+        "[plan]\ngates = [\"whole\"]\n[gates.whole]\nrun = 'cat out two other/source in && ! grep bad other/source'\n{PLAN}"
+    );
+    orca.write("orca.toml", plan).write("other/source", "of nobody\n");
+    let build = orca.build();
+    assert!(verdicts(&build).contains(&("whole".to_owned(), "passed".to_owned(), false)), "{:?}", verdicts(&build));
+    assert!(verdicts(&orca.build()).contains(&("whole".to_owned(), "passed".to_owned(), true)));
+
+    orca.write("other/source", "bad\n");
+    let red = orca.build_red();
+    red.ran([]);
+    assert!(verdicts(&red).contains(&("whole".to_owned(), "failed".to_owned(), false)), "{:?}", verdicts(&red));
+    orca.write("other/source", "of nobody\n");
+    orca.build().ran([]);
+}
