@@ -141,6 +141,22 @@ fn links_lead_somewhere() {
     assert_tidy(&wrong);
 }
 
+#[test]
+fn guarantees_name_tests_that_are_there() {
+    let page = read(&root().join("docs/guarantees.md"));
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line.contains("**"));
+    let mut wrong = Vec::new();
+    for named in rows.flat_map(|row| row.rsplit(" | ").next().unwrap_or_default().split('`').skip(1).step_by(2)) {
+        let (file, test) = named.split_once("::").unwrap_or((named, ""));
+        let path = root().join("tests").join(format!("{file}.rs"));
+        let is_there = path.is_file() && (test.is_empty() || read(&path).contains(&format!("fn {test}()")));
+        if !is_there && named != "kill -9" {
+            wrong.push(format!("docs/guarantees.md: there is no test `{named}`"));
+        }
+    }
+    assert_tidy(&wrong);
+}
+
 // The rules are only as good as these readers.
 
 #[test]
