@@ -1,0 +1,57 @@
+//! Several builds on one machine share its job slots: together they run as many tasks at a time as one would alone, and
+//! at most one more, since every build may always run one.
+
+mod support;
+
+use std::fmt::Write as _;
+
+use orca::event::{Event, EventRecord};
+use support::{Build, Project};
+
+const TASKS: usize = 12;
+
+/// Tasks that take a moment and differ, so that none is another's cached result.
+fn plan(salt: &str) -> String {
+    let mut plan = String::new();
+    for task in 0..TASKS {
+        let _ = write!(plan, "[tasks.t{task}]\nrun = \"sleep 0.4\"\nenv = {{ SALT = \"{salt} {task}\" }}\n");
+    }
+    plan
+}
+
+/// When a task started or ended, and +1 or -1.
+fn changes(build: &Build) -> Vec<(u64, i32)> {
+    let change = |record: EventRecord| match record.event {
+        Event::TaskStarted { .. } => Some((record.at_ms, 1)),
+        Event::TaskFinished { .. } => Some((record.at_ms, -1)),
+        _ => None,
+    };
+    let records = build.output.stdout.lines().map(|line| serde_json::from_str(line).expect("an event a line"));
+    records.filter_map(change).collect()
+}
+
+fn most_at_a_time(builds: &[&Build]) -> i32 {
+    let mut all: Vec<(u64, i32)> = builds.iter().flat_map(|build| changes(build)).collect();
+    all.sort_unstable();
+    let running = all.iter().scan(0, |running, (_, change)| {
+        *running += change;
+        Some(*running)
+    });
+    running.max().unwrap_or(0)
+}
+
+#[test]
+fn two_builds_share_the_machine() {
+    let first = Project::new(&plan("first"));
+    let second = first.checkout([]);
+    second.write("orca.toml", plan("second"));
+    let cores = i32::try_from(std::thread::available_parallelism().expect("known").get()).expect("few");
+    let (one, other) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| second.build());
+        (first.build(), other.join().expect("it is green"))
+    });
+    assert_eq!((one.tasks_run().len(), other.tasks_run().len()), (TASKS, TASKS));
+    let most = most_at_a_time(&[&one, &other]);
+    assert!(most <= cores + 1, "{most} tasks at a time on {cores} cores");
+    assert!(most_at_a_time(&[&one]) >= 1 && most_at_a_time(&[&other]) >= 1);
+}
