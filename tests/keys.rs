@@ -312,3 +312,20 @@ fn an_unchanged_output_stops_there() {
     orca.write("in.txt", "x# one\n").build().ran(["a", "b"]);
     orca.write("in.txt", "x# two\n").build().ran(["a"]).cached(["b"]);
 }
+
+#[test]
+fn tasks_with_the_same_key_run_once() {
+    let orca = Project::new(
+        r#"
+        [tasks.one]
+        run = "sleep 0.3; echo the same"
+        [tasks.two]
+        run = "sleep 0.3; echo the same"
+        [tasks.three]
+        run = "sleep 0.3; echo another"
+        "#,
+    );
+    let build = orca.build_args(["-j3"]).green();
+    assert_eq!(build.tasks_run().len(), 2, "{:?}", build.tasks_run());
+    assert!(build.tasks_run().contains("three"));
+}

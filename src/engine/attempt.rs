@@ -19,7 +19,7 @@ use super::classify::classify;
 use super::judge::Judged;
 use super::patch::patch;
 use super::publish::{Content, Refused};
-use super::resolve::{Cause, Keyed, Reused};
+use super::resolve::{Cause, Keyed, Reused, Standing};
 use super::session::EngineError;
 use crate::base::{BlobDigest, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Usage};
@@ -73,8 +73,17 @@ impl Builder {
         mut lesson: Option<String>,
         cancel: watch::Receiver<CancelLevel>,
     ) -> Result<AttemptEnd, Fault> {
+        let held = self.held(task);
+        let _alone = self.working.alone(held.keyed.key).await;
         if attempt == 1
-            && let Some((reused, gates)) = self.held(task).candidate
+            && !held.must_run
+            && held.candidate.is_none()
+            && let Some(end) = self.reuse_of_another(task, &held.keyed)?
+        {
+            return Ok(end);
+        }
+        if attempt == 1
+            && let Some((reused, gates)) = held.candidate
         {
             match self.judge_candidate(task, &reused, &gates, &cancel).await? {
                 Candidate::Ends(end) => return Ok(end),
@@ -100,6 +109,17 @@ impl Builder {
             details: vec!["does something outside the build write them all the time?".to_owned()],
         };
         Ok(AttemptEnd::Failed { failure, usage: Usage::default(), lesson: String::new() })
+    }
+
+    /// The result that another task of the same key brought since this one was keyed, if there is one.
+    fn reuse_of_another(&self, task: TaskIx, keyed: &Keyed) -> Result<Option<AttemptEnd>, Fault> {
+        block_in_place(|| {
+            let Standing::Clean(reused) = self.resolver.standing(task, keyed).map_err(fault)? else { return Ok(None) };
+            Ok(match self.reuse(task, keyed, &reused)? {
+                Resolved::Clean { outcome, .. } => Some(AttemptEnd::Accepted { outcome, usage: Usage::default() }),
+                Resolved::Red(_) | Resolved::Dirty { .. } => None,
+            })
+        })
     }
 
     /// Lets gates that have not yet judged a cached result do so.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::builder::Builder;
+use super::builder::{Builder, Working};
 use super::host::now_ms;
 use super::ignored::Ignored;
 use super::ledger::Ledger;
@@ -162,6 +162,7 @@ pub fn build(
         sink: Arc::clone(&recorder) as Arc<dyn EventSink>,
         forced: if options.force { asked.clone() } else { BTreeSet::new() },
         ignored: Ignored::new(resolver.root.path()),
+        working: Working::default(),
         pending: Mutex::default(),
     });
     let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();

@@ -14,7 +14,7 @@ use super::host::Host;
 use super::ignored::Ignored;
 use super::publish::{Content, Publisher, Refused};
 use super::resolve::{Cause, Keyed, Resolver, Reused, Standing, missing_tool};
-use crate::base::{BlobDigest, Entry, FailureKind, Name, RelPath, TaskName};
+use crate::base::{ActionKey, BlobDigest, Entry, FailureKind, Name, RelPath, TaskName};
 use crate::event::{Event, Failure, Outcome, RunId};
 use crate::exec::{AttemptEnd, BoxFuture, EventSink, Fault, Resolved, Tasks};
 use crate::graph::TaskIx;
@@ -43,6 +43,8 @@ pub(super) struct Builder {
     pub forced: BTreeSet<TaskIx>,
     /// What git ignores.
     pub ignored: Ignored,
+    /// Keys that are being worked on: what one task brings, another of the same key reuses.
+    pub working: Working,
     /// What is known of tasks that are about to run.
     pub pending: Mutex<HashMap<TaskIx, Pending>>,
 }
@@ -54,6 +56,20 @@ pub(super) struct Pending {
     pub keyed: Keyed,
     /// A cached result, and the gates that have not judged it.
     pub candidate: Option<(Reused, Vec<Name>)>,
+    /// Whether the body runs even if the cache has a result by then.
+    pub must_run: bool,
+}
+
+/// The keys that some task of this build is working on.
+#[derive(Default)]
+pub(super) struct Working(Mutex<HashMap<ActionKey, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Working {
+    /// Waits until no other task works on this key. Whoever holds the answer is the one that does.
+    pub(super) async fn alone(&self, key: ActionKey) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = Arc::clone(self.0.lock().expect("no holder panics").entry(key).or_default());
+        turn.lock_owned().await
+    }
 }
 
 pub(super) fn fault(error: impl std::fmt::Display) -> Fault {
@@ -71,7 +87,7 @@ impl Tasks for Builder {
         let key = keyed.key;
         match standing {
             _ if self.forced.contains(&task) => {
-                self.hold(task, keyed, None);
+                self.hold_to_run(task, keyed);
                 Ok(Resolved::Dirty { key, because: Cause::Forced.to_string() })
             }
             Standing::Clean(reused) => self.reuse(task, &keyed, &reused),
@@ -79,6 +95,10 @@ impl Tasks for Builder {
                 let names: Vec<String> = gates.iter().map(|gate| format!("`{gate}`")).collect();
                 self.hold(task, keyed, Some((reused, gates)));
                 Ok(Resolved::Dirty { key, because: format!("{} must judge its result", names.join(", ")) })
+            }
+            Standing::Dirty(cause @ Cause::RedGate(_)) => {
+                self.hold_to_run(task, keyed);
+                Ok(Resolved::Dirty { key, because: cause.to_string() })
             }
             Standing::Dirty(cause) => {
                 self.hold(task, keyed, None);
@@ -117,7 +137,12 @@ impl Tasks for Builder {
 impl Builder {
     pub(super) fn hold(&self, task: TaskIx, keyed: Keyed, candidate: Option<(Reused, Vec<Name>)>) {
         let mut pending = self.pending.lock().expect("no holder panics");
-        pending.insert(task, Pending { keyed, candidate });
+        pending.insert(task, Pending { keyed, candidate, must_run: false });
+    }
+
+    fn hold_to_run(&self, task: TaskIx, keyed: Keyed) {
+        let mut pending = self.pending.lock().expect("no holder panics");
+        pending.insert(task, Pending { keyed, candidate: None, must_run: true });
     }
 
     pub(super) fn held(&self, task: TaskIx) -> Pending {
