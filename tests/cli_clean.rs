@@ -2,6 +2,8 @@
 
 mod support;
 
+use orca::base::{BlobDigest, Entry, RelPath, TaskName};
+use orca::store::Journal;
 use rustix::process::Signal;
 use serde_json::Value;
 use support::{Fixture, Project};
@@ -97,6 +99,27 @@ fn all_is_workspaces_scratch_and_replaced_files_too() {
     assert_eq!((&value["v"], &value["dry_run"]), (&1.into(), &false.into()));
     assert!(value["state"].as_array().expect("a list").contains(&".orca/failed".into()), "{value}");
     assert!(!orca.exists(".orca/failed") && !orca.exists(".orca/scratch"));
+}
+
+#[test]
+fn a_journal_that_came_with_the_repository_reaches_neither_git_nor_orca() {
+    let orca = Project::new(PLAN);
+    orca.write(".git/config", "[core]\n").write(".orca/lock", "");
+    let journal = Journal::open(&orca.path(".orca")).expect("a journal");
+    let task = TaskName::new("made").expect("a name");
+    let path = |text: &str| RelPath::new(text).expect("a path");
+    let config = Entry::File { digest: BlobDigest::of(b"[core]\n"), size_bytes: 7, executable: false };
+    journal.begin_publish(&task, &[(path(".git/config"), config, None)]).expect("written");
+    journal.finish_publish(&task, &[]).expect("written");
+    let hook = Entry::Symlink { target: "../../evil.sh".to_owned() };
+    journal.begin_publish(&task, &[(path(".git/hooks/pre-commit"), hook.clone(), None)]).expect("written");
+    journal.begin_publish(&task, &[(path("sub/.GIT/hooks/pre-commit"), hook, None)]).expect("written");
+    drop(journal);
+    orca.orca(["clean"]).exits(0).prints(["there is nothing to remove"]);
+    orca.build();
+    orca.orca(["clean"]).exits(0);
+    assert_eq!(orca.read(".git/config"), "[core]\n");
+    assert!(!orca.exists(".git/hooks") && !orca.exists("sub"));
 }
 
 #[test]

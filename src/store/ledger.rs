@@ -213,12 +213,17 @@ pub(super) fn lenient<T, U: Into<Option<T>>>(read: rusqlite::Result<U>) -> rusql
     }
 }
 
+/// Whether orca can have put anything there. A journal may come with a repository, and then says what its author likes.
+fn may_be_output(path: &RelPath) -> bool {
+    !path.as_str().split('/').any(|part| [".git", ".orca"].iter().any(|kept| part.eq_ignore_ascii_case(kept)))
+}
+
 fn published_of(row: &Row<'_>) -> rusqlite::Result<Option<PublishedRow>> {
     let (path, task, entry): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
     let (old, pending): (Option<String>, bool) = (row.get(3)?, row.get(4)?);
     let parse = || {
         Some(PublishedRow {
-            path: RelPath::from_disk(&path).ok()?,
+            path: RelPath::from_disk(&path).ok().filter(may_be_output)?,
             task: TaskName::new(&task).ok()?,
             entry: serde_json::from_str(&entry).ok()?,
             old: old.map(|old| serde_json::from_str(&old).ok()).map_or(Some(None), |old| old.map(Some))?,
