@@ -296,8 +296,10 @@ fn status_says_who_is_building() {
     build.wait_for("task-started");
     let pid = build.pid();
     orca.orca(["status"]).exits(0).prints([&format!("building now: process {pid} (orca build)"), "began"]);
+    orca.orca(["report"]).exits(0).prints(["not done yet"]);
     build.signal(Signal::INT);
     build.wait();
+    orca.orca(["report"]).exits(0).prints(["interrupted by signal 2"]);
     let output = orca.orca(["status"]).exits(0);
     assert!(!output.stdout.contains("building now"), "{}", output.transcript());
 }

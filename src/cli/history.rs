@@ -24,19 +24,21 @@ pub(super) fn run(args: &Args, report: &ReportArgs, terminal: &Terminal) -> Resu
     if report.json {
         terminal.line(&versioned(&found).to_string());
     } else {
-        terminal.out(&told(&found));
+        let running = found.ok.is_none() && project.building().map_err(EngineError::from)?.is_some();
+        terminal.out(&told(&found, running));
     }
     Ok(Exit::Good)
 }
 
 /// The report for people.
-fn told(report: &RunReport) -> String {
+fn told(report: &RunReport, running: bool) -> String {
     let mut out = String::new();
     let ago = format_duration_ms(now_ms().saturating_sub(report.started_ms));
     let ended = match (report.interrupted_by, report.ok) {
         (Some(signal), _) => format!("interrupted by signal {signal}"),
         (None, Some(true)) => "good".to_owned(),
         (None, Some(false)) => "red".to_owned(),
+        (None, None) if running => "not done yet".to_owned(),
         (None, None) => "did not end".to_owned(),
     };
     let args = sanitize_line(&bounded(&report.args.join(" "), 200));
