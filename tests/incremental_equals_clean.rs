@@ -49,7 +49,7 @@ fn incremental_builds_equal_clean_ones() {
 }
 
 fn walk(seed: u64, steps: u64) -> Result<(), String> {
-    let prepare = if seed % ISOLATED_EVERY == 0 { isolated } else { trusted };
+    let prepare = if seed.is_multiple_of(ISOLATED_EVERY) { isolated } else { trusted };
     let mut life = Life::new(seed, prepare);
     let walked = catch_unwind(AssertUnwindSafe(|| {
         check(&mut life, prepare);

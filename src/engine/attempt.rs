@@ -167,6 +167,13 @@ impl Builder {
         let filled = block_in_place(|| exec::fill(&workspace, &spec, &|path, entry| self.source(path, entry)));
         let (root, before) = match filled {
             Ok(filled) => filled,
+            Err(AttemptError::Materialize(MaterializeError::Changed { path }))
+                if self.resolver.graph.owner(&path).is_some() =>
+            {
+                block_in_place(|| workspace.remove()).map_err(fault)?;
+                let failure = lost_result(&path);
+                return Ok(Once::End(AttemptEnd::Failed { failure, usage: Usage::default(), lesson: String::new() }));
+            }
             Err(AttemptError::Materialize(MaterializeError::Changed { .. } | MaterializeError::Missing { .. })) => {
                 block_in_place(|| workspace.remove()).map_err(fault)?;
                 return Ok(Once::InputsChanged);
@@ -293,5 +300,16 @@ impl Builder {
             Source::Project(root) => root.read(path, *size_bytes).ok(),
         };
         bytes.filter(|bytes| BlobDigest::of(bytes) == *digest)
+    }
+}
+
+/// What a task needs was written by another, is something else in the project by now, and not in the cache.
+fn lost_result(path: &RelPath) -> Failure {
+    Failure {
+        kind: FailureKind::Conflict,
+        message: format!("`{path}` was changed since a task wrote it, and the cache has lost what the task wrote"),
+        exit_code: None,
+        signal: None,
+        details: vec![format!("{path}: move your version away, then build again")],
     }
 }

@@ -79,7 +79,7 @@ impl Publisher<'_> {
         let mut done = Publication::default();
         let mut planned: Vec<(&RelPath, &Entry, Option<Entry>)> = Vec::new();
         for (path, entry) in outputs.iter().filter(|(path, _)| !keep.contains(path)) {
-            let found = self.resolver.on_disk(path)?;
+            let found = self.resolver.found_for(path, entry)?;
             if found.as_ref() != Some(entry) {
                 planned.push((path, entry, found));
             }

@@ -11,6 +11,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
 use super::ledger::Ledger;
 use super::session::{EngineError, Session, Survey};
 use crate::base::{ActionKey, BlobDigest, Entry, GateKey, Name, RelPath, TaskName, Tree};
@@ -22,6 +24,7 @@ use crate::graph::{EdgeKind, Graph, TaskIx};
 use crate::key::{Change, Description, action_key, gate_key};
 use crate::plan::{GateDef, Level, Plan, Task};
 use crate::store::{Root, StatCache, Store, StoreError};
+use crate::sys::beneath::FileKind;
 
 /// Where a task stands.
 #[derive(Debug, Clone)]
@@ -179,10 +182,10 @@ impl Resolver {
         let _ = self.results[task.0 as usize].set(outputs);
     }
 
-    /// Digests these source files anew and tells the memos.
+    /// Digests these source files anew and tells the memos. What is no longer a file, link or empty directory is gone.
     pub fn refresh(&self, paths: &[RelPath]) -> Result<(), StoreError> {
-        let mut entries = self.stat_cache.digest_many(&self.root, paths)?;
-        let states = paths.iter().map(|path| (path.clone(), entries.remove(path)));
+        let digest = |path: &RelPath| Ok((path.clone(), on_disk(&self.stat_cache, &self.root, path)?));
+        let states = paths.par_iter().map(digest).collect::<Result<Vec<_>, StoreError>>()?;
         self.db.lock().expect("no holder panics").set_files(states);
         Ok(())
     }
@@ -288,7 +291,7 @@ impl Resolver {
         let is_agent = self.task(task).is_agent();
         let (mut stale, mut drifted) = (Vec::new(), Vec::new());
         for (path, entry) in outputs {
-            match self.on_disk(path)? {
+            match self.found_for(path, entry)? {
                 Some(found) if found == *entry => {}
                 Some(_) if is_agent && recorded => drifted.push(path.clone()),
                 _ => stale.push(path.clone()),
@@ -300,6 +303,17 @@ impl Resolver {
     /// What is at a path of the project; what cannot be an output there counts as nothing.
     pub fn on_disk(&self, path: &RelPath) -> Result<Option<Entry>, EngineError> {
         on_disk(&self.stat_cache, &self.root, path).map_err(EngineError::from)
+    }
+
+    /// What is at a path where `wanted` should be. A directory with something of a person's in it is as good as an
+    /// empty one.
+    pub fn found_for(&self, path: &RelPath, wanted: &Entry) -> Result<Option<Entry>, EngineError> {
+        let is_directory =
+            || Ok::<_, StoreError>(self.root.stat(path)?.is_some_and(|stat| stat.kind == FileKind::Directory));
+        match self.on_disk(path) {
+            Ok(None) if *wanted == Entry::EmptyDir && is_directory()? => Ok(Some(Entry::EmptyDir)),
+            other => other,
+        }
     }
 
     /// Whether the gates agree to a result that is there.

@@ -29,15 +29,13 @@ fn patterns(plan: &Plan) -> impl Iterator<Item = &Pattern> {
     tasks.chain(gates).filter(|pattern| !pattern.excludes())
 }
 
+/// Says whether a path counts as source, where an empty directory (`true`), a file or a link (`false`) is.
+pub(super) type IsSource<'a> = &'a (dyn Fn(&RelPath, bool) -> bool + Sync);
+
 /// Lists the project as far as the plan's patterns reach; all of it if `whole`.
 ///
-/// `is_source` says whether a path counts: it is asked for files only.
-pub(super) fn scan(
-    root: &Path,
-    plan: &Plan,
-    whole: bool,
-    is_source: &(dyn Fn(&RelPath) -> bool + Sync),
-) -> Result<SourceIndex, ScanError> {
+/// `is_source` says whether a path counts, and is told whether an empty directory is there.
+pub(super) fn scan(root: &Path, plan: &Plan, whole: bool, is_source: IsSource<'_>) -> Result<SourceIndex, ScanError> {
     let mut bases: BTreeSet<String> =
         patterns(plan).filter(|pattern| pattern.as_literal().is_none()).map(Pattern::base).collect();
     if whole {
@@ -49,7 +47,7 @@ pub(super) fn scan(
         let Ok(found) = path.beneath(root).symlink_metadata() else { continue };
         let paths = if found.is_dir() {
             walk(root, &[path.as_str().to_owned()], false, is_source)?.into_iter().collect()
-        } else if is_source(&path) {
+        } else if is_source(&path, false) {
             vec![path.clone()]
         } else {
             continue;
@@ -78,7 +76,7 @@ fn walk(
     root: &Path,
     bases: &[String],
     gitignore: bool,
-    is_source: &(dyn Fn(&RelPath) -> bool + Sync),
+    is_source: IsSource<'_>,
 ) -> Result<BTreeSet<RelPath>, ScanError> {
     let existing: Vec<PathBuf> =
         bases.iter().map(|base| root.join(base)).filter(|path| path.symlink_metadata().is_ok()).collect();
@@ -126,7 +124,7 @@ fn is_missing(error: &ignore::Error) -> bool {
 fn visit(
     root: &Path,
     entry: &ignore::DirEntry,
-    is_source: &(dyn Fn(&RelPath) -> bool + Sync),
+    is_source: IsSource<'_>,
     found: &Mutex<BTreeSet<RelPath>>,
     failed: &Mutex<Option<ScanError>>,
 ) {
@@ -142,7 +140,7 @@ fn visit(
     let Ok(relative) = entry.path().strip_prefix(root) else { return };
     let path = relative.to_str().ok_or(PathError::NotUtf8).and_then(RelPath::from_disk);
     match path {
-        Ok(path) if is_source(&path) => {
+        Ok(path) if is_source(&path, kind.is_dir()) => {
             found.lock().expect("no visitor panics").insert(path);
         }
         Ok(_) | Err(PathError::Empty) => {}

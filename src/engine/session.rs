@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::load::{LoadError, load};
 use super::project::{Project, ProjectError};
 use super::scan::{ScanError, file_findings, scan};
-use crate::base::{BlobDigest, Finding, Name, RelPath, Severity, TaskName, Tree};
+use crate::base::{BlobDigest, Finding, Name, Pattern, RelPath, Severity, TaskName, Tree};
 use crate::context::{ToolIdentity, covered_paths};
 use crate::db::{Facts, Lowered, OrcaDb};
 use crate::exec::SYSTEM_PATH;
@@ -144,7 +144,11 @@ impl Session {
             let put = ledger.published_at(path);
             put.is_some_and(|put| stat_cache.digest(&root, path).is_ok_and(|found| found == Some(put.entry)))
         };
-        let is_source = |path: &RelPath| graph.owner(path).is_none() && !is_leftover(path);
+        // Where outputs go, a directory is empty because they are not there yet, or not any more.
+        let awaits_outputs = |path: &RelPath| graph.provides(&Pattern::literal(path));
+        let is_source = |path: &RelPath, is_empty_dir: bool| {
+            graph.owner(path).is_none() && !is_leftover(path) && !(is_empty_dir && awaits_outputs(path))
+        };
         let index = scan(&root_path, self.plan(), whole, &is_source)?;
         let provided = |pattern: &_| graph.provides(pattern);
         self.findings.extend(file_findings(&root_path, self.plan(), &index, provided));

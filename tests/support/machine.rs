@@ -29,6 +29,18 @@ pub(crate) fn bubblewrap_works(test: &str) -> bool {
     works
 }
 
+/// Whether file systems can be mounted in a namespace of one's own; where not, says that `test` is skipped.
+pub(crate) fn mounts_work(test: &str) -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", "mount -t tmpfs none /mnt"]);
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let works = status.is_ok_and(|status| status.success());
+    if !works {
+        skipped(test, "nothing can be mounted in a namespace here");
+    }
+    works
+}
+
 /// Past the capture of the test runner: a skipped test is to be seen, also where all is well.
 fn skipped(test: &str, why: &str) {
     let _told = writeln!(std::io::stderr(), "skipped: {test}: {why}");

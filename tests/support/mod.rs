@@ -21,7 +21,7 @@ mod project;
 mod snapshot;
 
 pub(crate) use build::Build;
-pub(crate) use machine::{bubblewrap_works, has_tool};
+pub(crate) use machine::{bubblewrap_works, has_tool, mounts_work};
 pub(crate) use process::{Output, Running};
 pub(crate) use processes::{wait_until, wait_until_nothing_runs};
 pub(crate) use project::{Fixture, Project};

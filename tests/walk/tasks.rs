@@ -131,7 +131,7 @@ impl Task {
     pub(crate) fn take_inputs(&mut self, random: &mut Random, before: &[Task]) {
         let is_generated_source = self.output.starts_with("s/gen");
         let literals = ["s/a/keep.txt", "s/b/keep.txt", "orca.notes"];
-        let wide = ["s/a/*", "s/b/**", "s/**/*.txt", "s/a", "s/b/*.txt", "s/**", "s/[ab]/*", "orca.notes"];
+        let wide = ["s/a/*", "s/b/**", "s/**/*.txt", "s/a", "s/b/*.txt", "s/**", "s/[ab]/*", "s/*", "orca.notes"];
         self.inputs = (0..=random.below(2))
             .map(|_| *random.pick(if is_generated_source { &literals[..] } else { &wide[..] }))
             .map(str::to_owned)
