@@ -33,7 +33,7 @@ fn a_killed_build_is_only_a_shorter_one() {
 /// Kills as many builds of one project, at instants spread over the time that a whole build takes.
 fn sweep(thread: u64, rounds: u64) {
     let mut orca = Project::new("");
-    if thread % 2 == 0 {
+    if thread.is_multiple_of(2) {
         trust(&mut orca);
     }
     let mut whole = Duration::from_millis(400);

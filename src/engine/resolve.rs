@@ -24,7 +24,7 @@ use crate::graph::{EdgeKind, Graph, TaskIx};
 use crate::key::{Change, Description, action_key, gate_key};
 use crate::plan::{GateDef, Level, Plan, Task};
 use crate::store::{Root, StatCache, Store, StoreError};
-use crate::sys::beneath::FileKind;
+use crate::sys::beneath::{FileKind, FileStat};
 
 /// Where a task stands.
 #[derive(Debug, Clone)]
@@ -308,12 +308,11 @@ impl Resolver {
     /// What is at a path where `wanted` should be. A directory with something of a person's in it is as good as an
     /// empty one.
     pub fn found_for(&self, path: &RelPath, wanted: &Entry) -> Result<Option<Entry>, EngineError> {
-        let is_directory =
-            || Ok::<_, StoreError>(self.root.stat(path)?.is_some_and(|stat| stat.kind == FileKind::Directory));
-        match self.on_disk(path) {
-            Ok(None) if *wanted == Entry::EmptyDir && is_directory()? => Ok(Some(Entry::EmptyDir)),
-            other => other,
-        }
+        let found = self.on_disk(path)?;
+        let is_directory = |found: Option<FileStat>| found.is_some_and(|stat| stat.kind == FileKind::Directory);
+        let may_stand_for_it = found.is_none() && *wanted == Entry::EmptyDir;
+        let stands_for_it = may_stand_for_it && self.root.stat(path).is_ok_and(is_directory);
+        Ok(if stands_for_it { Some(Entry::EmptyDir) } else { found })
     }
 
     /// Whether the gates agree to a result that is there.
