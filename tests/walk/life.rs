@@ -21,6 +21,8 @@ pub(crate) struct Life {
     pub(crate) trace: Vec<String>,
     /// Files that a person put beside outputs: they stay.
     pub(crate) planted: BTreeSet<String>,
+    /// Whether the last build left no task red: then what is on disk is all there is to remember.
+    pub(crate) is_green: bool,
     plans: Vec<Vec<Task>>,
 }
 
@@ -33,7 +35,7 @@ impl Life {
         prepare(&mut here);
         model.put_all(&mut here);
         let plans = vec![model.tasks.clone()];
-        Self { random, model, here, trace: Vec::new(), planted: BTreeSet::new(), plans }
+        Self { random, model, here, trace: Vec::new(), planted: BTreeSet::new(), is_green: false, plans }
     }
 
     /// Lets one thing happen, or a few that may happen between two builds.
@@ -46,6 +48,10 @@ impl Life {
             }
             8..12 => self.change_plan(),
             12..16 => self.damage_output(),
+            16 if self.is_green && self.random.once_in(2) => {
+                self.say("delete .orca");
+                self.here.remove(".orca");
+            }
             16 => self.damage_cache(),
             17 => self.kill_a_build(),
             18 => {
@@ -412,7 +418,8 @@ impl Life {
         assert!(matches!(part.status.code(), Some(0 | 1 | 3)), "{}", part.transcript());
     }
 
-    /// Goes on in a fresh checkout of the sources that shares the cache.
+    /// Goes on in a fresh checkout of the sources that shares the cache, perhaps while the first is built for a last
+    /// time.
     pub(crate) fn move_on(&mut self, prepare: impl Fn(&mut Project)) {
         self.say("go on in a second checkout");
         let mut next = self.here.checkout([]);
@@ -421,7 +428,14 @@ impl Life {
         }
         prepare(&mut next);
         self.model.put_all(&mut next);
-        self.here = next;
+        let last = std::mem::replace(&mut self.here, next);
+        if self.random.once_in(2) {
+            self.say("both are built at the same time");
+            last.remove(".orca");
+            let builds = [last.spawn(["build", "-k"]), self.here.spawn(["build", "-k"])];
+            let [first, second] = builds.map(|build| build.wait());
+            assert_eq!(first.status.code(), second.status.code(), "{}\n{}", first.transcript(), second.transcript());
+        }
     }
 
     /// Takes the planted files away, after it was seen that they are still there.
