@@ -202,6 +202,19 @@ fn one_build_at_a_time_and_the_other_says_whom_it_waits_for() {
 }
 
 #[test]
+fn a_build_that_waited_reads_the_plan_anew() {
+    let orca = one(&format!("{WAITS}; echo 1 > out"), "outputs = [\"out\"]");
+    let first = start(&orca, "one");
+    let mut second = orca.spawn(["build"]);
+    second.wait_for("waiting for another build in this project");
+    orca.append("orca.toml", "\n[tasks.late]\nrun = \"echo late > late\"\noutputs = [\"late\"]\n");
+    go(&orca, "one");
+    first.wait().exits(0);
+    second.wait().exits(0);
+    assert_eq!(orca.read("late"), "late\n");
+}
+
+#[test]
 fn a_lock_dies_with_its_holder() {
     let orca = one(WAITS, "");
     start(&orca, "one").kill();

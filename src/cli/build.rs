@@ -22,7 +22,6 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         terminal.error("--step asks before each layer and needs a terminal");
         return Ok(Exit::Usage);
     }
-    let documents = Arc::clone(&session.documents);
     let options = BuildOptions {
         selectors: build.tasks.clone(),
         jobs: build.jobs,
@@ -40,7 +39,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
     let built = engine::build(session, &options, Arc::new(AtTerminal), listener, signals::listen)?;
     progress.lock().expect("progress does not panic").finish();
     match built {
-        Built::Invalid(findings) => {
+        Built::Invalid { findings, documents } => {
             check::show(&findings, &documents, terminal);
             Ok(Exit::Invalid)
         }

@@ -28,7 +28,7 @@ use crate::exec::budget::Budget;
 use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
 use crate::exec::{Approver, EventSink, Executor, Tasks, remove_tree};
 use crate::graph::{Graph, TaskIx};
-use crate::plan::{Level, Plan, not_yet};
+use crate::plan::{Document, Level, Plan, not_yet};
 use crate::sandbox::{CancelLevel, DetectOptions, Sandbox};
 use crate::store::{Journal, Root, Store};
 
@@ -67,11 +67,22 @@ pub trait Person: Approver {
 /// How a build ended.
 pub enum Built {
     /// The plan must be mended first; nothing ran.
-    Invalid(Vec<Finding>),
+    Invalid {
+        /// What is wrong.
+        findings: Vec<Finding>,
+        /// The documents it is about.
+        documents: Arc<Vec<Document>>,
+    },
     /// These powers were not given; nothing ran.
     Untrusted(BTreeSet<Power>),
     /// It ran.
     Ran(Report),
+}
+
+impl Built {
+    fn invalid(session: Session) -> Self {
+        Self::Invalid { findings: session.findings, documents: session.documents }
+    }
 }
 
 /// What a build came to.
@@ -90,6 +101,28 @@ pub struct Report {
     pub interrupted_by: Option<i32>,
 }
 
+/// The tasks that a build is about.
+struct Asked {
+    /// Those named, or all.
+    asked: BTreeSet<TaskIx>,
+    /// Those and all they need.
+    selected: BTreeSet<TaskIx>,
+    /// The names of the selected ones.
+    names: BTreeSet<TaskName>,
+}
+
+impl Asked {
+    /// Selects, and finds what of the selected this version cannot build.
+    fn of(session: &mut Session, options: &BuildOptions) -> Result<Self, EngineError> {
+        let asked = session.graph.select(&options.selectors)?;
+        let selected = session.graph.with_deps(&asked);
+        let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
+        let refused = not_yet(session.plan(), &names).into_iter();
+        session.findings.extend(refused.map(|finding| Finding { severity: Severity::Error, ..finding }));
+        Ok(Self { asked, selected, names })
+    }
+}
+
 /// Builds. Blocks until done. `listen` is called when the build really begins; its channel brings the numbers of
 /// signals orca receives from then on.
 pub fn build(
@@ -100,17 +133,25 @@ pub fn build(
     listen: impl FnOnce() -> mpsc::UnboundedReceiver<i32>,
 ) -> Result<Built, EngineError> {
     let started_ms = now_ms();
-    let asked = session.graph.select(&options.selectors)?;
-    let selected = session.graph.with_deps(&asked);
-    let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
-    session.findings.extend(
-        not_yet(session.plan(), &names).into_iter().map(|finding| Finding { severity: Severity::Error, ..finding }),
-    );
+    let mut tasks = Asked::of(&mut session, options)?;
     if session.is_invalid() {
-        return Ok(Built::Invalid(session.findings));
+        return Ok(Built::invalid(session));
     }
     let holder = format!("process {} (orca {})", std::process::id(), options.args.join(" "));
-    let _lock = session.project.lock(&holder, |other| person.waits_for(other))?;
+    let mut waited = false;
+    let _lock = session.project.lock(&holder, |other| {
+        waited = true;
+        person.waits_for(other);
+    })?;
+    if waited {
+        let root = session.project.root().to_owned();
+        session = Session::open(session.host, &root)?;
+        tasks = Asked::of(&mut session, options)?;
+    }
+    let Asked { asked, selected, names } = tasks;
+    if session.is_invalid() {
+        return Ok(Built::invalid(session));
+    }
     let state = session.project.state();
     let journal = Journal::open(&state)?;
     let mut early = journal.take_warnings();
@@ -118,7 +159,7 @@ pub fn build(
     let whole = !session.plan().gates.is_empty();
     let survey = session.survey(&ledger, &selected, whole)?;
     if session.is_invalid() {
-        return Ok(Built::Invalid(session.findings));
+        return Ok(Built::invalid(session));
     }
     let sandbox = detect(&session, state.join("trial"))?;
     let needed = powers(session.plan(), &names, sandbox.backend());

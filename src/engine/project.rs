@@ -65,7 +65,8 @@ impl Project {
         }
     }
 
-    /// Makes `.orca` and takes its lock. Where another build holds it, `waits_for` is told whom this one waits for.
+    /// Makes `.orca` and takes its lock. Where another build holds it, `waits_for` is told whom this one waits for; then
+    /// what was read before may not be so any more.
     pub fn lock(&self, holder: &str, waits_for: impl FnOnce(&str)) -> Result<BuildLock, ProjectError> {
         let state = self.state();
         at("make the directory", &state, fs::create_dir_all(&state))?;
