@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -31,6 +32,21 @@ fn block(text: &str, language: &str) -> Option<(usize, usize)> {
     let start = text.find(&open)? + open.len();
     let end = start + text[start..].find("\n```").map(|end| end + 1).or_else(|| text[start..].find("```"))?;
     Some((start, end))
+}
+
+/// Makes the links, FIFOs and names that are not UTF-8 that a block asks for, in lines that are comments to TOML:
+/// `# link: name -> target`, `# fifo: name`, `# latin-1: name`.
+fn make_odd_files(root: &Path, block: &str) {
+    for line in block.lines() {
+        if let Some((name, target)) = line.strip_prefix("# link: ").and_then(|link| link.split_once(" -> ")) {
+            std::os::unix::fs::symlink(target, root.join(name)).expect("a link can be made");
+        } else if let Some(name) = line.strip_prefix("# fifo: ") {
+            rustix::fs::mkfifoat(rustix::fs::CWD, root.join(name), 0o600.into()).expect("a FIFO can be made");
+        } else if let Some(name) = line.strip_prefix("# latin-1: ") {
+            let bytes: Vec<u8> = name.chars().map(|c| u8::try_from(c).expect("a character of Latin-1")).collect();
+            fs::write(root.join(std::ffi::OsStr::from_bytes(&bytes)), "x").expect("a file can be written");
+        }
+    }
 }
 
 /// Splits a block at `# file: name` lines; what comes before the first is `orca.toml`.
@@ -81,6 +97,7 @@ fn pages_show_what_orca_says() {
             fs::create_dir_all(path.parent().expect("in a directory")).expect("make the directory");
             fs::write(path, content).expect("write the plan");
         }
+        make_odd_files(root.path(), &text[start..end]);
         let (rendered, json) = check(root.path());
         let full = format!("orca::plan::{code}");
         let found = json["findings"].as_array().and_then(|all| all.iter().find(|finding| finding["code"] == *full));
