@@ -75,9 +75,11 @@ fn check(root: &Path) -> (String, serde_json::Value) {
         command.args(["check", "--color", "never"]).args(json.then_some("--json"));
         command.output().expect("orca runs")
     };
-    let text = String::from_utf8(said(false).stderr).expect("text");
+    let text = String::from_utf8(said(false).stdout).expect("text");
+    let (text, summary) = text.rsplit_once("\nthe plan ").expect("a summary");
+    assert_eq!(summary.lines().count(), 1, "the summary is a line: {summary}");
     let json = serde_json::from_slice(&said(true).stdout).expect("JSON");
-    (text, json)
+    (text.to_owned(), json)
 }
 
 #[test]
