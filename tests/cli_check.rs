@@ -23,3 +23,42 @@ fn as_data_a_finding_has_its_place() {
     assert_eq!((&finding["line"], &finding["column"]), (&3.into(), &11.into()), "{value}");
     assert_eq!(finding["file"], "orca.toml");
 }
+
+#[test]
+fn what_cannot_be_built_yet_is_valid_and_said_to_be_so() {
+    let orca = Project::new("[tasks.a]\nrun = \"true\"\nedits = [\"a.txt\"]\napproval = true\n");
+    orca.write("a.txt", "a\n");
+    let checked = orca.orca(["check"]).exits(0);
+    checked.prints(["the plan is valid: 1 task; 2 things in it cannot be built by this version yet"]);
+    orca.orca(["build"]).exits(3).prints(["this version cannot build 2 things in the plan yet"]);
+    orca.orca(["build", "-n"]).exits(3).prints(["this version cannot build 2 things in the plan yet"]);
+    orca.append("orca.toml", "deps = [\"b\"]\n");
+    orca.orca(["check"]).exits(3).prints(["the plan is invalid: 1 error; 2 things in it cannot"]);
+    orca.orca(["build"]).exits(3).prints(["the plan is invalid: 1 error"]);
+}
+
+#[test]
+fn findings_are_the_result_of_a_check_and_the_refusal_of_a_build() {
+    let orca = Project::new("[tasks.a]\nrun = \"true\"\ninputs = [\"gone.txt\"]\n");
+    let checked = orca.orca(["check"]).exits(3);
+    assert!(checked.stdout.contains("missing_input") && checked.stderr.is_empty(), "{}", checked.transcript());
+    let built = orca.orca(["build"]).exits(3);
+    assert!(built.stderr.contains("missing_input") && built.stdout.is_empty(), "{}", built.transcript());
+}
+
+#[test]
+fn what_no_task_can_be_given_stands_beside_the_other_findings() {
+    let orca = Project::new(
+        "[tasks.a]\nrun = \"true\"\ninputs = [\"src/etc/passwd\", \"gone.txt\", \"src/etc/*\"]\n\
+         [context]\nbackground = { file = \"src/etc/passwd\" }\n",
+    );
+    orca.write("src/a.txt", "a\n").symlink("/etc", "src/etc");
+    let output = orca
+        .orca(["check"])
+        .exits(3)
+        .prints(["`src/etc/passwd` leads through the symbolic link `src/etc`", "`gone.txt` does not exist"])
+        .prints(["wildcards do not walk through links", "the plan is invalid: 3 errors, 1 warning"]);
+    assert!(!output.stdout.contains("root:"), "{}", output.transcript());
+    orca.write("orca.toml", "[tasks.a]\nrun = \"true\"\ninputs = [\"src/etc\", \"src/*\"]\n");
+    orca.orca(["check"]).exits(0).prints(["the plan is good"]);
+}

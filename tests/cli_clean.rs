@@ -27,7 +27,7 @@ fn it_removes_what_it_made_and_the_next_build_restores_it() {
     let built = orca.tree();
     let listed = orca.orca(["clean", "-n"]).exits(0).prints(["remove out/deep/one.txt", "remove two.txt"]);
     assert_eq!(orca.tree().difference(&built), "", "{}", listed.transcript());
-    let removed = orca.orca(["clean"]).exits(0);
+    let removed = orca.orca(["clean", "--yes"]).exits(0);
     assert_eq!(removed.stdout, listed.stdout);
     assert_eq!(orca.tree().difference(&before), "");
     orca.orca(["status"]).exits(0).prints(["2 clean", "made: "]);
@@ -40,7 +40,7 @@ fn without_a_cache_the_next_build_runs_again() {
     let orca = Project::new(PLAN);
     orca.build();
     let built = orca.tree();
-    orca.orca(["clean"]).exits(0);
+    orca.orca(["clean", "--yes"]).exits(0);
     orca.remove("../cache/orca");
     orca.orca(["explain", "other"]).exits(0).prints(["`two.txt` is gone, and the cache no longer has it"]);
     orca.build().ran(["made", "other"]);
@@ -52,7 +52,7 @@ fn what_was_changed_stays_and_is_named() {
     let orca = Project::new(PLAN);
     orca.build();
     orca.append("two.txt", "mine\n").write("out/deep/mine.txt", "mine\n");
-    orca.orca(["clean"]).exits(0).prints(["keep two.txt (changed since orca wrote it)"]);
+    orca.orca(["clean", "--yes"]).exits(0).prints(["keep two.txt (changed since orca wrote it)"]);
     assert_eq!(orca.read("two.txt"), "2\nmine\n");
     assert_eq!(orca.read("out/deep/mine.txt"), "mine\n");
     assert!(!orca.exists("out/deep/one.txt") && !orca.exists("out/link"));
@@ -65,7 +65,7 @@ fn links_are_removed_and_never_followed() {
     orca.write("../precious/one.txt", "1\n").write("../precious/inner/x", "x\n");
     orca.remove("out/deep").symlink("../../precious", "out/deep");
     orca.symlink("../../precious/inner", ".orca/failed").write("linked/target.txt", "t\n");
-    orca.orca(["clean", "--all"]).exits(0);
+    orca.orca(["clean", "--all", "--yes"]).exits(0);
     assert_eq!(orca.read("../precious/one.txt"), "1\n");
     assert_eq!(orca.read("../precious/inner/x"), "x\n");
     assert!(!orca.exists("out/link"));
@@ -75,17 +75,17 @@ fn links_are_removed_and_never_followed() {
 fn one_task_alone_and_tasks_that_are_gone() {
     let orca = Project::new(PLAN);
     orca.build();
-    orca.orca(["clean", "othr"]).exits(2).prints(["did you mean `other`?"]);
-    orca.orca(["clean", "other"]).exits(0);
+    orca.orca(["clean", "othr", "--yes"]).exits(2).prints(["did you mean `other`?"]);
+    orca.orca(["clean", "other", "--yes"]).exits(0);
     assert!(!orca.exists("two.txt") && orca.exists("out/link"));
     orca.build();
     let plan = orca.read("orca.toml");
     orca.write("orca.toml", plan.split("[tasks.other]").next().expect("a first part"));
-    orca.orca(["clean"]).exits(0).prints(["remove two.txt"]);
+    orca.orca(["clean", "--yes"]).exits(0).prints(["remove two.txt"]);
     let output = orca.build().output;
     assert!(!output.stdout.contains("two.txt"), "it is forgotten\n{}", output.transcript());
     orca.write("orca.toml", "what is this");
-    orca.orca(["clean"]).exits(0).prints(["remove out/link"]);
+    orca.orca(["clean", "--yes"]).exits(0).prints(["remove out/link"]);
 }
 
 #[test]
@@ -93,8 +93,8 @@ fn all_is_workspaces_scratch_and_replaced_files_too() {
     let orca = Project::new("[tasks.a]\nrun = [\"sh\", \"-c\", \"exit 1\"]\nscratch = [\"tmp\"]\n");
     orca.build_red();
     assert!(orca.exists(".orca/failed/a/log"));
-    orca.orca(["clean"]).exits(0).prints(["there is nothing to remove"]);
-    let output = orca.orca(["clean", "--all", "--json"]).exits(0);
+    orca.orca(["clean", "--yes"]).exits(0).prints(["there is nothing to remove"]);
+    let output = orca.orca(["clean", "--all", "--yes", "--json"]).exits(0);
     let value: Value = serde_json::from_str(&output.stdout).expect("JSON");
     assert_eq!((&value["v"], &value["dry_run"]), (&1.into(), &false.into()));
     assert!(value["state"].as_array().expect("a list").contains(&".orca/failed".into()), "{value}");
@@ -115,9 +115,9 @@ fn a_journal_that_came_with_the_repository_reaches_neither_git_nor_orca() {
     journal.begin_publish(&task, &[(path(".git/hooks/pre-commit"), hook.clone(), None)]).expect("written");
     journal.begin_publish(&task, &[(path("sub/.GIT/hooks/pre-commit"), hook, None)]).expect("written");
     drop(journal);
-    orca.orca(["clean"]).exits(0).prints(["there is nothing to remove"]);
+    orca.orca(["clean", "--yes"]).exits(0).prints(["there is nothing to remove"]);
     orca.build();
-    orca.orca(["clean"]).exits(0);
+    orca.orca(["clean", "--yes"]).exits(0);
     assert_eq!(orca.read(".git/config"), "[core]\n");
     assert!(!orca.exists(".git/hooks") && !orca.exists("sub"));
 }
@@ -125,7 +125,7 @@ fn a_journal_that_came_with_the_repository_reaches_neither_git_nor_orca() {
 #[test]
 fn in_a_fresh_project_there_is_nothing() {
     let orca = Fixture::open("quickstart");
-    orca.orca(["clean", "--all"]).exits(0).prints(["there is nothing to remove"]);
+    orca.orca(["clean", "--all", "--yes"]).exits(0).prints(["there is nothing to remove"]);
     assert!(!orca.exists(".orca"));
 }
 
@@ -134,11 +134,27 @@ fn it_waits_for_a_build() {
     let orca = Project::new(&format!("{PLAN}[tasks.slow]\nrun = \"sleep 60\"\ndeps = [\"made\", \"other\"]\n"));
     let mut build = orca.spawn(["build", "--json"]);
     build.wait_for("\"event\":\"task-started\",\"task\":\"slow\"");
-    let mut clean = orca.spawn(["clean"]);
+    let mut clean = orca.spawn(["clean", "--yes"]);
     clean.wait_for("waiting for another build in this project");
     assert!(orca.exists("two.txt"));
     build.signal(Signal::INT);
     build.wait();
     clean.wait().exits(0);
     assert!(!orca.exists("two.txt"));
+}
+
+#[test]
+fn without_a_terminal_and_without_yes_it_lists_and_refuses() {
+    let orca = Project::new(PLAN);
+    orca.build();
+    let built = orca.tree();
+    let refused = orca.orca(["clean"]).exits(4).prints(["remove two.txt", "orca clean --yes"]);
+    assert_eq!(orca.tree().difference(&built), "", "{}", refused.transcript());
+    let refused = orca.orca(["clean", "--json"]).exits(4);
+    let value: Value = serde_json::from_str(&refused.stdout).expect("JSON");
+    assert_eq!(value["dry_run"], true, "{value}");
+    assert_eq!(orca.tree().difference(&built), "", "{}", refused.transcript());
+    orca.orca(["clean", "two-is-no-task"]).exits(2);
+    orca.orca(["clean", "--yes"]).exits(0).prints(["removed 4 outputs"]);
+    orca.orca(["clean"]).exits(0).prints(["there is nothing to remove"]);
 }

@@ -95,7 +95,7 @@ fn the_cache_is_counted_verified_and_made_smaller() {
     orca.orca(["cache", "gc", "--max-size", "1B"]).exits(0).prints(["removed 0 files"]);
     let gc = json(&orca.orca(["cache", "gc", "--max-size", "1B", "--grace", "1ms", "--json"]).exits(0));
     assert!(gc["blobs"].as_u64().is_some_and(|blobs| blobs > 0), "{gc}");
-    orca.orca(["clean"]).exits(0);
+    orca.orca(["clean", "--yes"]).exits(0);
     orca.build().ran(["count-harbour", "count-tide", "headline", "report"]).cached(["check"]);
     for args in [["cache", "gc"].as_slice(), &["cache", "gc", "--max-size", "0"], &["cache", "gc", "--max-size", "big"]]
     {

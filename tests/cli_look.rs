@@ -209,13 +209,13 @@ fn after_any_edit_a_dry_run_and_the_build_agree() {
             orca.append("orca.toml", "# more\n");
         },
         |orca| {
-            orca.orca(["clean"]).exits(0);
+            orca.orca(["clean", "--yes"]).exits(0);
         },
         |orca| {
             orca.remove("pages/de/usage.md").write("pages/de/usage.md", "# Neu\n");
         },
         |orca| {
-            orca.orca(["clean"]).exits(0);
+            orca.orca(["clean", "--yes"]).exits(0);
             orca.append("tools/render.sh", "# more\n");
         },
         |orca| {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,6 +34,21 @@ fn block(text: &str, language: &str) -> Option<(usize, usize)> {
     Some((start, end))
 }
 
+/// Makes the links, FIFOs and names that are not UTF-8 that a block asks for, in lines that are comments to TOML:
+/// `# link: name -> target`, `# fifo: name`, `# latin-1: name`.
+fn make_odd_files(root: &Path, block: &str) {
+    for line in block.lines() {
+        if let Some((name, target)) = line.strip_prefix("# link: ").and_then(|link| link.split_once(" -> ")) {
+            std::os::unix::fs::symlink(target, root.join(name)).expect("a link can be made");
+        } else if let Some(name) = line.strip_prefix("# fifo: ") {
+            rustix::fs::mkfifoat(rustix::fs::CWD, root.join(name), 0o600.into()).expect("a FIFO can be made");
+        } else if let Some(name) = line.strip_prefix("# latin-1: ") {
+            let bytes: Vec<u8> = name.chars().map(|c| u8::try_from(c).expect("a character of Latin-1")).collect();
+            fs::write(root.join(std::ffi::OsStr::from_bytes(&bytes)), "x").expect("a file can be written");
+        }
+    }
+}
+
 /// Splits a block at `# file: name` lines; what comes before the first is `orca.toml`.
 fn files(block: &str) -> Vec<(String, String)> {
     let mut files = vec![("orca.toml".to_owned(), String::new())];
@@ -59,9 +75,11 @@ fn check(root: &Path) -> (String, serde_json::Value) {
         command.args(["check", "--color", "never"]).args(json.then_some("--json"));
         command.output().expect("orca runs")
     };
-    let text = String::from_utf8(said(false).stderr).expect("text");
+    let text = String::from_utf8(said(false).stdout).expect("text");
+    let (text, summary) = text.rsplit_once("\nthe plan ").expect("a summary");
+    assert_eq!(summary.lines().count(), 1, "the summary is a line: {summary}");
     let json = serde_json::from_slice(&said(true).stdout).expect("JSON");
-    (text, json)
+    (text.to_owned(), json)
 }
 
 #[test]
@@ -81,6 +99,7 @@ fn pages_show_what_orca_says() {
             fs::create_dir_all(path.parent().expect("in a directory")).expect("make the directory");
             fs::write(path, content).expect("write the plan");
         }
+        make_odd_files(root.path(), &text[start..end]);
         let (rendered, json) = check(root.path());
         let full = format!("orca::plan::{code}");
         let found = json["findings"].as_array().and_then(|all| all.iter().find(|finding| finding["code"] == *full));

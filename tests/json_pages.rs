@@ -171,7 +171,7 @@ fn every_form_and_field_is_on_the_page() {
         ("orca cache", &["cache", "verify", "--json"]),
         ("orca cache", &["cache", "gc", "--max-size", "1GB", "--json"]),
         ("orca check", &["check", "--json"]),
-        ("orca clean", &["clean", "--json"]),
+        ("orca clean", &["clean", "--yes", "--json"]),
     ];
     for (heading, args) in commands {
         check_form(&page, heading, &orca, args, 0);

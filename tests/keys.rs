@@ -329,3 +329,14 @@ fn tasks_with_the_same_key_run_once() {
     assert_eq!(build.tasks_run().len(), 2, "{:?}", build.tasks_run());
     assert!(build.tasks_run().contains("three"));
 }
+
+/// The project of a checkout beneath an ignored directory, such as a scratch directory, has files all the same; and what
+/// lies above a project never decides what is in it.
+#[test]
+fn a_gitignore_above_the_project_says_nothing_about_it() {
+    let orca = Project::new("[tasks.a]\nrun = \"cat src/*.txt\"\ninputs = [\"src/*.txt\"]\n");
+    orca.write("../.gitignore", "*\n").write("src/a.txt", "a\n").write("src/b.log", "b\n").build().ran(["a"]);
+    orca.write("src/c.txt", "c\n").build().ran(["a"]);
+    orca.write(".gitignore", "d.txt\n").write("src/d.txt", "d\n").build().ran([]);
+    orca.write("src/.gitignore", "!d.txt\n").build().ran(["a"]);
+}

@@ -22,4 +22,4 @@ pub use pattern::{Pattern, PatternError, PatternSet};
 pub use sanitize::{bounded, sanitize_line, sanitize_terminal};
 pub use suggest::nearest;
 pub use tree::{Entry, Tree};
-pub use units::{DurationMs, SizeBytes, UnitError, format_duration_ms, format_size};
+pub use units::{DurationMs, SizeBytes, UnitError, counted, format_duration_ms, format_size};

@@ -188,6 +188,12 @@ pub fn format_size(bytes: u64) -> String {
     }
 }
 
+/// A number of things: `1 file`, `2 files`.
+#[must_use]
+pub fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A duration for people: `8ms`, `1.25s`, `2m05s`, `1h02m`.
 #[must_use]
 pub fn format_duration_ms(ms: u64) -> String {
@@ -229,5 +235,6 @@ mod tests {
         assert_eq!(format_size(1536), "1.5 KiB");
         assert_eq!(format_size(20 << 20), "20 MiB");
         assert_eq!(format_duration_ms(125_000), "2m05s");
+        assert_eq!([0, 1, 2].map(|number| counted(number, "file")), ["0 files", "1 file", "2 files"]);
     }
 }

@@ -248,13 +248,13 @@ pub(super) struct CleanArgs {
     /// Say what would be removed, and remove nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Remove without a question
+    /// Remove without a question; needed where there is no terminal to ask at
     #[arg(long)]
     pub yes: bool,
     /// Remove kept workspaces, scratch directories and replaced files in .orca, too
     #[arg(long)]
     pub all: bool,
-    /// Print it as JSON; asks nothing
+    /// Print it as JSON; asks nothing, so it removes with --yes only
     #[arg(long)]
     pub json: bool,
 }

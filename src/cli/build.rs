@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
     progress.lock().expect("progress does not panic").finish();
     match built {
         Built::Invalid { findings, documents } => {
-            check::show(&findings, &documents, terminal);
+            check::refuse(&findings, &documents, terminal);
             Ok(Exit::Invalid)
         }
         Built::Untrusted(powers) => {

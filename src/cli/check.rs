@@ -1,10 +1,12 @@
 //! `orca check`: what is wrong with the plan. Executes nothing, writes nothing.
+//!
+//! Its findings are its result and go to standard output; other commands say on standard error why they refuse.
 
 use super::args::{Args, CheckArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, open};
-use crate::base::{Finding, Severity};
-use crate::plan::Document;
+use crate::base::{Finding, Severity, counted};
+use crate::plan::{Document, NOT_YET};
 use crate::report::{RenderOptions, render, to_json};
 
 pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -19,30 +21,81 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
         let not_yet = crate::plan::not_yet(session.plan(), &names);
         session.findings.extend(not_yet);
     }
-    let count = |severity| session.findings.iter().filter(|finding| finding.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if check.json {
         terminal.line(&to_json(&session.findings, &session.documents).to_string());
     } else {
-        show(&session.findings, &session.documents, terminal);
-        let tasks = counted(session.plan().tasks.len(), "task");
-        let (wrong, odd) = (counted(errors, "error"), counted(warnings, "warning"));
-        terminal.line(&match (errors, warnings) {
-            (0, 0) => format!("the plan is good: {tasks}"),
-            (0, _) => format!("the plan can be built: {tasks}, {odd}"),
-            _ => format!("the plan is invalid: {wrong}, {odd}"),
-        });
+        let color = terminal.color_out();
+        terminal.out(&rendered(&session.findings, &session.documents, terminal, color));
+        terminal.line(&Counts::of(&session.findings).said(session.plan().tasks.len() as u64));
     }
+    let Counts { errors, warnings, .. } = Counts::of(&session.findings);
     let bad = errors > 0 || check.strict && warnings > 0;
     Ok(if bad { Exit::Invalid } else { Exit::Good })
 }
 
-fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+/// How many findings of each kind there are.
+struct Counts {
+    errors: u64,
+    warnings: u64,
+    not_yet: u64,
 }
 
-/// Renders findings on standard error.
-pub(super) fn show(findings: &[Finding], documents: &[Document], terminal: &Terminal) {
-    let options = RenderOptions { color: terminal.color_err(), width: terminal.width(), unicode: true };
-    terminal.err(&render(findings, documents, options));
+impl Counts {
+    fn of(findings: &[Finding]) -> Self {
+        let count = |is: &dyn Fn(&Finding) -> bool| findings.iter().filter(|finding| is(finding)).count() as u64;
+        let is_not_yet = |finding: &Finding| finding.code == NOT_YET;
+        Self {
+            errors: count(&|finding| finding.severity == Severity::Error && !is_not_yet(finding)),
+            warnings: count(&|finding| finding.severity == Severity::Warning),
+            not_yet: count(&is_not_yet),
+        }
+    }
+
+    /// What a check comes to.
+    fn said(&self, tasks: u64) -> String {
+        let tasks = counted(tasks, "task");
+        let odd = match self.warnings {
+            0 => String::new(),
+            warnings => format!(", {}", counted(warnings, "warning")),
+        };
+        match (self.errors, self.not_yet, self.warnings) {
+            (0, 0, 0) => format!("the plan is good: {tasks}"),
+            (0, 0, _) => format!("the plan can be built: {tasks}{odd}"),
+            (0, not_yet, _) => {
+                format!(
+                    "the plan is valid: {tasks}{odd}; {} it cannot be built by this version yet",
+                    things_in(not_yet)
+                )
+            }
+            (errors, ..) => self.invalid(errors, &odd),
+        }
+    }
+
+    fn invalid(&self, errors: u64, odd: &str) -> String {
+        let more = match self.not_yet {
+            0 => String::new(),
+            not_yet => format!("; {} it cannot be built by this version yet", things_in(not_yet)),
+        };
+        format!("the plan is invalid: {}{odd}{more}", counted(errors, "error"))
+    }
+}
+
+/// `1 thing in`, `2 things in`.
+fn things_in(number: u64) -> String {
+    format!("{} in", counted(number, "thing"))
+}
+
+fn rendered(findings: &[Finding], documents: &[Document], terminal: &Terminal, color: bool) -> String {
+    render(findings, documents, RenderOptions { color, width: terminal.width(), unicode: true })
+}
+
+/// Says on standard error why a command does not go on.
+pub(super) fn refuse(findings: &[Finding], documents: &[Document], terminal: &Terminal) {
+    terminal.err(&rendered(findings, documents, terminal, terminal.color_err()));
+    let counts = Counts::of(findings);
+    let said = match counts.errors {
+        0 => format!("this version cannot build {} the plan yet", things_in(counts.not_yet)),
+        errors => counts.invalid(errors, ""),
+    };
+    terminal.err(&format!("{said}\n"));
 }

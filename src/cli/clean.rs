@@ -1,4 +1,4 @@
-//! `orca clean`: lists what it removes, and removes it.
+//! `orca clean`: lists what it removes, asks, and removes it. Where nobody can be asked it wants `--yes`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use super::args::{Args, CleanArgs};
 use super::ask::{self, AtTerminal};
 use super::terminal::Terminal;
 use super::{CliError, Exit, open, project, versioned};
-use crate::base::{RelPath, TaskName, sanitize_line};
+use crate::base::{RelPath, TaskName, counted, sanitize_line};
 use crate::engine::{CleanOptions, Cleaning, EngineError, Person as _};
 
 pub(super) fn run(args: &Args, clean: &CleanArgs, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -32,22 +32,42 @@ pub(super) fn run(args: &Args, clean: &CleanArgs, terminal: &Terminal) -> Result
         tell(clean, &planned, said, terminal);
         return Ok(Exit::Good);
     }
-    let question = "remove this?";
-    if !clean.yes && !clean.json && ask::is_interactive() && !ask::yes(question) {
-        terminal.err("nothing was removed\n");
-        return Ok(Exit::Good);
+    if !clean.yes {
+        if clean.json || !ask::is_interactive() {
+            let said = "nothing was removed: there is no terminal to ask at; `orca clean --yes` removes it\n";
+            tell(clean, &planned, said, terminal);
+            return Ok(Exit::World);
+        }
+        if !ask::yes("remove this?") {
+            terminal.err("nothing was removed\n");
+            return Ok(Exit::Good);
+        }
     }
     let done = planned.perform(&project, known.as_ref(), |holder| AtTerminal.waits_for(holder))?;
-    let said = format!("removed {} outputs and {} directories of orca's own\n", done.outputs.len(), done.state.len());
-    tell(clean, &done, &said, terminal);
+    let outputs = counted(done.outputs.len() as u64, "output");
+    let said = match done.state.len() {
+        0 => format!("removed {outputs}\n"),
+        1 => format!("removed {outputs} and 1 directory of orca's own\n"),
+        more => format!("removed {outputs} and {more} directories of orca's own\n"),
+    };
+    if clean.json {
+        terminal.line(&as_json(&done, true).to_string());
+    } else {
+        terminal.err(&said);
+    }
     Ok(Exit::Good)
 }
 
-fn tell(args: &CleanArgs, cleaning: &Cleaning, said: &str, terminal: &Terminal) {
+fn as_json(cleaning: &Cleaning, is_removed: bool) -> serde_json::Value {
+    let mut value = versioned(cleaning);
+    value["dry_run"] = (!is_removed).into();
+    value
+}
+
+/// Says that nothing was removed.
+fn tell(args: &CleanArgs, planned: &Cleaning, said: &str, terminal: &Terminal) {
     if args.json {
-        let mut value = versioned(cleaning);
-        value["dry_run"] = args.dry_run.into();
-        terminal.line(&value.to_string());
+        terminal.line(&as_json(planned, !args.dry_run && planned.is_empty()).to_string());
     } else {
         terminal.err(said);
     }

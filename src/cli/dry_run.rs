@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
     let names = look.tasks().map(|ix| look.name(ix).clone()).collect();
     let refused = not_yet(look.resolver.plan(), &names);
     if !refused.is_empty() {
-        check::show(&refused, &look.documents, terminal);
+        check::refuse(&refused, &look.documents, terminal);
         return Ok(Exit::Invalid);
     }
     let planned = DryRun::of(&look);

@@ -34,7 +34,7 @@ fn invalid(session: &Session, graph: &GraphArgs, terminal: &Terminal) -> Result<
     if !selected.is_empty() {
         draw(&session.graph, &selected, &|_| TaskState::Unknown, &|_| TYPICAL_MS, graph, terminal);
     }
-    check::show(&session.findings, &session.documents, terminal);
+    check::refuse(&session.findings, &session.documents, terminal);
     Ok(Exit::Invalid)
 }
 

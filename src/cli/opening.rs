@@ -15,7 +15,7 @@ pub(super) fn open(args: &Args) -> Result<Session, CliError> {
 pub(super) fn open_valid(args: &Args, terminal: &Terminal) -> Result<Result<Session, Exit>, CliError> {
     let session = open(args)?;
     if session.is_invalid() {
-        check::show(&session.findings, &session.documents, terminal);
+        check::refuse(&session.findings, &session.documents, terminal);
         return Ok(Err(Exit::Invalid));
     }
     Ok(Ok(session))
@@ -43,7 +43,7 @@ pub(super) fn look(
             Ok(Ok(look))
         }
         Looked::Invalid(session) => {
-            check::show(&session.findings, &session.documents, terminal);
+            check::refuse(&session.findings, &session.documents, terminal);
             Ok(Err(Exit::Invalid))
         }
     }

@@ -11,6 +11,7 @@ use super::args::ColorChoice;
 
 /// The two streams, and what they can show.
 pub(super) struct Terminal {
+    color_out: bool,
     color_err: bool,
     width: usize,
     failed: Cell<bool>,
@@ -26,6 +27,7 @@ impl Terminal {
         let asked = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         let columns = asked.or_else(crate::sys::terminal::columns);
         Self {
+            color_out: wanted(io::stdout().is_terminal()),
             color_err: wanted(io::stderr().is_terminal()),
             width: columns.filter(|columns| (20..=1000).contains(columns)).unwrap_or(100),
             failed: Cell::new(false),
@@ -35,6 +37,11 @@ impl Terminal {
     /// Columns to fill.
     pub(super) fn width(&self) -> usize {
         self.width
+    }
+
+    /// Whether standard output takes colours.
+    pub(super) fn color_out(&self) -> bool {
+        self.color_out
     }
 
     /// Whether standard error takes colours.

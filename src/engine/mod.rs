@@ -11,6 +11,7 @@ mod explain;
 mod history;
 mod host;
 mod ignored;
+mod input_findings;
 mod judge;
 mod ledger;
 mod load;

@@ -1,7 +1,9 @@
 //! What source files there are: one walk over the directories that patterns may reach, and the literals.
 //!
 //! Wildcards skip `.git`, `.orca` and what `.gitignore` names; a literal path is always taken. Paths that a task owns
-//! as output, and leftovers of earlier runs, are not source.
+//! as output, and leftovers of earlier runs, are not source. No path leads through a symbolic link: neither a wildcard
+//! nor a literal reaches what a directory that is a link shows. Nothing here says what is wrong with a plan; that is
+//! `input_findings`.
 #![expect(clippy::disallowed_methods, reason = "walks the project")]
 
 use std::collections::BTreeSet;
@@ -10,9 +12,9 @@ use std::sync::Mutex;
 
 use ignore::{WalkBuilder, WalkState};
 
-use crate::base::{Finding, NodeId, PathError, Pattern, PatternSet, RelPath};
+use crate::base::{PathError, Pattern, RelPath};
 use crate::context::SourceIndex;
-use crate::plan::{ContextText, Plan};
+use crate::plan::Plan;
 
 /// A directory or file that could not be listed.
 #[derive(Debug, thiserror::Error)]
@@ -32,29 +34,73 @@ fn patterns(plan: &Plan) -> impl Iterator<Item = &Pattern> {
 /// Says whether a path counts as source, where an empty directory (`true`), a file or a link (`false`) is.
 pub(super) type IsSource<'a> = &'a (dyn Fn(&RelPath, bool) -> bool + Sync);
 
+/// What a walk found.
+#[derive(Debug, Default)]
+pub(super) struct Scanned {
+    /// What is source.
+    pub index: SourceIndex,
+    /// Names that are not UTF-8, as far as they can be read: no task can be given them.
+    pub unnameable: BTreeSet<RelPath>,
+}
+
+/// Why no task can be given what is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// This part of the path is a symbolic link.
+    Link(RelPath),
+    /// It is neither a file, a directory nor a link.
+    NotAFile,
+}
+
+/// What stands in the way to a path of the project; nothing where nothing is there.
+pub(super) fn obstacle(root: &Path, path: &RelPath) -> Option<Obstacle> {
+    let ancestors: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent).collect();
+    let kind = |path: &RelPath| path.beneath(root).symlink_metadata().ok().map(|found| found.file_type());
+    let link = ancestors.into_iter().rev().find(|ancestor| kind(ancestor).is_some_and(|kind| kind.is_symlink()));
+    if let Some(link) = link {
+        return Some(Obstacle::Link(link));
+    }
+    let is_special = kind(path).is_some_and(|kind| !(kind.is_file() || kind.is_dir() || kind.is_symlink()));
+    is_special.then_some(Obstacle::NotAFile)
+}
+
+/// The part of a path, itself included, that is a symbolic link.
+pub(super) fn link_on_the_way(root: &Path, path: &RelPath) -> Option<RelPath> {
+    match obstacle(root, path) {
+        Some(Obstacle::Link(link)) => Some(link),
+        _ => path.beneath(root).is_symlink().then(|| path.clone()),
+    }
+}
+
 /// Lists the project as far as the plan's patterns reach; all of it if `whole`.
 ///
 /// `is_source` says whether a path counts, and is told whether an empty directory is there.
-pub(super) fn scan(root: &Path, plan: &Plan, whole: bool, is_source: IsSource<'_>) -> Result<SourceIndex, ScanError> {
+pub(super) fn scan(root: &Path, plan: &Plan, whole: bool, is_source: IsSource<'_>) -> Result<Scanned, ScanError> {
     let mut bases: BTreeSet<String> =
         patterns(plan).filter(|pattern| pattern.as_literal().is_none()).map(Pattern::base).collect();
+    bases.retain(|base| RelPath::from_disk(base).map_or(true, |base| link_on_the_way(root, &base).is_none()));
     if whole {
         bases.insert(String::new());
     }
     let literals: BTreeSet<RelPath> = patterns(plan).filter_map(Pattern::as_literal).collect();
-    let mut index = SourceIndex { walked: walk(root, &outermost(bases), true, is_source)?, ..SourceIndex::default() };
+    let mut found = Scanned::default();
+    found.index.walked = walk(root, &outermost(bases), true, is_source, &mut found.unnameable)?;
     for path in literals {
-        let Ok(found) = path.beneath(root).symlink_metadata() else { continue };
-        let paths = if found.is_dir() {
-            walk(root, &[path.as_str().to_owned()], false, is_source)?.into_iter().collect()
+        let Ok(kind) = path.beneath(root).symlink_metadata() else { continue };
+        if obstacle(root, &path).is_some() {
+            continue;
+        }
+        let paths = if kind.is_dir() {
+            let beneath = walk(root, &[path.as_str().to_owned()], false, is_source, &mut found.unnameable)?;
+            beneath.into_iter().collect()
         } else if is_source(&path, false) {
             vec![path.clone()]
         } else {
             continue;
         };
-        index.literal.insert(path, paths);
+        found.index.literal.insert(path, paths);
     }
-    Ok(index)
+    Ok(found)
 }
 
 /// Those of the directories that lie in no other of them.
@@ -77,26 +123,31 @@ fn walk(
     bases: &[String],
     gitignore: bool,
     is_source: IsSource<'_>,
+    unnameable: &mut BTreeSet<RelPath>,
 ) -> Result<BTreeSet<RelPath>, ScanError> {
-    let existing: Vec<PathBuf> =
+    let targets: Vec<PathBuf> =
         bases.iter().map(|base| root.join(base)).filter(|path| path.symlink_metadata().is_ok()).collect();
-    let Some((first, rest)) = existing.split_first() else { return Ok(BTreeSet::new()) };
-    let mut builder = WalkBuilder::new(first);
-    for path in rest {
-        builder.add(path);
+    if targets.is_empty() {
+        return Ok(BTreeSet::new());
     }
+    // From the root down, so that its .gitignore counts, and none above it: a project is the same wherever it lies.
+    let leads_to_a_target =
+        move |path: &Path| targets.iter().any(|target| target.starts_with(path) || path.starts_with(target));
+    let mut builder = WalkBuilder::new(root);
     builder
         .standard_filters(false)
         .git_ignore(gitignore)
         .git_exclude(false)
         .git_global(false)
         .ignore(false)
-        .parents(gitignore)
+        .parents(false)
         .require_git(false)
         .hidden(false)
         .follow_links(false)
-        .filter_entry(|entry| !matches!(entry.file_name().to_str(), Some(".git" | ".orca")));
-    let found = Mutex::new(BTreeSet::new());
+        .filter_entry(move |entry| {
+            !matches!(entry.file_name().to_str(), Some(".git" | ".orca")) && leads_to_a_target(entry.path())
+        });
+    let found = Mutex::new(Visited::default());
     let failed = Mutex::new(None);
     builder.build_parallel().run(|| {
         Box::new(|entry| {
@@ -113,7 +164,11 @@ fn walk(
     });
     match failed.into_inner().expect("no visitor panics") {
         Some(error) => Err(error),
-        None => Ok(found.into_inner().expect("no visitor panics")),
+        None => {
+            let visited = found.into_inner().expect("no visitor panics");
+            unnameable.extend(visited.unnameable);
+            Ok(visited.sources)
+        }
     }
 }
 
@@ -121,11 +176,18 @@ fn is_missing(error: &ignore::Error) -> bool {
     error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
+/// What the visitors of one walk share.
+#[derive(Default)]
+struct Visited {
+    sources: BTreeSet<RelPath>,
+    unnameable: BTreeSet<RelPath>,
+}
+
 fn visit(
     root: &Path,
     entry: &ignore::DirEntry,
     is_source: IsSource<'_>,
-    found: &Mutex<BTreeSet<RelPath>>,
+    found: &Mutex<Visited>,
     failed: &Mutex<Option<ScanError>>,
 ) {
     let Some(kind) = entry.file_type() else { return };
@@ -138,10 +200,13 @@ fn visit(
         return;
     }
     let Ok(relative) = entry.path().strip_prefix(root) else { return };
-    let path = relative.to_str().ok_or(PathError::NotUtf8).and_then(RelPath::from_disk);
-    match path {
+    let is_text = relative.to_str().is_some();
+    match RelPath::from_disk(&relative.to_string_lossy()) {
+        Ok(path) if !is_text => {
+            found.lock().expect("no visitor panics").unnameable.insert(path);
+        }
         Ok(path) if is_source(&path, kind.is_dir()) => {
-            found.lock().expect("no visitor panics").insert(path);
+            found.lock().expect("no visitor panics").sources.insert(path);
         }
         Ok(_) | Err(PathError::Empty) => {}
         Err(error) => {
@@ -149,78 +214,4 @@ fn visit(
             failed.lock().expect("no visitor panics").get_or_insert(wrong);
         }
     }
-}
-
-/// What the plan says of files that are not so: literal inputs that do not exist, wildcards that match nothing.
-///
-/// `provided` says whether a pattern is covered by what tasks write.
-#[must_use]
-pub(super) fn file_findings(
-    root: &Path,
-    plan: &Plan,
-    index: &SourceIndex,
-    provided: impl Fn(&Pattern) -> bool,
-) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut check = |patterns: &PatternSet, node: &NodeId| {
-        for (position, pattern) in patterns.iter().enumerate().filter(|(_, pattern)| !pattern.excludes()) {
-            if provided(pattern) {
-                continue;
-            }
-            let place = node.element(position);
-            match pattern.as_literal() {
-                Some(path) if !index.literal.contains_key(&path) => findings.push(missing_input(root, &path, place)),
-                None if !index.has_match(pattern) => findings.push(
-                    Finding::warning(
-                        "orca::plan::empty_glob",
-                        format!("`{pattern}` matches no file"),
-                        place,
-                        "nothing matches this",
-                    )
-                    .help("check the spelling; files that .gitignore names are not matched by wildcards"),
-                ),
-                _ => {}
-            }
-        }
-    };
-    for task in plan.tasks.values() {
-        check(&task.inputs, &task.node.child("inputs"));
-        check(&task.edits, &task.node.child("edits"));
-    }
-    for gate in plan.gate_defs.values() {
-        check(&gate.inputs, &gate.node.child("inputs"));
-    }
-    for entry in plan.context.entries.values() {
-        if let ContextText::File { path, node } = entry
-            && !path.beneath(root).is_file()
-        {
-            findings.push(missing_input(root, path, node.clone()));
-        }
-    }
-    findings
-}
-
-fn missing_input(root: &Path, path: &RelPath, place: NodeId) -> Finding {
-    let finding = Finding::error(
-        "orca::plan::missing_input",
-        format!("`{path}` does not exist, and no task writes it"),
-        place,
-        "no such file",
-    );
-    match near_sibling(root, path) {
-        Some(near) => finding.help(format!("did you mean `{near}`?")),
-        None => finding.help(format!("create `{path}`, or name it in the outputs of the task that writes it")),
-    }
-}
-
-fn near_sibling(root: &Path, path: &RelPath) -> Option<String> {
-    let parent = path.parent();
-    let directory = parent.as_ref().map_or_else(|| root.to_owned(), |parent| parent.beneath(root));
-    let names: Vec<String> = std::fs::read_dir(directory)
-        .ok()?
-        .take(10_000)
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
-    let near = crate::base::nearest(path.file_name(), names.iter().map(String::as_str))?;
-    Some(parent.map_or_else(|| near.to_owned(), |parent| format!("{parent}/{near}")))
 }

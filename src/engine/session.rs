@@ -8,10 +8,11 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::host::Host;
+use super::input_findings::input_findings;
 use super::ledger::Ledger;
 use super::load::{LoadError, load};
 use super::project::{Project, ProjectError};
-use super::scan::{ScanError, file_findings, scan};
+use super::scan::{ScanError, scan};
 use crate::base::{BlobDigest, Finding, Name, Pattern, RelPath, Severity, TaskName, Tree};
 use crate::context::{ToolIdentity, covered_paths};
 use crate::db::{Facts, Lowered, OrcaDb};
@@ -149,9 +150,10 @@ impl Session {
         let is_source = |path: &RelPath, is_empty_dir: bool| {
             graph.owner(path).is_none() && !is_leftover(path) && !(is_empty_dir && awaits_outputs(path))
         };
-        let index = scan(&root_path, self.plan(), whole, &is_source)?;
+        let scanned = scan(&root_path, self.plan(), whole, &is_source)?;
         let provided = |pattern: &_| graph.provides(pattern);
-        self.findings.extend(file_findings(&root_path, self.plan(), &index, provided));
+        self.findings.extend(input_findings(&root_path, self.plan(), &scanned, whole, provided));
+        let index = scanned.index;
         self.db.set_listing(index.clone());
 
         let names: Vec<TaskName> = tasks.iter().map(|ix| self.graph.name(*ix).clone()).collect();

@@ -37,5 +37,5 @@ pub use model::{
     AgentDef, AgentPreset, Body, Check, Context, ContextText, EdgeChange, GateDef, GateKind, Level, Limits, Override,
     Plan, Resources, Retry, SandboxMode, Task, Tdd, ToolchainDef, Undeclared,
 };
-pub use not_yet::not_yet;
+pub use not_yet::{NOT_YET, not_yet};
 pub use syntax::{PLAN_BYTES_MAX, parse};

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::model::{AgentPreset, Body, GateKind, Plan, Task};
 use crate::base::{Finding, Name, NodeId, Severity, TaskName};
 
+/// The code of all these findings.
+pub const NOT_YET: &str = "orca::plan::not_yet";
+
 /// What the selected tasks would need and a build does not have yet, one finding per place.
 ///
 /// The findings are advice: looking at such a plan is fine. A build that selects the tasks must refuse.
@@ -88,6 +91,6 @@ fn with_fallbacks<'p>(plan: &'p Plan, agents: BTreeSet<&'p Name>) -> BTreeSet<&'
 }
 
 fn finding(message: String, node: NodeId, help: &str) -> Finding {
-    let finding = Finding::error("orca::plan::not_yet", message, node, "not there yet");
+    let finding = Finding::error(NOT_YET, message, node, "not there yet");
     Finding { severity: Severity::Advice, ..finding }.help(help)
 }
