@@ -22,7 +22,7 @@ use super::session::{EngineError, Session};
 use super::summary::Summary;
 use super::trust::{Power, consent, consented, powers};
 use crate::base::{Finding, RelPath, Severity, SizeBytes, TaskName};
-use crate::event::{Event, EventRecord, RunId};
+use crate::event::{Event, EventRecord, Outcome, RunId};
 use crate::exec::admission::{Sampler, auto_jobs, cores};
 use crate::exec::budget::Budget;
 use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
@@ -161,7 +161,9 @@ pub fn build(
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
-    let sandbox = detect(&session, state.join("trial"))?;
+    let trial = state.join("trial");
+    remove_tree(&trial).map_err(|error| EngineError::World(error.to_string()))?;
+    let sandbox = detect(&session, trial)?;
     let needed = powers(session.plan(), &names, sandbox.backend());
     if !permitted(&session, &needed, person.as_ref())? {
         return Ok(Built::Untrusted(needed));
@@ -401,6 +403,27 @@ async fn judge_plan(
     Ok(interrupted_by)
 }
 
+/// Outputs that this build published and that are not what it published any more. An agent's may be: what a person
+/// makes of them stays.
+fn disturbed(resolver: &Resolver, done: &Summary) -> Result<Vec<RelPath>, EngineError> {
+    let published = |outcome: &Outcome| match outcome {
+        Outcome::Ran => true,
+        Outcome::Cached { restored, .. } => *restored > 0,
+        Outcome::Failed(_) | Outcome::Skipped { .. } => false,
+    };
+    let mut disturbed = Vec::new();
+    for (name, _) in done.settled.iter().filter(|(_, settled)| published(&settled.outcome)) {
+        let task = resolver.graph.ix(name).expect("a settled task is of the plan");
+        let Some(result) = resolver.result(task).filter(|_| !resolver.task(task).is_agent()) else { continue };
+        for (path, entry) in result.iter() {
+            if resolver.found_for(path, entry)?.as_ref() != Some(entry) {
+                disturbed.push(path.clone());
+            }
+        }
+    }
+    Ok(disturbed)
+}
+
 fn finish(
     builder: &Builder,
     recorder: &Recorder,
@@ -417,8 +440,14 @@ fn finish(
         recorder.emit(Event::Notice { warning: true, message });
     }
     let done = summary.lock().expect("no holder panics").clone();
+    let disturbed = disturbed(resolver, &done)?;
+    for path in &disturbed {
+        let message = format!("`{path}` was changed by somebody else while the build ran: build again");
+        recorder.emit(Event::Notice { warning: true, message });
+    }
     let accepted = done.settled.values().all(|settled| settled.outcome.is_accepted());
-    let ok = accepted && done.red_gates.is_empty() && fault.is_none() && interrupted_by.is_none();
+    let ok =
+        accepted && disturbed.is_empty() && done.red_gates.is_empty() && fault.is_none() && interrupted_by.is_none();
     let wall_ms = now_ms().saturating_sub(started_ms);
     recorder.emit(Event::RunFinished {
         ok,

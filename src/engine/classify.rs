@@ -26,7 +26,9 @@ pub(super) fn classify(task: &Task, observed: &Observed, undeclared: &[RelPath])
         return (Some(failure(FailureKind::UndeclaredWrite, message.to_owned(), details)), None);
     }
     if !observed.unfit.is_empty() {
-        let message = "it left what can be no output: pipes, devices, or names that are not UTF-8".to_owned();
+        let message =
+            "it left what can be no output: a pipe, a device, a name that is not UTF-8, or a `.git` or `.orca`"
+                .to_owned();
         return (Some(failure(FailureKind::UndeclaredWrite, message, observed.unfit.clone())), None);
     }
     if !observed.missing.is_empty() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::sandbox::Backend;
@@ -30,6 +30,9 @@ pub enum HostError {
     /// Neither a cache directory nor a home is known.
     #[error("no place for the cache: none of ORCA_CACHE_DIR, XDG_CACHE_HOME and HOME is set to an absolute path")]
     NoHome,
+    /// `ORCA_CACHE_DIR` is relative, or empty.
+    #[error("ORCA_CACHE_DIR is `{0}`; it must be an absolute path")]
+    CacheDir(String),
     /// `ORCA_SANDBOX` says something else.
     #[error("ORCA_SANDBOX is `{0}`; it can be `bubblewrap`, `landlock` or `none`")]
     Sandbox(String),
@@ -43,6 +46,9 @@ impl Host {
     pub fn from_env() -> Result<Self, HostError> {
         let env: BTreeMap<OsString, OsString> = env::vars_os().collect();
         let absolute = |name: &str| env.get(OsStr::new(name)).map(PathBuf::from).filter(|path| path.is_absolute());
+        if let Some(given) = env.get(OsStr::new("ORCA_CACHE_DIR")).filter(|given| !Path::new(given).is_absolute()) {
+            return Err(HostError::CacheDir(given.to_string_lossy().into_owned()));
+        }
         let beneath_home = |rest: &str| absolute("HOME").map(|home| home.join(rest));
         let cache_dir = absolute("ORCA_CACHE_DIR")
             .or_else(|| absolute("XDG_CACHE_HOME").map(|dir| dir.join("orca")))

@@ -6,6 +6,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::base::sanitize_line;
+use crate::sys::{open_lock_file, open_to_read};
 
 /// What of the project's directory cannot be worked with.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +55,7 @@ impl Project {
     /// The build that holds the project's lock now, as it calls itself. Writes nothing.
     pub fn building(&self) -> Result<Option<String>, ProjectError> {
         let path = self.state().join("lock");
-        let mut file = match File::open(&path) {
+        let mut file = match open_to_read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => at("open the lock", &path, opened)?,
         };
@@ -69,14 +70,9 @@ impl Project {
     /// what was read before may not be so any more.
     pub fn lock(&self, holder: &str, waits_for: impl FnOnce(&str)) -> Result<BuildLock, ProjectError> {
         let state = self.state();
-        at("make the directory", &state, fs::create_dir_all(&state))?;
-        let ignore = state.join(".gitignore");
-        if !ignore.exists() {
-            at("write", &ignore, fs::write(&ignore, "*\n"))?;
-        }
+        make_state_directory(&state)?;
         let path = state.join("lock");
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = at("open the lock", &path, open)?;
+        let mut file = at("open the lock", &path, open_lock_file(&path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -88,6 +84,22 @@ impl Project {
         let record = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{holder}"));
         at("write the lock", &path, record)?;
         Ok(BuildLock { _file: file })
+    }
+}
+
+/// Makes `.orca` where it is not there, with a `.gitignore` that hides it. A link in its place is not followed: a
+/// repository may bring one along.
+fn make_state_directory(state: &Path) -> Result<(), ProjectError> {
+    if state.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
+        let wrong = io::Error::other("it is not a directory of the project; remove it");
+        return at("keep state in", state, Err(wrong));
+    }
+    at("make the directory", state, fs::create_dir_all(state))?;
+    let ignore = state.join(".gitignore");
+    match OpenOptions::new().write(true).create_new(true).open(&ignore) {
+        Ok(mut file) => at("write", &ignore, file.write_all(b"*\n")),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => at("write", &ignore, Err(error)),
     }
 }
 

@@ -12,7 +12,7 @@
 //!
 //! A kill in between leaves pending rows; [`Publisher::recover`] finishes them at the next build.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::resolve::Resolver;
 use super::session::EngineError;
@@ -20,6 +20,7 @@ use crate::base::{Entry, FailureKind, RelPath, TaskName, Tree};
 use crate::event::{Failure, RunId};
 use crate::graph::TaskIx;
 use crate::store::{PendingPublish, Root, Store, StoreError};
+use crate::sys::beneath::FileKind;
 
 /// Where the content of a result is.
 #[derive(Clone, Copy)]
@@ -120,17 +121,50 @@ impl Publisher<'_> {
         }
         self.resolver.ledger.with_journal(|journal| journal.finish_publish(&name, &leftovers))?;
         self.resolver.ledger.note_published(&name, outputs, &leftovers);
+        done.notices.extend(self.strangers(task, outputs)?);
         Ok(done)
+    }
+
+    /// What lies among the outputs of a task and came neither with its result nor from orca: it stays, and is told.
+    fn strangers(&self, task: TaskIx, outputs: &Tree) -> Result<Option<String>, EngineError> {
+        let patterns = &self.resolver.task(task).outputs;
+        let is_known = |path: &RelPath| outputs.contains_key(path) || self.resolver.ledger.published_at(path).is_some();
+        let mut strangers = BTreeSet::new();
+        for pattern in patterns.iter().filter(|pattern| !outputs.keys().any(|path| path.as_str() == pattern.as_str())) {
+            let Ok(base) = RelPath::new(&pattern.base()) else { continue };
+            if self.project.stat(&base)?.is_none_or(|found| found.kind != FileKind::Directory) {
+                continue;
+            }
+            let reserved = |path: &RelPath| matches!(path.file_name(), ".git" | ".orca");
+            let listed = self.project.list(Some(&base), &reserved)?.entries;
+            let files = listed.into_iter().filter(|listed| listed.stat.kind != FileKind::Directory);
+            strangers.extend(files.map(|listed| listed.path).filter(|path| patterns.matches(path) && !is_known(path)));
+        }
+        let Some(first) = strangers.first() else { return Ok(None) };
+        let others = match strangers.len() {
+            1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        let name = self.resolver.name(task);
+        Ok(Some(format!(
+            "`{first}`{others} among the outputs of `{name}` did not come from it; remove what is not yours"
+        )))
     }
 
     /// Keeps a copy of what a person has at an output's path.
     fn save(&self, path: &RelPath, found: Option<&Entry>, notices: &mut Vec<String>) -> Result<(), EngineError> {
-        let Some(found @ Entry::File { executable, .. }) = found else { return Ok(()) };
+        let Some(found) = found else { return Ok(()) };
         if self.resolver.ledger.published_at(path).is_some_and(|known| known.entry == *found) {
             return Ok(());
         }
         let kept = self.kept(path);
-        self.project.copy_from(self.project, path, &kept, *executable)?;
+        match found {
+            Entry::File { executable, .. } => {
+                self.project.copy_from(self.project, path, &kept, *executable)?;
+            }
+            Entry::Symlink { target } => self.project.symlink(&kept, target)?,
+            Entry::EmptyDir => return Ok(()),
+        }
         notices.push(format!("`{path}` was not what orca had put there; it is kept as `{kept}`"));
         Ok(())
     }
@@ -232,7 +266,7 @@ impl Publisher<'_> {
         Ok(removed)
     }
 
-    /// Finishes what a killed build had begun to publish: each pending path that is still as it was before gets its
+    /// Finishes what a build that was killed, or could not go on, had begun to publish: each pending path that is still as it was before gets its
     /// new content; where that cannot be, it stays as it was. The task is not on record as accepted until it is
     /// resolved anew.
     pub(super) fn recover(&self) -> Result<Vec<String>, EngineError> {
@@ -258,7 +292,7 @@ impl Publisher<'_> {
                 journal.finish_publish(&task, &not_ours)
             })?;
             ledger.note_published(&task, &present, &not_ours);
-            notices.push(format!("finished publishing `{task}`, which a killed build had begun"));
+            notices.push(format!("finished publishing `{task}`, which an earlier build had begun"));
         }
         Ok(notices)
     }

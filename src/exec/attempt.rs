@@ -62,7 +62,7 @@ pub struct Observed {
     pub missing: Vec<Pattern>,
     /// Paths written, changed or removed outside the declaration.
     pub undeclared: Vec<RelPath>,
-    /// What can be no output: pipes, devices, names that are not UTF-8.
+    /// What can be no output: pipes, devices, names that are not UTF-8, repositories.
     pub unfit: Vec<String>,
 }
 
@@ -154,6 +154,7 @@ pub fn observe(
     let mut written = Vec::new();
     for listed in after.entries.iter().filter(|listed| listed.stat.kind != FileKind::Directory || listed.is_empty_dir) {
         match (spec.outputs.matches(&listed.path), listed.stat.kind) {
+            (true, _) if is_reserved(&listed.path) => unfit.push(listed.path.to_string()),
             (true, FileKind::File | FileKind::Symlink | FileKind::Directory) => written.push(listed.path.clone()),
             (true, _) => unfit.push(listed.path.to_string()),
             (false, FileKind::Directory) => {}
@@ -175,6 +176,11 @@ pub fn observe(
 
 fn is_orcas(path: &RelPath) -> bool {
     path.as_str() == ".orca"
+}
+
+/// Whether the path lies in a directory that means something to git or to orca.
+fn is_reserved(path: &RelPath) -> bool {
+    path.as_str().split('/').any(|part| matches!(part, ".git" | ".orca"))
 }
 
 fn is_within_any(path: &RelPath, directories: &[RelPath]) -> bool {

@@ -16,6 +16,8 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::sys::open_lock_file;
+
 /// How many orcas can be seen to wait.
 const WAITING_MAX: u32 = 16;
 
@@ -108,8 +110,7 @@ impl Budget {
     /// The locked file, if nobody holds it.
     fn try_lock(&self, kind: &str, number: u32) -> Result<Option<File>, BudgetError> {
         let path = self.path(kind, number);
-        let options = File::options().write(true).create(true).truncate(false).clone();
-        let file = options.open(&path).map_err(error("open", &path))?;
+        let file = open_lock_file(&path).map_err(error("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -9,4 +9,4 @@ pub mod signals;
 pub mod socket;
 pub mod terminal;
 
-pub use open::{open_to_read, symlink};
+pub use open::{open_lock_file, open_to_read, symlink};
