@@ -63,6 +63,9 @@ fn questions_are_asked_at_a_terminal() {
         return;
     }
     let orca = Project::new(POWERFUL);
+    let seen = at_a_terminal(&orca, "build", "n\n");
+    let (before, _) = seen.split_once("allow them for this project").expect("a question");
+    assert!(!before.contains("elapsed"), "no live view before the run\n{seen}");
     let seen = at_a_terminal(&orca, "trust", "what\nn\n");
     for text in ["`a` reaches the network", "please answer y or n", "nothing is given", "exit 4"] {
         assert!(seen.contains(text), "no `{text}` in\n{seen}");
@@ -232,4 +235,25 @@ fn editors_and_shells_get_theirs() {
     }
     orca.orca(["completions", "tcsh"]).exits(2);
     orca.orca(["man"]).exits(0).prints([".TH orca"]);
+}
+
+#[test]
+fn the_output_of_a_task_is_bounded_to_whole_lines() {
+    let orca = Project::new(
+        "[tasks.good]\nrun = \"seq -f 'good %g' 500\"\n[tasks.bad]\nrun = \"seq -f 'bad %g' 500; exit 1\"\n",
+    );
+    let shown = |args: &[&str], name: &str| -> Vec<String> {
+        let output = orca.orca(args);
+        let mark = format!("       | {name} ");
+        let lines = output.stderr.lines().filter(|line| line.starts_with(&mark)).map(str::to_owned);
+        let lines: Vec<String> = lines.collect();
+        assert_eq!(lines.last(), Some(&format!("{mark}500")), "{}", output.transcript());
+        assert!(output.stderr.contains(&format!("`orca log {name}`")), "{}", output.transcript());
+        lines
+    };
+    assert_eq!(shown(&["build", "good"], "good").len(), 100);
+    assert_eq!(shown(&["build", "good"], "good").len(), 10, "an earlier output is not the news of this build");
+    assert_eq!(shown(&["build", "good", "-v"], "good").len(), 100);
+    assert_eq!(shown(&["build", "bad"], "bad").len(), 200);
+    assert_eq!(orca.orca(["log", "good"]).exits(0).stdout.lines().count(), 500);
 }

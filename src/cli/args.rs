@@ -107,7 +107,7 @@ pub(super) struct BuildArgs {
     /// Print events, one JSON object a line
     #[arg(long)]
     pub json: bool,
-    /// Name cached tasks, too
+    /// Name cached tasks, too, with more of their output
     #[arg(short, long)]
     pub verbose: bool,
 }
