@@ -63,6 +63,9 @@ fn questions_are_asked_at_a_terminal() {
         return;
     }
     let orca = Project::new(POWERFUL);
+    let seen = at_a_terminal(&orca, "build", "n\n");
+    let (before, _) = seen.split_once("allow them for this project").expect("a question");
+    assert!(!before.contains("elapsed"), "no live view before the run\n{seen}");
     let seen = at_a_terminal(&orca, "trust", "what\nn\n");
     for text in ["`a` reaches the network", "please answer y or n", "nothing is given", "exit 4"] {
         assert!(seen.contains(text), "no `{text}` in\n{seen}");
@@ -92,9 +95,11 @@ fn the_cache_is_counted_verified_and_made_smaller() {
     let stats = json(&orca.orca(["cache", "stats", "--json"]).exits(0));
     assert_eq!(stats["results"], 5, "{stats}");
     orca.orca(["cache", "verify"]).exits(0).prints(["5 records"]);
-    orca.orca(["cache", "gc", "--max-size", "1B"]).exits(0).prints(["removed 0 files"]);
-    let gc = json(&orca.orca(["cache", "gc", "--max-size", "1B", "--grace", "1ms", "--json"]).exits(0));
-    assert!(gc["blobs"].as_u64().is_some_and(|blobs| blobs > 0), "{gc}");
+    let spared = format!("{} files stayed: used within the last 10m00s (`--grace`)", stats["blobs"]);
+    orca.orca(["cache", "gc", "--max-size", "1B"]).exits(0).prints(["removed 0 files", &spared]);
+    let gc = json(&orca.orca(["cache", "gc", "--max-size", "1B", "--grace", "0s", "--json"]).exits(0));
+    assert_eq!((&gc["blobs"], &gc["spared"]), (&stats["blobs"], &0.into()), "{gc}");
+    assert_eq!((&gc["records"], &gc["remaining_size_bytes"]), (&stats["results"], &0.into()), "{gc}");
     orca.orca(["clean", "--yes"]).exits(0);
     orca.build().ran(["count-harbour", "count-tide", "headline", "report"]).cached(["check"]);
     for args in [["cache", "gc"].as_slice(), &["cache", "gc", "--max-size", "0"], &["cache", "gc", "--max-size", "big"]]
@@ -230,4 +235,25 @@ fn editors_and_shells_get_theirs() {
     }
     orca.orca(["completions", "tcsh"]).exits(2);
     orca.orca(["man"]).exits(0).prints([".TH orca"]);
+}
+
+#[test]
+fn the_output_of_a_task_is_bounded_to_whole_lines() {
+    let orca = Project::new(
+        "[tasks.good]\nrun = \"seq -f 'good %g' 500\"\n[tasks.bad]\nrun = \"seq -f 'bad %g' 500; exit 1\"\n",
+    );
+    let shown = |args: &[&str], name: &str| -> Vec<String> {
+        let output = orca.orca(args);
+        let mark = format!("       | {name} ");
+        let lines = output.stderr.lines().filter(|line| line.starts_with(&mark)).map(str::to_owned);
+        let lines: Vec<String> = lines.collect();
+        assert_eq!(lines.last(), Some(&format!("{mark}500")), "{}", output.transcript());
+        assert!(output.stderr.contains(&format!("`orca log {name}`")), "{}", output.transcript());
+        lines
+    };
+    assert_eq!(shown(&["build", "good"], "good").len(), 100);
+    assert_eq!(shown(&["build", "good"], "good").len(), 10, "an earlier output is not the news of this build");
+    assert_eq!(shown(&["build", "good", "-v"], "good").len(), 100);
+    assert_eq!(shown(&["build", "bad"], "bad").len(), 200);
+    assert_eq!(orca.orca(["log", "good"]).exits(0).stdout.lines().count(), 500);
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::base::{DurationMs, UnitError};
+
 /// A declarative, incremental build engine whose targets are development tasks.
 #[derive(Debug, Parser)]
 #[command(name = "orca", version, max_term_width = 100, propagate_version = true)]
@@ -105,7 +107,7 @@ pub(super) struct BuildArgs {
     /// Print events, one JSON object a line
     #[arg(long)]
     pub json: bool,
-    /// Name cached tasks, too
+    /// Name cached tasks, too, with more of their output
     #[arg(short, long)]
     pub verbose: bool,
 }
@@ -276,10 +278,18 @@ pub(super) struct GcArgs {
     /// How much may stay: `512MiB`, `20GB`
     #[arg(long, value_name = "SIZE")]
     pub max_size: crate::base::SizeBytes,
-    /// What was used within this time stays, whatever its size
-    #[arg(long, value_name = "TIME", default_value = "10m")]
-    pub grace: crate::base::DurationMs,
+    /// What was used within this time stays, whatever its size; `0s` spares nothing
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = grace_ms)]
+    pub grace: u64,
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// A duration in milliseconds that may be none at all.
+fn grace_ms(text: &str) -> Result<u64, UnitError> {
+    match text.parse::<DurationMs>() {
+        Err(UnitError::Zero) => Ok(0),
+        parsed => parsed.map(DurationMs::ms),
+    }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::{CacheCommand, GcArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, JSON_VERSION};
-use crate::base::{format_size, sanitize_line};
+use crate::base::{counted, format_duration_ms, format_size, sanitize_line};
 use crate::engine::{EngineError, Host};
 use crate::store::{CacheStats, Store, StoreError};
 
@@ -66,8 +66,10 @@ fn stats_told(stats: &CacheStats, directory: &str, json: bool, terminal: &Termin
         return;
     }
     terminal.line(&format!("{}:", sanitize_line(directory)));
-    terminal.line(&format!("  {blobs} files, {}", format_size(blob_size_bytes)));
-    terminal.line(&format!("  {results} results and {verdicts} verdicts, {}", format_size(record_size_bytes)));
+    let (files, results, verdicts) = (counted(blobs, "file"), counted(results, "result"), counted(verdicts, "verdict"));
+    terminal.line(&format!("  {files}, {}", format_size(blob_size_bytes)));
+    terminal.line(&format!("  {results} and {verdicts}, {}", format_size(record_size_bytes)));
+    terminal.line(&format!("  {} in all", format_size(blob_size_bytes + record_size_bytes)));
 }
 
 fn verify(store: &Store, json: bool, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -88,10 +90,15 @@ fn verify(store: &Store, json: bool, terminal: &Terminal) -> Result<Exit, CliErr
         terminal.line(&value.to_string());
     } else {
         let (blobs, records) = (found.blobs, found.records);
-        terminal.line(&format!("read {blobs} files ({}) and {records} records", format_size(found.blob_size_bytes)));
+        let (files, records) = (counted(blobs, "file"), counted(records, "record"));
+        terminal.line(&format!("read {files} ({}) and {records}", format_size(found.blob_size_bytes)));
         if !found.is_sound() {
             let (broken, incomplete) = (found.damaged_records, found.incomplete_records);
-            terminal.line(&format!("took out {damaged} damaged files, {broken} damaged records, {incomplete} records whose files are gone; what needs them runs again"));
+            let (damaged, broken) = (counted(damaged as u64, "damaged file"), counted(broken, "damaged record"));
+            let incomplete = counted(incomplete, "record");
+            terminal.line(&format!(
+                "took out {damaged}, {broken}, {incomplete} without their files; what needs them runs again"
+            ));
         }
         for name in found.foreign.iter().take(20) {
             terminal.line(&format!("not orca's, left alone: {}", sanitize_line(name)));
@@ -101,21 +108,26 @@ fn verify(store: &Store, json: bool, terminal: &Terminal) -> Result<Exit, CliErr
 }
 
 fn gc(store: &Store, args: &GcArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    let done = store.gc(args.max_size.bytes(), args.grace.ms()).map_err(world)?;
+    let done = store.gc(args.max_size.bytes(), args.grace).map_err(world)?;
     if args.json {
         let value = json!({
             "v": JSON_VERSION,
             "blobs": done.blobs,
             "records": done.records,
             "leftovers": done.leftovers,
+            "spared": done.spared,
             "freed_size_bytes": done.freed_size_bytes,
             "remaining_size_bytes": done.remaining_size_bytes,
         });
         terminal.line(&value.to_string());
     } else {
         let (freed, remaining) = (format_size(done.freed_size_bytes), format_size(done.remaining_size_bytes));
-        terminal
-            .line(&format!("removed {} files and {} records, {freed}; {remaining} are left", done.blobs, done.records));
+        let (files, records) = (counted(done.blobs, "file"), counted(done.records, "record"));
+        terminal.line(&format!("removed {files} and {records}, {freed}; {remaining} left"));
+        if done.spared > 0 {
+            let (files, grace) = (counted(done.spared, "file"), format_duration_ms(args.grace));
+            terminal.line(&format!("{files} stayed: used within the last {grace} (`--grace`)"));
+        }
     }
     Ok(Exit::Good)
 }

@@ -7,19 +7,24 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Terminal;
-use crate::base::{TaskName, format_duration_ms};
+use crate::base::{TaskName, counted, format_duration_ms};
 use crate::event::{Event, EventRecord, Failure, Outcome, Usage};
 
 /// Running tasks shown at a time.
 const SHOWN_MAX: usize = 12;
 /// Lines of a failure's details.
 const DETAILS_MAX: usize = 30;
+/// Lines of a task's output: of one that failed, of one that is good, and of an earlier run that is not done again.
+const FAILED_LINES_MAX: usize = 200;
+const RAN_LINES_MAX: usize = 100;
+const REPLAYED_LINES_MAX: usize = 10;
 
 /// The state of the view.
 pub(super) struct Progress {
     json: bool,
     verbose: bool,
     color: bool,
+    is_watched: bool,
     live: Option<Live>,
     outputs: BTreeMap<TaskName, String>,
 }
@@ -35,8 +40,8 @@ struct Live {
 impl Progress {
     pub(super) fn new(json: bool, verbose: bool, step: bool, terminal: &Terminal) -> Self {
         // A question and a view that redraws itself do not go together.
-        let live = !json && !step && io::stderr().is_terminal();
-        Self { json, verbose, color: terminal.color_err(), live: live.then(Live::new), outputs: BTreeMap::new() }
+        let is_watched = !json && !step && io::stderr().is_terminal();
+        Self { json, verbose, color: terminal.color_err(), is_watched, live: None, outputs: BTreeMap::new() }
     }
 
     /// Takes one event.
@@ -45,6 +50,10 @@ impl Progress {
             let line = serde_json::to_string(record).expect("events are plain data");
             write_out(&line);
             return;
+        }
+        if self.is_watched && matches!(record.event, Event::RunStarted { .. }) {
+            // Not before: there may be questions until then.
+            self.live = Some(Live::new());
         }
         if let Some(live) = &mut self.live {
             live.take(&record.event);
@@ -95,7 +104,8 @@ impl Progress {
                 self.say(&format!("{} {task} ({took})", self.painted("32", "   ran")));
             }
             Outcome::Cached { restored, .. } if *restored > 0 => {
-                self.say(&format!("{} {task} ({restored} files restored)", self.painted("36", "cached")));
+                let files = counted(*restored, "file");
+                self.say(&format!("{} {task} ({files} restored)", self.painted("36", "cached")));
             }
             Outcome::Cached { .. } => {
                 if self.verbose || output.is_some() {
@@ -108,7 +118,15 @@ impl Progress {
             }
         }
         if let Some(output) = output {
-            self.say(&indented(&output));
+            self.say(&indented(task, &output, self.lines_max(outcome)));
+        }
+    }
+
+    fn lines_max(&self, outcome: &Outcome) -> usize {
+        match outcome {
+            Outcome::Failed(_) => FAILED_LINES_MAX,
+            Outcome::Cached { .. } if !self.verbose => REPLAYED_LINES_MAX,
+            _ => RAN_LINES_MAX,
         }
     }
 
@@ -183,9 +201,13 @@ impl Live {
     }
 }
 
-fn indented(text: &str) -> String {
-    let lines: Vec<String> = text.trim_end().lines().map(|line| format!("       | {line}")).collect();
-    lines.join("\n")
+/// The last lines of a task's output.
+fn indented(task: &TaskName, text: &str, lines_max: usize) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let hidden = lines.len().saturating_sub(lines_max);
+    let mark = (hidden > 0).then(|| format!("       | [the last {lines_max} lines; all: `orca log {task}`]"));
+    let shown = lines[hidden..].iter().map(|line| format!("       | {line}"));
+    mark.into_iter().chain(shown).collect::<Vec<_>>().join("\n")
 }
 
 fn write_out(line: &str) {

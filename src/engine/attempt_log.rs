@@ -11,6 +11,8 @@ use crate::gates::last_lines;
 
 /// How much of a log is shown where it is shown at all.
 const SHOWN_BYTES_MAX: usize = 64 * 1024;
+/// And how many lines of it.
+const SHOWN_LINES_MAX: usize = 200;
 /// A secret shorter than this is not masked: it would tear holes into ordinary text.
 const SECRET_BYTES_MIN: usize = 6;
 
@@ -84,18 +86,31 @@ impl AttemptLog {
     }
 }
 
-/// Text as it is shown: sanitized, the tail of it where it is long.
+/// Text as it is shown: sanitized, its last whole lines where it is long.
 #[must_use]
 pub(super) fn shown(text: &str) -> String {
     let clean = sanitize_terminal(text);
-    if clean.len() <= SHOWN_BYTES_MAX {
-        return clean;
+    match tail_start(&clean) {
+        0 => clean,
+        start => format!("[... {start} bytes not shown; `orca log` prints all that is kept ...]\n{}", &clean[start..]),
     }
-    let mut start = clean.len() - SHOWN_BYTES_MAX;
-    while !clean.is_char_boundary(start) {
-        start += 1;
+}
+
+/// Where the part that is shown begins: at a line, unless one line alone is too long.
+fn tail_start(text: &str) -> usize {
+    let body = text.strip_suffix('\n').unwrap_or(text);
+    let by_lines = body.rmatch_indices('\n').nth(SHOWN_LINES_MAX - 1).map_or(0, |(at, _)| at + 1);
+    let mut by_bytes = text.len().saturating_sub(SHOWN_BYTES_MAX);
+    while !text.is_char_boundary(by_bytes) {
+        by_bytes += 1;
     }
-    format!("[... {start} bytes not shown, see `orca log` ...]\n{}", &clean[start..])
+    if by_lines >= by_bytes {
+        return by_lines;
+    }
+    if text[..by_bytes].ends_with('\n') {
+        return by_bytes;
+    }
+    body[by_bytes.min(body.len())..].find('\n').map_or(by_bytes, |at| by_bytes + at + 1)
 }
 
 fn masked(bytes: &[u8], secret: &[u8]) -> Vec<u8> {
@@ -126,5 +141,22 @@ mod tests {
         let shown = shown(&text);
         assert!(shown.starts_with("[... 7 bytes not shown"));
         assert!(shown.ends_with("the end"));
+    }
+
+    #[test]
+    fn what_is_shown_begins_with_a_line() {
+        let many: String = (0..1000).map(|number| format!("line {number}\n")).collect();
+        let text = shown(&many);
+        let mut lines = text.lines();
+        assert!(lines.next().is_some_and(|mark| mark.contains("not shown; `orca log`")), "{text}");
+        assert_eq!(lines.next(), Some("line 800"));
+        assert_eq!(lines.last(), Some("line 999"));
+        let wide: String = (0..150).map(|number| format!("{number} {}\n", "é".repeat(400))).collect();
+        let text = shown(&wide);
+        let whole = |line: &str| line.split_once(' ').is_some_and(|(_, rest)| rest.chars().count() == 400);
+        assert!(text.len() <= SHOWN_BYTES_MAX + 100 && text.lines().skip(1).all(whole), "{text}");
+        assert!(text.ends_with("é\n"));
+        let few: String = (0..SHOWN_LINES_MAX).map(|number| format!("{number}\n")).collect();
+        assert_eq!(shown(&few), few);
     }
 }

@@ -42,9 +42,11 @@ pub struct GcReport {
     pub records: u64,
     /// Files left over from killed builds that were removed.
     pub leftovers: u64,
-    /// Bytes freed.
+    /// Blobs that stay although there are too many, for they were used a short while ago.
+    pub spared: u64,
+    /// Bytes freed: of blobs, records and leftovers.
     pub freed_size_bytes: u64,
-    /// What the cache holds now.
+    /// What the cache holds now: blobs and records, as [`CacheStats`] counts them.
     pub remaining_size_bytes: u64,
 }
 
@@ -192,18 +194,24 @@ impl Store {
         let rows = self.actions().rows(self.warnings())?;
         let mut remaining: BTreeSet<BlobDigest> = blobs.iter().map(|blob| blob.digest).collect();
         let mut doomed: Vec<(Table, &[u8])> = Vec::new();
-        let mut total = 0;
-        for one in by_last_use(&blobs, &rows, &mut total) {
-            let is_young = one.used_ms > clock::now_ms().saturating_sub_unsigned(grace_ms);
-            if total <= size_bytes_max || is_young {
+        let mut total: u64 =
+            blobs.iter().map(|blob| blob.size_bytes).chain(rows.iter().map(|row| row.size_bytes)).sum();
+        let young_ms = clock::now_ms().saturating_sub_unsigned(grace_ms);
+        let droppable = by_last_use(&blobs, &rows);
+        for (at, one) in droppable.iter().enumerate() {
+            if total <= size_bytes_max {
                 break;
             }
-            match one.what {
+            if grace_ms > 0 && one.used_ms > young_ms {
+                report.spared = droppable[at..].iter().filter(|one| matches!(one.what, What::Blob(_))).count() as u64;
+                break;
+            }
+            match &one.what {
                 What::Blob(digest) => {
-                    if !self.cas().remove(&digest)? {
+                    if !self.cas().remove(digest)? {
                         continue;
                     }
-                    remaining.remove(&digest);
+                    remaining.remove(digest);
                     report.blobs += 1;
                 }
                 What::Verdict(key) => doomed.push((Table::Verdicts, key)),
@@ -213,8 +221,10 @@ impl Store {
         }
         let is_doomed = |row: &&Row| !row.is_sound || blobs_of(row).any(|digest| !remaining.contains(digest));
         doomed.extend(rows.iter().filter(is_doomed).map(|row| (row.table, row.key.as_slice())));
+        let results: u64 = rows.iter().filter(is_doomed).map(|row| row.size_bytes).sum();
         report.records = self.remove_rows(&doomed)?;
-        report.remaining_size_bytes = total;
+        report.freed_size_bytes += results;
+        report.remaining_size_bytes = total.saturating_sub(results);
         Ok(report)
     }
 
@@ -298,9 +308,8 @@ fn blobs_of(row: &Row) -> impl Iterator<Item = &BlobDigest> {
     digests.chain(row.result.iter().map(|result| &result.log))
 }
 
-/// Everything that can be dropped, longest unused first, and its size in all. A blob is used whenever a result that
-/// needs it is.
-fn by_last_use<'a>(blobs: &[Found], rows: &'a [Row], total: &mut u64) -> Vec<Droppable<'a>> {
+/// Everything that can be dropped, longest unused first. A blob is used whenever a result that needs it is.
+fn by_last_use<'a>(blobs: &[Found], rows: &'a [Row]) -> Vec<Droppable<'a>> {
     let mut used_ms: BTreeMap<&BlobDigest, i64> = BTreeMap::new();
     for row in rows {
         for digest in blobs_of(row) {
@@ -313,13 +322,12 @@ fn by_last_use<'a>(blobs: &[Found], rows: &'a [Row], total: &mut u64) -> Vec<Dro
         size_bytes: blob.size_bytes,
         what: What::Blob(blob.digest),
     });
-    let verdicts = rows.iter().filter(|row| row.table == Table::Verdicts).map(|row| Droppable {
+    let verdicts = rows.iter().filter(|row| row.table == Table::Verdicts && row.is_sound).map(|row| Droppable {
         used_ms: row.used_ms,
         size_bytes: row.size_bytes,
         what: What::Verdict(&row.key),
     });
     let mut all: Vec<Droppable<'a>> = blobs.chain(verdicts).collect();
     all.sort_by_key(|one| one.used_ms);
-    *total = all.iter().map(|one| one.size_bytes).sum();
     all
 }
