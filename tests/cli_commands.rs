@@ -22,7 +22,8 @@ fn trust_is_given_listed_and_taken_back() {
     assert!(!refused.stderr.contains("(given)"), "{}", refused.transcript());
     assert!(!orca.exists(".orca"), "a question leaves nothing in the project");
     orca.orca(["build"]).exits(4).prints(["`a` reaches the network", "orca trust"]);
-    let listed = json(&orca.orca(["trust", "--list", "--json"]).exits(0));
+    let listed = json(&orca.orca(["trust", "--json"]).exits(0));
+    assert_eq!(listed, json(&orca.orca(["trust", "--list", "--json"]).exits(0)), "data asks nothing");
     assert_eq!(
         (listed["needed"].as_array().map(Vec::len), listed["given"].as_array().map(Vec::len)),
         (Some(2), Some(0))
@@ -150,7 +151,7 @@ fn a_report_tells_what_the_run_took() {
     assert_eq!(first["work_ms"].as_u64(), Some(work));
     assert!(tasks.iter().all(|task| task["attempts"] == 1 && task["peak_memory_bytes"].as_u64() > Some(0)), "{first}");
     assert_eq!(first["layers"].as_array().map(Vec::len), Some(4));
-    orca.orca(["report", "--run", "7"]).exits(4).prints(["no run 7"]);
+    orca.orca(["report", "--run", "7"]).exits(4).prints(["no run 7; it has runs 1 to "]);
 }
 
 #[test]
@@ -256,4 +257,34 @@ fn the_output_of_a_task_is_bounded_to_whole_lines() {
     assert_eq!(shown(&["build", "good", "-v"], "good").len(), 100);
     assert_eq!(shown(&["build", "bad"], "bad").len(), 200);
     assert_eq!(orca.orca(["log", "good"]).exits(0).stdout.lines().count(), 500);
+}
+
+#[test]
+fn a_plan_is_found_above_and_where_there_is_none_help_is_given() {
+    let orca = Project::new("[tasks.a]\nrun = [\"sh\", \"-c\", \"echo 1 > a.txt\"]\noutputs = [\"a.txt\"]\n");
+    orca.write("deep/er/x.txt", "x\n");
+    let from = |directory: &str, args: &[&str]| {
+        let output = orca.command().args(args).current_dir(orca.path(directory)).output().expect("orca runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let note = format!("using the project in {}\n", orca.root().display());
+    let (code, _, stderr) = from("deep/er", &["build"]);
+    assert!(code == Some(0) && stderr.contains(&note), "{code:?}\n{stderr}");
+    assert_eq!(orca.read("a.txt"), "1\n");
+    assert!(!from(".", &["status"]).2.contains("using the project"));
+    let (code, _, stderr) = from("deep", &["check", "-C", "er"]);
+    assert_eq!(code, Some(4), "{stderr}");
+    assert!(stderr.contains("orca init") && stderr.contains("-C DIR"), "{stderr}");
+    assert_eq!(from("deep", &["init"]).0, Some(0), "a plan above is no reason against one here");
+    assert!(orca.exists("deep/orca.toml"));
+}
+
+#[test]
+fn a_plan_that_is_there_and_no_text_is_invalid() {
+    let orca = Project::new("");
+    orca.write("orca.toml", [0xff, 0xfe, b'x']);
+    orca.orca(["check"]).exits(3).prints(["is not UTF-8 text", "help: save the file as UTF-8"]);
+    orca.remove("orca.toml").write("orca.toml/x", "x");
+    orca.orca(["build"]).exits(3).prints(["it is a directory, not a file"]);
 }

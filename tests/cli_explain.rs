@@ -76,7 +76,7 @@ fn a_clean_task_says_what_its_key_is_made_of() {
     let orca = project();
     orca.build();
     let (output, value) = explained(&orca, "b");
-    output.prints(["b is clean", "ran, in run 1", "of 1 files", "recorded in this project: 1 files", "size passed"]);
+    output.prints(["b is clean", "ran, in run 1", "of 1 file ", "recorded in this project: 1 file,", "size passed"]);
     assert_eq!(value["key"].as_str().expect("a key").len(), 64);
     assert_eq!(value["gates"][0]["verdict"], "passed");
     orca.orca(["explain", "a", "--key"]).exits(0).prints(["env FLAVOUR = plain", "pass_env LEVEL = not set"]);

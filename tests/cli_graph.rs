@@ -16,7 +16,7 @@ fn it_draws_states_layers_and_numbers() {
     orca.build();
     orca.append("work.sh", "# more\n");
     let output = orca.orca(["graph"]).exits(0);
-    for text in ["layer 0 (", "layer 2 (", "dirty", "waits", "8 tasks in 3 layers", "one by one", "parallel share"] {
+    for text in ["layer 1 (", "layer 3 (", "dirty", "waits", "8 tasks in 3 layers", "one by one", "parallel share"] {
         assert!(output.stdout.contains(text), "no `{text}`\n{}", output.transcript());
     }
     assert!(output.stdout.lines().all(|line| line.chars().count() <= 100), "{}", output.transcript());
@@ -73,4 +73,16 @@ fn a_full_disk_is_no_success() {
     let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has one");
     let status = orca.command().arg("graph").stdout(full).stderr(Stdio::null()).status().expect("orca starts");
     assert_eq!(status.code(), Some(4));
+}
+
+#[test]
+fn layers_count_from_one_for_people_and_guesses_are_named() {
+    let orca = Fixture::open("quickstart");
+    orca.orca(["graph"]).exits(0).prints(["layer 1 (", "durations of 5 tasks are guessed"]);
+    orca.build();
+    let drawn = orca.orca(["graph"]).exits(0);
+    assert!(!drawn.stdout.contains("guessed") && !drawn.stdout.contains("layer 0"), "{}", drawn.transcript());
+    orca.orca(["report"]).exits(0).prints(["layer 1: "]);
+    let value: Value = serde_json::from_str(&orca.orca(["graph", "--json"]).exits(0).stdout).expect("JSON");
+    assert_eq!(value["tasks"][0]["layer"], 0, "for programs they count from zero");
 }

@@ -1,6 +1,6 @@
 //! The flags and commands, as clap reads them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -10,15 +10,29 @@ use crate::base::{DurationMs, UnitError};
 #[derive(Debug, Parser)]
 #[command(name = "orca", version, max_term_width = 100, propagate_version = true)]
 pub(super) struct Args {
-    /// The project: the directory with orca.toml
-    #[arg(short = 'C', long, global = true, default_value = ".", value_name = "DIR")]
-    pub directory: PathBuf,
+    /// The project: the directory with orca.toml; else this one, or the nearest above it that has a plan
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
     pub color: ColorChoice,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Args {
+    /// The directory to work in.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.as_deref().unwrap_or(Path::new("."))
+    }
+}
+
+impl Command {
+    /// Whether it works with a project that is there.
+    pub(super) fn needs_project(&self) -> bool {
+        !matches!(self, Self::Cache(_) | Self::Init | Self::Schema | Self::Completions { .. } | Self::Man)
+    }
 }
 
 /// When to use colours.
@@ -237,7 +251,7 @@ pub(super) struct TrustArgs {
     /// Take all powers back
     #[arg(long, conflicts_with_all = ["yes", "list"])]
     pub revoke: bool,
-    /// Print it as JSON
+    /// Print it as JSON; asks nothing, so it gives powers with --yes only
     #[arg(long)]
     pub json: bool,
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::args::{Args, BuildArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, check, look, versioned};
-use crate::base::{TaskName, bounded, sanitize_line};
+use crate::base::{TaskName, bounded, counted, sanitize_line};
 use crate::engine::{Look, Prospect};
 use crate::plan::not_yet;
 
@@ -68,7 +68,7 @@ impl DryRun {
             let why = match prospect {
                 Prospect::Nothing if verbose => "nothing changed".to_owned(),
                 Prospect::Nothing => continue,
-                Prospect::Restore { files } => format!("{files} files, from the cache"),
+                Prospect::Restore { files } => format!("{}, from the cache", counted(*files, "file")),
                 Prospect::Maybe { on } => format!("depends on what `{on}` brings"),
                 Prospect::Judge { because } | Prospect::Run { because } | Prospect::Fail { because } => {
                     sanitize_line(&bounded(because, 300))

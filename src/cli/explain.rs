@@ -7,7 +7,7 @@ use serde_json::json;
 use super::args::{Args, ExplainArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, look_at_one, versioned};
-use crate::base::{bounded, format_duration_ms, sanitize_line};
+use crate::base::{bounded, counted, format_duration_ms, sanitize_line};
 use crate::engine::{Explanation, LastTime, Prospect, ReusedResult, now_ms};
 use crate::key::Description;
 
@@ -55,7 +55,7 @@ fn told(explanation: &Explanation) -> String {
     }
     if let Some(key) = &explanation.key {
         let files = explanation.view_files.unwrap_or(0);
-        row("key", &format!("{key}, of {files} files and its definition"), &mut out);
+        row("key", &format!("{key}, of {} and its definition", counted(files as u64, "file")), &mut out);
     }
     if let Some(reused) = &explanation.reused {
         tell_result(reused, &mut out);
@@ -98,7 +98,7 @@ fn last_time(last: &LastTime) -> String {
 fn tell_result(reused: &ReusedResult, out: &mut String) {
     let origin = if reused.recorded { "recorded in this project" } else { "in the shared cache" };
     let took = format_duration_ms(reused.took_ms);
-    row("result", &format!("{origin}: {} files, which had taken {took}", reused.outputs), out);
+    row("result", &format!("{origin}: {}, which had taken {took}", counted(reused.outputs as u64, "file")), out);
     for (title, paths) in [("restore", &reused.to_restore), ("drifted", &reused.drifted)] {
         some(&format!("{title:8} "), paths.iter().map(|path| line(path.as_str())), out);
     }

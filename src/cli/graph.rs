@@ -12,6 +12,14 @@ use crate::graph::{Graph, TaskIx, TaskState};
 /// What a task is taken to need in a plan that cannot be looked at, in milliseconds.
 const TYPICAL_MS: u64 = 1_000;
 
+/// What tasks are expected to take.
+struct Durations<'a> {
+    /// In milliseconds.
+    ms: &'a dyn Fn(TaskIx) -> u64,
+    /// Whether no run has shown it.
+    is_guessed: &'a dyn Fn(TaskIx) -> bool,
+}
+
 pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     let session = open(args)?;
     if session.is_invalid() {
@@ -22,7 +30,11 @@ pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result
         Looked::Valid(look) => {
             terminal.warn(&look.notices);
             let state = |ix| look.state(ix);
-            draw(&look.resolver.graph, &look.asked, &state, &|ix| look.duration_ms(ix), graph, terminal);
+            let durations = Durations {
+                ms: &|ix| look.duration_ms(ix),
+                is_guessed: &|ix| look.resolver.ledger.estimate_ms(look.name(ix)).is_none(),
+            };
+            draw(&look.resolver.graph, &look.asked, &state, &durations, graph, terminal);
             Ok(Exit::Good)
         }
     }
@@ -32,7 +44,8 @@ pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result
 fn invalid(session: &Session, graph: &GraphArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     let selected = session.graph.select(&graph.tasks).map_err(EngineError::from)?;
     if !selected.is_empty() {
-        draw(&session.graph, &selected, &|_| TaskState::Unknown, &|_| TYPICAL_MS, graph, terminal);
+        let durations = Durations { ms: &|_| TYPICAL_MS, is_guessed: &|_| true };
+        draw(&session.graph, &selected, &|_| TaskState::Unknown, &durations, graph, terminal);
     }
     check::refuse(&session.findings, &session.documents, terminal);
     Ok(Exit::Invalid)
@@ -42,12 +55,14 @@ fn draw(
     graph: &Graph,
     selected: &BTreeSet<TaskIx>,
     state: &dyn Fn(TaskIx) -> TaskState,
-    duration_ms: &dyn Fn(TaskIx) -> u64,
+    durations: &Durations<'_>,
     args: &GraphArgs,
     terminal: &Terminal,
 ) {
-    let analysis = graph.analysis(duration_ms);
-    let options = Options { width: terminal.width(), layers: args.layers, critical_path: args.critical_path };
+    let analysis = graph.analysis(durations.ms);
+    let guessed = graph.tasks().filter(|ix| (durations.is_guessed)(*ix)).count();
+    let (layers, critical_path) = (args.layers, args.critical_path);
+    let options = Options { width: terminal.width(), layers, critical_path, guessed };
     let picture = Picture::new(graph, &analysis, selected, state, options);
     match args.format {
         _ if args.json => terminal.line(&render::json(&picture).to_string()),

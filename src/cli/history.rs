@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::args::{Args, ReportArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, project, versioned};
-use crate::base::{bounded, format_duration_ms, format_size, sanitize_line};
+use crate::base::{bounded, counted, format_duration_ms, format_size, sanitize_line};
 use crate::engine::{EngineError, RunReport, TaskReport, now_ms};
 use crate::event::Outcome;
 use crate::store::Journal;
@@ -18,8 +18,12 @@ pub(super) fn run(args: &Args, report: &ReportArgs, terminal: &Terminal) -> Resu
         None => None,
     };
     let Some(found) = found else {
-        let which = report.run.map_or_else(|| "no run".to_owned(), |run| format!("no run {run}"));
-        return Err(CliError::World(format!("the journal has {which}; `orca build` makes one")));
+        let kept = journal.map_or(Ok(None), |journal| RunReport::kept(&journal))?;
+        let said = match (report.run, kept) {
+            (Some(run), Some((first, last))) => format!("no run {run}; it has runs {first} to {last}"),
+            _ => "no run; `orca build` makes one".to_owned(),
+        };
+        return Err(CliError::World(format!("the journal has {said}")));
     };
     if report.json {
         terminal.line(&versioned(&found).to_string());
@@ -43,7 +47,7 @@ fn told(report: &RunReport, running: bool) -> String {
     };
     let args = sanitize_line(&bounded(&report.args.join(" "), 200));
     let _ = writeln!(out, "run {}, `orca {args}`, {ago} ago: {ended}", report.run);
-    let _ = writeln!(out, "{} jobs, sandbox: {}", report.jobs, sanitize_line(&report.sandbox));
+    let _ = writeln!(out, "{}, sandbox: {}", counted(report.jobs, "job"), sanitize_line(&report.sandbox));
     tasks(report, &mut out);
     for gate in &report.gates {
         let of = gate.task.as_ref().map_or_else(|| "the plan".to_owned(), ToString::to_string);
@@ -54,7 +58,7 @@ fn told(report: &RunReport, running: bool) -> String {
         let _ = writeln!(
             out,
             "layer {}: {} ran, {} of work in {}{}",
-            layer.layer,
+            layer.layer + 1,
             layer.tasks,
             format_duration_ms(layer.work_ms),
             format_duration_ms(layer.span_ms),
@@ -100,7 +104,7 @@ fn outcome(outcome: &Outcome) -> (&'static str, String) {
     match outcome {
         Outcome::Ran => ("ran", String::new()),
         Outcome::Cached { restored: 0, .. } => ("cached", String::new()),
-        Outcome::Cached { restored, .. } => ("cached", format!("  {restored} files restored")),
+        Outcome::Cached { restored, .. } => ("cached", format!("  {} restored", counted(*restored, "file"))),
         Outcome::Failed(failure) => ("failed", line(&failure.message)),
         Outcome::Skipped { because } => ("skipped", line(because)),
     }

@@ -81,14 +81,19 @@ enum CliError {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let mut args = Args::parse();
     let terminal = Terminal::new(args.color);
+    args.directory = args.directory.take().or_else(|| opening::above(&args, &terminal));
     let exit = match run(&args, &terminal) {
         Ok(exit) => exit,
         Err(error) => {
             terminal.error(&error.to_string());
             match error {
                 CliError::Usage(_) | CliError::Engine(EngineError::Select(_)) => Exit::Usage,
+                CliError::Engine(EngineError::Load(error)) => {
+                    terminal.err(&format!("help: {}\n", error.help()));
+                    if error.is_of_plan() { Exit::Invalid } else { Exit::World }
+                }
                 _ => Exit::World,
             }
         }

@@ -1,14 +1,28 @@
 //! From the command line to a project, a plan, or a look at one; what is wrong with the plan is said on the way.
 
+use std::path::PathBuf;
+
 use super::args::Args;
 use super::terminal::Terminal;
 use super::{CliError, Exit, check};
+use crate::base::sanitize_line;
 use crate::engine::{EngineError, Host, Look, Looked, Project, Session};
 use crate::graph::TaskIx;
 
+/// The nearest project above this directory, where this one has no plan and the command line names none.
+pub(super) fn above(args: &Args, terminal: &Terminal) -> Option<PathBuf> {
+    if args.directory.is_some() || !args.command.needs_project() {
+        return None;
+    }
+    let found = Project::above(args.directory())?;
+    let shown = sanitize_line(&found.display().to_string());
+    terminal.err(&format!("note: there is no orca.toml here; using the project in {shown}\n"));
+    Some(found)
+}
+
 /// Opens the plan that the command line names.
 pub(super) fn open(args: &Args) -> Result<Session, CliError> {
-    Ok(Session::open(Host::from_env()?, &args.directory)?)
+    Ok(Session::open(Host::from_env()?, args.directory())?)
 }
 
 /// Opens it for a command that needs a valid one; says what is wrong otherwise.
@@ -23,7 +37,7 @@ pub(super) fn open_valid(args: &Args, terminal: &Terminal) -> Result<Result<Sess
 
 /// The project that the command line names, whatever its plan.
 pub(super) fn project(args: &Args) -> Result<Project, CliError> {
-    Ok(Project::open(&args.directory).map_err(EngineError::from)?)
+    Ok(Project::open(args.directory()).map_err(EngineError::from)?)
 }
 
 /// Looks at the plan; says what is wrong where it must be mended first.

@@ -9,7 +9,7 @@ use crate::engine::write_starter;
 use crate::plan::json_schema;
 
 pub(super) fn init(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
-    let path = write_starter(&args.directory)?;
+    let path = write_starter(args.directory())?;
     terminal.line(&format!("wrote {}; `orca build` builds it", path.display()));
     Ok(Exit::Good)
 }

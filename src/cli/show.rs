@@ -7,7 +7,7 @@ use serde_json::json;
 use super::args::{Args, ShowArgs, TaskFormat};
 use super::terminal::Terminal;
 use super::{CliError, Exit, JSON_VERSION, look_at_one};
-use crate::base::{format_size, sanitize_terminal};
+use crate::base::{counted, format_size, sanitize_terminal};
 
 pub(super) fn run(args: &Args, show: &ShowArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     let (look, ix) = match look_at_one(args, &show.task, terminal)? {
@@ -33,9 +33,9 @@ pub(super) fn run(args: &Args, show: &ShowArgs, terminal: &Terminal) -> Result<E
         terminal.err(&format!("not there yet: what `{task}` brings; it has to run first\n"));
     }
     terminal.err(&format!(
-        "the document: {}; the view: {} files, {}{}\n",
+        "the document: {}; the view: {}, {}{}\n",
         format_size(shown.markdown.len() as u64),
-        shown.files,
+        counted(shown.files as u64, "file"),
         format_size(shown.size_bytes),
         if absent.is_empty() { "" } else { ", without what is not there yet" },
     ));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::args::{Args, JsonArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, look, versioned};
-use crate::base::{bounded, format_duration_ms, sanitize_line};
+use crate::base::{bounded, counted, format_duration_ms, sanitize_line};
 use crate::engine::{LastRun, Status, now_ms};
 
 /// Tasks and paths that are named of each kind.
@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, status: &JsonArgs, terminal: &Terminal) -> Result
 fn told(status: &Status) -> String {
     let mut out = String::new();
     let counts: Vec<String> = status.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    let _ = writeln!(out, "{}: {} tasks: {}", status.plan, status.tasks, counts.join(", "));
+    let _ = writeln!(out, "{}: {}: {}", status.plan, counted(status.tasks as u64, "task"), counts.join(", "));
     if let Some(run) = &status.last_run {
         let _ = writeln!(out, "last run: {}", last_run(run, status.building.is_some()));
     }
@@ -38,7 +38,7 @@ fn told(status: &Status) -> String {
     }
     let not_clean = status.not_clean.iter().map(|one| format!("{:9} {}: {}", one.state, one.task, line(&one.because)));
     section("not clean", not_clean, &mut out);
-    let to_restore = status.to_restore.iter().map(|one| format!("{}: {} files", one.task, one.files));
+    let to_restore = status.to_restore.iter().map(|one| format!("{}: {}", one.task, counted(one.files as u64, "file")));
     section("clean, with files that a build would restore", to_restore, &mut out);
     let drifted = status.drifted.iter().map(|one| format!("{} (of {})", line(one.path.as_str()), one.task));
     section("outputs of agents that were edited since; they stay as they are", drifted, &mut out);

@@ -25,7 +25,8 @@ pub(super) fn run(args: &Args, trust: &TrustArgs, terminal: &Terminal) -> Result
         tell(trust, terminal, "this plan needs no powers", &consent.needed, &consent.given);
         return Ok(Exit::Good);
     }
-    if trust.list {
+    // Data is for programs, which answer no questions.
+    if trust.list || trust.json && !trust.yes {
         tell(trust, terminal, "this plan asks for these powers:", &consent.needed, &consent.given);
         return Ok(Exit::Good);
     }

@@ -1,6 +1,6 @@
 //! From what was observed to success or a class of failure. Exit code first, then what is on disk.
 
-use crate::base::{FailureKind, RelPath};
+use crate::base::{FailureKind, RelPath, counted};
 use crate::event::Failure;
 use crate::exec::{Observed, cancelled};
 use crate::plan::{Task, Undeclared};
@@ -38,7 +38,12 @@ pub(super) fn classify(task: &Task, observed: &Observed, undeclared: &[RelPath])
     }
     let warning = (!undeclared.is_empty() && task.undeclared == Undeclared::Warn).then(|| {
         let shown: Vec<String> = undeclared.iter().take(3).map(|path| format!("`{path}`")).collect();
-        format!("`{}` wrote {} undeclared files, dropped: {}", task.name, undeclared.len(), shown.join(", "))
+        format!(
+            "`{}` wrote {}, dropped: {}",
+            task.name,
+            counted(undeclared.len() as u64, "undeclared file"),
+            shown.join(", ")
+        )
     });
     (None, warning)
 }

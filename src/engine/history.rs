@@ -119,6 +119,12 @@ impl RunReport {
         Ok(Some(Self::fold(run, &events)))
     }
 
+    /// The first and the last run that the journal has.
+    pub fn kept(journal: &Journal) -> Result<Option<(u64, u64)>, EngineError> {
+        let numbers: Vec<u64> = journal.runs(RUNS_MAX)?.iter().map(|run| run.id.0).collect();
+        Ok(numbers.iter().min().copied().zip(numbers.iter().max().copied()))
+    }
+
     fn fold(run: RunRecord, events: &[EventRecord]) -> Self {
         let last_ms = events.last().map_or(run.started_ms, |record| record.at_ms);
         let mut report = Self {

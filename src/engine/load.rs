@@ -13,7 +13,7 @@ use crate::plan::{Document, PLAN_BYTES_MAX, includes, parse};
 use crate::sys::open_to_read;
 
 /// The name of the root plan file.
-const ROOT_PLAN: &str = "orca.toml";
+pub(super) const ROOT_PLAN: &str = "orca.toml";
 /// Files of one plan.
 const FILES_MAX: usize = 10_000;
 /// Bytes of all files of one plan.
@@ -42,12 +42,18 @@ pub struct LoadError {
 }
 
 impl LoadError {
+    /// Whether the plan is there and has to be mended, rather than the command or the machine.
+    #[must_use]
+    pub fn is_of_plan(&self) -> bool {
+        !matches!(self.source, PlanFileError::Missing | PlanFileError::Io(_))
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn help(&self) -> &'static str {
         match self.source {
             PlanFileError::Missing => {
-                "create orca.toml in the project's root, with a first task:\n\n    [tasks.hello]\n    run = \"echo hello\""
+                "`orca init` writes a small plan here; `-C DIR` names the directory of another project"
             }
             PlanFileError::NotUtf8(_) => "save the file as UTF-8",
             PlanFileError::TooLarge => "split the plan into files and name them in `include`",

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::load::ROOT_PLAN;
 use crate::base::sanitize_line;
 use crate::sys::{open_lock_file, open_to_read};
 
@@ -38,6 +39,14 @@ impl Project {
     pub fn open(directory: &Path) -> Result<Self, ProjectError> {
         let root = at("open the project", directory, directory.canonicalize())?;
         Ok(Self { root })
+    }
+
+    /// The nearest directory above this one that has a plan; `None` where this one has one.
+    #[must_use]
+    pub fn above(directory: &Path) -> Option<PathBuf> {
+        let directory = directory.canonicalize().ok()?;
+        let found = directory.ancestors().find(|one| one.join(ROOT_PLAN).symlink_metadata().is_ok())?;
+        (found != directory).then(|| found.to_owned())
     }
 
     /// Its root, absolute and without symbolic links.

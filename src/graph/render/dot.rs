@@ -16,7 +16,7 @@ pub fn dot(picture: &Picture<'_>) -> String {
     let mut out =
         String::from("digraph orca {\n  rankdir=LR;\n  node [shape=box, style=filled, fontname=\"sans-serif\"];\n");
     for (number, tasks) in picture.layers() {
-        let _ = writeln!(out, "  subgraph cluster_{number} {{\n    label=\"layer {number}\"; color=\"#cccccc\";");
+        let _ = writeln!(out, "  subgraph cluster_{number} {{\n    label=\"layer {}\"; color=\"#cccccc\";", number + 1);
         for ix in tasks {
             let _ = writeln!(out, "    {}", node(picture, ix));
         }

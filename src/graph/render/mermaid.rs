@@ -15,7 +15,7 @@ const LABEL_BYTES_MAX: usize = 200;
 pub fn mermaid(picture: &Picture<'_>) -> String {
     let mut out = String::from("flowchart LR\n");
     for (number, tasks) in picture.layers() {
-        let _ = writeln!(out, "  subgraph layer{number}[\"layer {number}\"]");
+        let _ = writeln!(out, "  subgraph layer{number}[\"layer {}\"]", number + 1);
         for ix in tasks {
             let class = (picture.state)(ix).word();
             let _ = writeln!(out, "    t{}[\"{}\"]:::{class}", ix.0, escaped(picture.name(ix)));

@@ -28,11 +28,13 @@ pub struct Options {
     pub layers: bool,
     /// Mark the critical path; the tree then lists nothing else.
     pub critical_path: bool,
+    /// Of how many tasks the durations are guesses; only the tree says so.
+    pub guessed: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { width: 100, layers: false, critical_path: false }
+        Self { width: 100, layers: false, critical_path: false, guessed: 0 }
     }
 }
 

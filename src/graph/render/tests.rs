@@ -37,21 +37,23 @@ fn drawn(options: Options, draw: impl Fn(&Picture<'_>) -> String) -> String {
 #[test]
 fn the_tree() {
     let text = drawn(Options { width: 76, ..Options::default() }, tree);
-    let expected = r#"layer 0 (3 tasks)
+    let expected = r#"layer 1 (3 tasks)
   ✗ docs        failed     "];evil[label="x\" --> <script>\u{1b}[31m\nend|{…
   ✓ gen         clean
   ○ tool        never-run
-layer 1 (1 task)
-  ● app         dirty      <- +docs, ~gen, tool  src/schema.py changed
 layer 2 (1 task)
+  ● app         dirty      <- +docs, ~gen, tool  src/schema.py changed
+layer 3 (1 task)
   … test[3.12]  waits      <- app  depends on what `app` brings
 edges from files and overrides (2)
   +docs <- app  added: they share a port
   ~gen <- app  reads src/**: src/schema.py
 edges that are not there (1)
   -docs <- test[3.12]  dropped: "];evil[label="x\" --> <script>\u{1b}[31m\n…
-5 tasks in 3 layers, 3 wide; 5.01s one by one, 3.01s at best (1.67 x)
-parallel share 30 %: beside a task 1.2 others can run, on average
+5 tasks in 3 layers, at most 3 in one; 5.01s one by one, 3.01s at best (1.67
+  x)
+parallel share 30 %: beside a task 1.2 others of any layer can run, on
+  average
 "#;
     assert_eq!(text, expected);
 }
@@ -59,7 +61,7 @@ parallel share 30 %: beside a task 1.2 others can run, on average
 #[test]
 fn the_tree_of_layers_and_of_the_critical_path() {
     let layers = drawn(Options { layers: true, ..Options::default() }, tree);
-    assert!(layers.starts_with("layer 0 (3 tasks): docs gen tool\nlayer 1 (1 task): app\n"), "{layers}");
+    assert!(layers.starts_with("layer 1 (3 tasks): docs gen tool\nlayer 2 (1 task): app\n"), "{layers}");
     let path = drawn(Options { critical_path: true, ..Options::default() }, tree);
     let expected = "critical path (3 tasks)\n  ○ tool  1.00s  never-run\n  ● app  1.00s  dirty\n";
     assert!(path.starts_with(expected), "{path}");
@@ -103,7 +105,7 @@ fn outside_quotes(line: &str) -> String {
 #[test]
 fn mermaid_keeps_hostile_texts_in_their_quotes() {
     let text = drawn(Options { critical_path: true, ..Options::default() }, mermaid);
-    assert!(text.starts_with("flowchart LR\n  subgraph layer0[\"layer 0\"]\n    t0[\"docs\"]:::failed\n"), "{text}");
+    assert!(text.starts_with("flowchart LR\n  subgraph layer0[\"layer 1\"]\n    t0[\"docs\"]:::failed\n"), "{text}");
     assert!(text.contains("t4[\"test#91;3.12#93;\"]:::waits"));
     assert!(text.contains("t1 -.->|\"reads src#47;#42;#42;#58; src#47;schema.py\"| t3"), "{text}");
     assert!(text.contains("  style t2,t3,t4 stroke:#c00000"), "{text}");
@@ -136,6 +138,6 @@ fn only_what_is_selected_is_drawn() {
     let unknown = |_| TaskState::Unknown;
     let picture = Picture::new(&graph, &analysis, &selected, &unknown, Options::default());
     let text = tree(&picture);
-    assert!(text.starts_with("layer 1 (1 task)\n  · b  unknown\nlayer 2 (1 task)\n  · c  unknown    <- b\n"), "{text}");
+    assert!(text.starts_with("layer 2 (1 task)\n  · b  unknown\nlayer 3 (1 task)\n  · c  unknown    <- b\n"), "{text}");
     assert!(!dot(&picture).contains("t0"));
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::base::{format_duration_ms, sanitize_line};
+use crate::base::{counted, format_duration_ms, sanitize_line};
 
 use super::{Picture, drop_reason, edge_reason};
 use crate::graph::{EdgeKind, TaskIx, TaskState};
@@ -21,19 +21,19 @@ pub fn tree(picture: &Picture<'_>) -> String {
         (false, true) => layers(picture, &mut lines),
         (false, false) => tasks(picture, &mut lines),
     }
-    summary(picture, &mut lines);
     let width = picture.options.width.max(WIDTH_MIN);
-    lines.iter().fold(String::new(), |mut text, line| {
-        text.push_str(cut(line, width).trim_end());
+    let mut text: String = lines.iter().map(|line| format!("{}\n", cut(line, width).trim_end())).collect();
+    for line in summary(picture) {
+        text.push_str(&textwrap::fill(&line, textwrap::Options::new(width).subsequent_indent("  ")));
         text.push('\n');
-        text
-    })
+    }
+    text
 }
 
 fn tasks(picture: &Picture<'_>, lines: &mut Vec<String>) {
     let name_width = picture.selected.iter().map(|ix| picture.name(*ix).len()).max().unwrap_or(0).min(40);
     for (number, tasks) in picture.layers() {
-        lines.push(format!("layer {number} ({})", count(tasks.len(), "task")));
+        lines.push(format!("layer {} ({})", number + 1, counted(tasks.len() as u64, "task")));
         for ix in tasks {
             let state = (picture.state)(ix);
             let name = picture.name(ix);
@@ -89,12 +89,12 @@ fn mark(kind: &EdgeKind) -> &'static str {
 fn layers(picture: &Picture<'_>, lines: &mut Vec<String>) {
     for (number, tasks) in picture.layers() {
         let names: Vec<&str> = tasks.iter().map(|ix| picture.name(*ix)).collect();
-        lines.push(format!("layer {number} ({}): {}", count(tasks.len(), "task"), names.join(" ")));
+        lines.push(format!("layer {} ({}): {}", number + 1, counted(tasks.len() as u64, "task"), names.join(" ")));
     }
 }
 
 fn critical_path(picture: &Picture<'_>, lines: &mut Vec<String>) {
-    lines.push(format!("critical path ({})", count(picture.analysis.critical_path.len(), "task")));
+    lines.push(format!("critical path ({})", counted(picture.analysis.critical_path.len() as u64, "task")));
     let levels = &picture.analysis.bottom_level_ms;
     let mut path = picture.analysis.critical_path.iter().peekable();
     while let Some(ix) = path.next() {
@@ -105,27 +105,29 @@ fn critical_path(picture: &Picture<'_>, lines: &mut Vec<String>) {
     }
 }
 
-fn summary(picture: &Picture<'_>, lines: &mut Vec<String>) {
+/// The numbers below the picture: wrapped, not cut.
+fn summary(picture: &Picture<'_>) -> Vec<String> {
     let analysis = picture.analysis;
-    let tasks = count(picture.graph.len(), "task");
-    let layers = count(analysis.layers, "layer");
-    let mut line = format!("{tasks} in {layers}, {} wide", analysis.width);
+    let tasks = counted(picture.graph.len() as u64, "task");
+    let layers = counted(analysis.layers as u64, "layer");
+    let mut line = format!("{tasks} in {layers}, at most {} in one", analysis.width);
     let chain = format_duration_ms(analysis.critical_ms);
     let total = format_duration_ms(analysis.total_ms);
     let _ = write!(line, "; {total} one by one, {chain} at best ({:.2} x)", analysis.ideal_speed_up);
-    lines.push(line);
-    lines.push(match analysis.parallel {
+    let share = match analysis.parallel {
         Some(parallel) => format!(
-            "parallel share {:.0} %: beside a task {:.1} others can run, on average",
+            "parallel share {:.0} %: beside a task {:.1} others of any layer can run, on average",
             parallel.share * 100.0,
             parallel.beside
         ),
         None => "parallel share: not counted, the graph has too many edges".to_owned(),
-    });
-}
-
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+    };
+    let guessed = match picture.options.guessed {
+        0 => None,
+        1 => Some("the duration of 1 task is guessed: it has not run yet".to_owned()),
+        more => Some(format!("durations of {more} tasks are guessed: they have not run yet")),
+    };
+    [line, share].into_iter().chain(guessed).collect()
 }
 
 fn glyph(state: &TaskState) -> char {
