@@ -260,7 +260,7 @@ fn status_counts_and_names() {
     orca.orca(["status"]).exits(0).prints(["5 tasks: 5 clean", "run 1", "good"]);
     orca.append("build/headline.txt", "by hand\n").append("tools/check.sh", "exit 3\n").remove("build/tide.counts");
     let output = orca.orca(["status"]).exits(0).prints(["tools/check.sh", "build/headline.txt (of headline)"]);
-    assert!(output.stdout.contains("count-tide: 1 files"), "{}", output.transcript());
+    assert!(output.stdout.contains("count-tide: 1 file\n"), "{}", output.transcript());
     orca.build_red();
     let output = orca.orca(["status", "--json"]).exits(0);
     let value: Value = serde_json::from_str(&output.stdout).expect("JSON");

@@ -169,10 +169,14 @@ impl<'d> Reader<'d> {
 
     /// Something else stands where `expected` should.
     pub(super) fn wrong_type(&mut self, place: Place, expected: &str, help: Option<String>) {
-        if self.is_full() {
-            return;
+        if !self.is_full() {
+            let found = self.value(place).kind().to_owned();
+            self.wrong_value(place, expected, &found, help);
         }
-        let found = self.value(place).kind();
+    }
+
+    /// `found` stands where `expected` should.
+    pub(super) fn wrong_value(&mut self, place: Place, expected: &str, found: &str, help: Option<String>) {
         let key = self.described(place);
         let finding = Finding::error(
             "orca::plan::wrong_type",

@@ -108,7 +108,7 @@ pub(super) fn lower_tasks(
     let names = TaskNames { declared: names, instances, is_instance };
     for stem in &stems {
         for (name, values) in &stem.instances {
-            let task = task(name, values, stem, &names, registry, plan, reader);
+            let task = task(name, values, stem, &names, registry, reader);
             plan.tasks.extend(task.map(|task| (name.clone(), Arc::new(task))));
         }
     }
@@ -322,12 +322,11 @@ fn task(
     stem: &Stem,
     names: &TaskNames,
     registry: &Registry,
-    plan: &Plan,
     reader: &mut Reader<'_>,
 ) -> Option<Task> {
     let strings = strings(stem, name, values, reader)?;
     let raw = merged(stem, strings, reader)?;
-    let body = body(&raw, name, stem.at, registry, plan, reader);
+    let body = body(&raw, name, stem.at, registry, reader);
     let outputs = patterns(raw.outputs.as_ref(), Use::Output, reader);
     let scratch = literals(raw.scratch.as_ref(), Use::Scratch, reader);
     check_scratch(&scratch, [raw.inputs.as_ref(), raw.outputs.as_ref(), raw.edits.as_ref()], stem.at, reader);
@@ -359,14 +358,7 @@ fn task(
     })
 }
 
-fn body(
-    raw: &RawTask,
-    name: &TaskName,
-    key: Place,
-    registry: &Registry,
-    plan: &Plan,
-    reader: &mut Reader<'_>,
-) -> Option<Body> {
+fn body(raw: &RawTask, name: &TaskName, key: Place, registry: &Registry, reader: &mut Reader<'_>) -> Option<Body> {
     match (&raw.run, &raw.prompt) {
         (Some(run), Some(prompt)) => {
             report_both_bodies(&format!("the task `{name}`"), ("run", run.at), ("prompt", prompt.at), reader);
@@ -392,7 +384,7 @@ fn body(
             Some(Body::Run(run.argv.clone()))
         }
         (None, Some(prompt)) => {
-            let agent = agent(raw, name, prompt, registry, plan, reader);
+            let agent = agent(raw, name, prompt, registry, reader);
             let text = is_text(prompt, reader).then(|| prompt.value.clone());
             Some(Body::Prompt { text: text?, agent: agent? })
         }
@@ -400,32 +392,27 @@ fn body(
 }
 
 /// The agent a prompt goes to: the one named, else the only one.
-fn agent(
-    raw: &RawTask,
-    name: &TaskName,
-    prompt: &Text,
-    registry: &Registry,
-    plan: &Plan,
-    reader: &mut Reader<'_>,
-) -> Option<Name> {
+fn agent(raw: &RawTask, name: &TaskName, prompt: &Text, registry: &Registry, reader: &mut Reader<'_>) -> Option<Name> {
     if let Some(agent) = &raw.agent {
         return registry.agents.resolve(agent, reader);
     }
-    let mut declared = registry.agents.iter();
-    match (declared.next(), declared.next()) {
-        (Some((only, _)), None) => Name::new(only).ok(),
-        _ if raw.is_broken() && reader.child(raw.at(), "agent").is_some() => None,
-        (first, _) => {
-            let message = format!("the task `{name}` has a prompt and does not say for which agent");
-            let node = reader.key_id(prompt.at);
-            let finding = Finding::error("orca::plan::missing_agent", message, node, "for whom?");
-            reader.report(finding.help(match first.or_else(|| plan.agents.keys().next().map(|_| ("", raw.at()))) {
-                Some((agent, _)) => format!("add agent = \"{}\"", shown(agent)),
-                None => "declare one: [agents.NAME] with preset = \"command\" and command = \"...\"".to_owned(),
-            }));
-            None
-        }
+    const NAMED_MAX: usize = 8;
+    let declared: Vec<String> =
+        registry.agents.iter().map(|(agent, _)| format!("\"{}\"", shown(agent))).take(NAMED_MAX).collect();
+    match registry.agents.iter().map(|(agent, _)| agent).collect::<Vec<_>>()[..] {
+        [only] => return Name::new(only).ok(),
+        _ if raw.is_broken() && reader.child(raw.at(), "agent").is_some() => return None,
+        _ => {}
     }
+    let message = format!("the task `{name}` has a prompt and does not say for which agent");
+    let node = reader.key_id(prompt.at);
+    let finding = Finding::error("orca::plan::missing_agent", message, node, "for whom?");
+    reader.report(finding.help(match &declared[..] {
+        [] => "declare one: [agents.NAME] with preset = \"command\" and command = \"...\"".to_owned(),
+        // Which one is meant only the author knows.
+        several => format!("add agent = ... with one of {}", several.join(", ")),
+    }));
+    None
 }
 
 fn deps(list: Option<&Vec<Text>>, name: &TaskName, names: &TaskNames, reader: &mut Reader<'_>) -> Vec<TaskName> {

@@ -72,7 +72,12 @@ impl Atom for bool {
         match reader.value(place) {
             Value::Boolean(value) => Some(*value),
             _ => {
-                reader.wrong_type(place, "`true` or `false`", None);
+                let help = match reader.value(place) {
+                    Value::String(text) if matches!(&*text.to_lowercase(), "true" | "yes" | "on") => "write true",
+                    Value::String(text) if matches!(&*text.to_lowercase(), "false" | "no" | "off") => "write false",
+                    _ => "write true or false",
+                };
+                reader.wrong_type(place, "`true` or `false`", Some(help.to_owned()));
                 None
             }
         }
@@ -92,13 +97,13 @@ const COUNT_MAX: i64 = 1_000_000;
 impl Atom for Count {
     fn read_atom(place: Place, reader: &mut Reader<'_>) -> Option<Self> {
         let Value::Integer(number) = reader.value(place) else {
-            reader.wrong_type(place, "a whole number", None);
+            reader.wrong_type(place, "a whole number", unquoted(place, reader));
             return None;
         };
         match number {
             Some(number @ 1..=COUNT_MAX) => u32::try_from(*number).ok().map(Self),
             _ => {
-                bad_limit(place, reader, &format!("a whole number from 1 to {COUNT_MAX}"));
+                bad_limit(place, reader, &format!("a whole number from 1 to {COUNT_MAX}"), "1");
                 None
             }
         }
@@ -117,11 +122,11 @@ impl Atom for Percent {
         match reader.value(place) {
             Value::Integer(Some(number @ 0..=100)) => u8::try_from(*number).ok().map(Self),
             Value::Integer(_) => {
-                bad_limit(place, reader, "a percentage from 0 to 100");
+                bad_limit(place, reader, "a percentage from 0 to 100", "90");
                 None
             }
             _ => {
-                reader.wrong_type(place, "a whole number", None);
+                reader.wrong_type(place, "a whole number", unquoted(place, reader));
                 None
             }
         }
@@ -144,7 +149,7 @@ impl Atom for MicroUsd {
             Value::Integer(number) => number.map_or(f64::INFINITY, |number| number as f64),
             Value::Float(number) => *number,
             _ => {
-                reader.wrong_type(place, "a number", None);
+                reader.wrong_type(place, "a number", unquoted(place, reader));
                 return None;
             }
         };
@@ -152,7 +157,7 @@ impl Atom for MicroUsd {
         if micro_usd >= 1.0 && dollars <= USD_MAX {
             return Some(Self(micro_usd as u64));
         }
-        bad_limit(place, reader, "a number of dollars above 0 and at most 1000000000");
+        bad_limit(place, reader, "a number of dollars above 0 and at most 1000000000", "20.0");
         None
     }
     fn atom_schema(_: &mut SchemaGenerator) -> Schema {
@@ -161,11 +166,20 @@ impl Atom for MicroUsd {
 }
 
 /// A number that makes no sense where it stands.
-fn bad_limit(place: Place, reader: &mut Reader<'_>, expected: &str) {
+fn bad_limit(place: Place, reader: &mut Reader<'_>, expected: &str, example: &str) {
     let key = shown(reader.key(place));
+    let help = format!("for example {key} = {example}");
     let node = reader.id(place);
     let message = format!("`{key}` must be {expected}");
-    reader.report(Finding::error("orca::plan::bad_limit", message, node, "out of range"));
+    reader.report(Finding::error("orca::plan::bad_limit", message, node, "out of range").help(help));
+}
+
+/// What to type where a number stands in quotes.
+fn unquoted(place: Place, reader: &Reader<'_>) -> Option<String> {
+    let Value::String(text) = reader.value(place) else { return None };
+    let number = text.trim();
+    let is_number = number.len() < 20 && number.parse::<f64>().is_ok_and(f64::is_finite);
+    is_number.then(|| format!("write it without quotes: {number}"))
 }
 
 /// Sizes and durations: a string with a number and a unit.
@@ -324,6 +338,12 @@ impl Atom for Jobs {
         match reader.value(place) {
             Value::String(text) if &**text == "auto" => Some(Self(None)),
             Value::Integer(_) => Count::read_atom(place, reader).map(|count| Self(Some(count.0))),
+            Value::String(text) => {
+                let found = quoted(text);
+                let help = unquoted(place, reader).unwrap_or_else(|| "write \"auto\" or a number".to_owned());
+                reader.wrong_value(place, "\"auto\" or a whole number", &found, Some(help));
+                None
+            }
             _ => {
                 reader.wrong_type(place, "\"auto\" or a whole number", None);
                 None
