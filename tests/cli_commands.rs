@@ -288,3 +288,11 @@ fn a_plan_that_is_there_and_no_text_is_invalid() {
     orca.remove("orca.toml").write("orca.toml/x", "x");
     orca.orca(["build"]).exits(3).prints(["it is a directory, not a file"]);
 }
+
+#[test]
+fn a_file_in_place_of_a_task_leads_to_the_task_that_writes_it() {
+    let orca = Project::new("[tasks.archive]\nrun = \"true\"\noutputs = [\"build/libvec.a\"]\n");
+    let said = "there is no task `build/libvec.a`; the task `archive` writes this file";
+    orca.orca(["build", "build/libvec.a"]).exits(2).prints([said]);
+    orca.orca(["explain", "./build/libvec.a"]).exits(2).prints(["the task `archive` writes this file"]);
+}

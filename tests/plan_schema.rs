@@ -107,3 +107,47 @@ fn every_key_of_the_schema_occurs_in_the_example() {
     let missing: Vec<_> = all.difference(&shown).collect();
     assert!(missing.is_empty(), "not in orca.toml.example: {missing:?}");
 }
+
+/// The words that a schema allows somewhere.
+fn words_of<'s>(schema: &'s Value, words: &mut BTreeSet<&'s str>) {
+    match schema {
+        Value::Array(items) => items.iter().for_each(|item| words_of(item, words)),
+        Value::Object(entries) => {
+            words.extend(entries.get("const").and_then(Value::as_str).filter(|word| *word != "auto"));
+            let listed = entries.get("enum").and_then(Value::as_array);
+            words.extend(listed.into_iter().flatten().filter_map(Value::as_str));
+            entries.values().for_each(|value| words_of(value, words));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_the_schema_occurs_on_the_page_of_the_plan() {
+    let page = include_str!("../docs/plan.md");
+    let quoted: BTreeSet<&str> = page.split('`').skip(1).step_by(2).collect();
+    let root = json_schema();
+    let definitions = root["$defs"].as_object().expect("definitions");
+    let tables = definitions.values().chain([&root]);
+    let keys = tables.flat_map(|table| table.get("properties").and_then(Value::as_object)).flat_map(|keys| keys.keys());
+    let missing: BTreeSet<&String> = keys.filter(|key| !quoted.contains(key.as_str())).collect();
+    assert!(missing.is_empty(), "not in docs/plan.md: {missing:?}");
+    let mut words = BTreeSet::new();
+    words_of(&root, &mut words);
+    assert!(words.contains("missing-output") && words.contains("discard"), "{words:?}");
+    let missing: BTreeSet<&&str> = words.iter().filter(|word| !quoted.contains(*word)).collect();
+    assert!(missing.is_empty(), "not in docs/plan.md: {missing:?}");
+}
+
+#[test]
+fn defaults_are_stated_where_they_are_looked_for() {
+    let default = orca::plan::Retry::default();
+    let words: Vec<String> = default.on.iter().map(|kind| serde_json::to_string(kind).expect("a word")).collect();
+    let list = format!("[{}]", words.join(", "));
+    assert!(include_str!("../docs/plan.md").contains(&format!("| `{list}` |")), "{list}");
+    assert!(EXAMPLE.contains(&format!("on = {list}")), "{list}");
+    let schema = json_schema().to_string();
+    for text in ["Default: crash, timeout, rate-limit and gate.", "Default: 256MiB.", "Default: 16MiB."] {
+        assert!(schema.contains(text), "{text}");
+    }
+}

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::{bounded, nearest, sanitize_line};
+use crate::base::{RelPath, bounded, nearest, sanitize_line};
 
 use super::{Graph, TaskIx};
 
@@ -19,6 +19,14 @@ pub enum SelectError {
         asked: String,
         /// The task that may be meant.
         nearest: Option<String>,
+    },
+    /// The name of a file that a task writes.
+    #[error("there is no task `{asked}`; the task `{task}` writes this file")]
+    Output {
+        /// What was asked for.
+        asked: String,
+        /// The task that writes it.
+        task: String,
     },
     /// No task has this tag.
     #[error("no task has the tag `{asked}`{}", did_you_mean(.nearest))]
@@ -117,6 +125,9 @@ impl Graph {
         if text.contains(['*', '?']) {
             let matching = self.having(|ix| wildcard_matches(text.as_bytes(), self.name(ix).as_str().as_bytes()));
             return matching.ok_or_else(|| SelectError::NoMatch { asked: shown(text) });
+        }
+        if let Some(owner) = RelPath::new(text).ok().and_then(|path| self.owner(&path)) {
+            return Err(SelectError::Output { asked: shown(text), task: self.name(owner).to_string() });
         }
         let known = self.tasks().flat_map(|ix| [self.name(ix).as_str(), self.name(ix).stem()]);
         Err(SelectError::UnknownTask { asked: shown(text), nearest: nearest(text, known).map(str::to_owned) })

@@ -34,7 +34,7 @@ tables! {
 
     /// About the plan as a whole.
     struct RawHeader as "`[plan]`" {
-        /// What the plan is called in reports.
+        /// What the plan is called in reports. Default: "plan".
         name: Text,
         /// Gates that judge the whole tree after all tasks.
         gates: Vec<Text>,
@@ -42,21 +42,21 @@ tables! {
 
     /// What the whole build may use.
     struct RawLimits as "`[limits]`" {
-        /// How many tasks run at a time: "auto" or a number.
+        /// How many tasks run at a time: "auto" or a number. Default: "auto", by cores and free memory.
         jobs: At<Jobs>,
-        /// What a task is taken to need where it does not say.
+        /// What a task is taken to need where it does not say. Default: 256MiB.
         memory_per_task: At<SizeBytes>,
-        /// What is left to the rest of the machine.
+        /// What is left to the rest of the machine. Default: 1GiB.
         reserve_memory: At<SizeBytes>,
-        /// What agents may cost in one build, in dollars.
+        /// What agents may cost in one build, in dollars. Default: no limit.
         cost_usd_max: At<MicroUsd>,
-        /// How much of one task's output is kept.
+        /// How much of one task's output is kept. Default: 16MiB.
         log_size_max: At<SizeBytes>,
     }
 
     /// An agent: a program that takes a prompt and changes files.
     struct RawAgent as "an agent" {
-        /// The kind of agent; "command" is any program that reads the prompt from its standard input.
+        /// The kind of agent; "command" is any program that reads the prompt from its standard input. Default: "command" where there is a `command`.
         preset: At<AgentPreset>,
         /// The program, as a string for the shell or as an array of words.
         command: Command,
@@ -82,7 +82,7 @@ tables! {
         agent: Text,
         /// What the agent is asked.
         prompt: Text,
-        /// How strict it is.
+        /// How strict it is. Default: standard.
         level: At<Level>,
         /// Files of the project the gate needs besides the tree it judges.
         inputs: Vec<Text>,
@@ -92,9 +92,9 @@ tables! {
         tools: Vec<Text>,
         /// Toolchains it needs.
         toolchains: Vec<Text>,
-        /// How long it may take.
+        /// How long it may take. Default: no limit.
         timeout: At<DurationMs>,
-        /// Whether it may use the network.
+        /// Whether it may use the network. Default: false.
         network: At<bool>,
         /// Checks tdd, schema and files: the files meant.
         files: Vec<Text>,
@@ -180,19 +180,19 @@ tables! {
         toolchains: Vec<Text>,
         /// Directories kept between attempts and runs; never in the key, never published.
         scratch: Vec<Text>,
-        /// How long one attempt may take.
+        /// How long one attempt may take. Default: no limit.
         timeout: At<DurationMs>,
-        /// What is tried again.
+        /// What is tried again. Default: nothing.
         retry: RawRetry,
-        /// What it holds while it runs.
+        /// What it holds while it runs. Default: one job slot.
         resources: RawResources,
-        /// Where it must run.
+        /// Where it must run: auto is the strongest sandbox that works, required refuses to run without one, none is a power. Default: auto.
         sandbox: At<SandboxMode>,
-        /// Whether it may use the network.
+        /// Whether it may use the network; a power. Default: false.
         network: At<bool>,
-        /// What happens to files it wrote without declaring them.
+        /// What happens to files it wrote without declaring them: error fails the attempt, warn drops them with a warning, discard drops them. Default: error.
         undeclared: At<Undeclared>,
-        /// Whether a person must accept its result.
+        /// Whether a person must accept its result. Default: false.
         approval: At<bool>,
         /// Words to select it by.
         tags: Vec<Text>,
@@ -204,23 +204,23 @@ tables! {
         tests: Vec<Text>,
         /// The command that runs them.
         run: Command,
-        /// Least coverage of changed lines, in percent.
+        /// Least coverage of changed lines, in percent. Default: 0.
         coverage_min: At<Percent>,
     }
 
     /// What is tried again.
     struct RawRetry as "`retry`" {
-        /// Attempts in all.
+        /// Attempts in all. Default: 1.
         attempts: At<Count>,
-        /// Which failures are tried again.
+        /// Which failures are tried again. Default: crash, timeout, rate-limit and gate.
         on: Vec<At<FailureKind>>,
     }
 
     /// What a task holds while it runs.
     struct RawResources as "`resources`" {
-        /// Job slots.
+        /// Job slots. Default: 1.
         cpu: At<Count>,
-        /// Memory it is expected to need.
+        /// Memory it is expected to need. Default: `limits.memory_per_task`.
         memory: At<SizeBytes>,
         /// Pools it holds one unit of.
         pools: Vec<Text>,
