@@ -35,6 +35,19 @@ fn first_build_takes(args: &[&str]) -> Duration {
 }
 
 #[test]
+fn the_words_of_the_quickstart_reach_what_the_readme_says() {
+    let text = "texts/tide.txt";
+    let orca = Fixture::open("quickstart");
+    orca.build();
+    assert!(README.contains("Change `boats` to `ships`") && README.contains("four of\nfive tasks run"));
+    orca.replace(text, "boats", "ships").build().ran(["check", "count-tide", "headline", "report"]);
+    assert!(README.contains("Swap two lines"));
+    let mut lines: Vec<String> = orca.read(text).lines().map(str::to_owned).collect();
+    lines.swap(0, 1);
+    orca.write(text, lines.join("\n") + "\n").build().ran(["count-tide"]);
+}
+
+#[test]
 fn the_tour_works_as_typed() {
     let project = Project::empty();
     let mut script = String::from("set -e\n");
