@@ -220,7 +220,8 @@ fn agents_are_judged_again_where_a_gate_changed() {
 #[test]
 fn self_is_a_valid_plan() {
     let orca = Project::new(include_str!("../fixtures/self/orca.toml"));
-    for name in ["Cargo.toml", "Cargo.lock", "clippy.toml", "rustfmt.toml", "README.md"] {
+    let files = ["Cargo.toml", "Cargo.lock", "clippy.toml", "rustfmt.toml", "README.md", "docs/plan.md"];
+    for name in files.into_iter().chain(["orca.toml.example", "fixtures/self/orca.toml"]) {
         orca.write(name, "");
     }
     orca.write("src/lib.rs", "").write("tests/a.rs", "").write("benches/a.rs", "");

@@ -38,7 +38,7 @@ fn told(status: &Status) -> String {
     }
     let not_clean = status.not_clean.iter().map(|one| format!("{:9} {}: {}", one.state, one.task, line(&one.because)));
     section("not clean", not_clean, &mut out);
-    let to_restore = status.to_restore.iter().map(|one| format!("{}: {}", one.task, counted(one.files as u64, "file")));
+    let to_restore = status.to_restore.iter().map(|one| format!("{}: {}", one.task, counted(one.files, "file")));
     section("clean, with files that a build would restore", to_restore, &mut out);
     let drifted = status.drifted.iter().map(|one| format!("{} (of {})", line(one.path.as_str()), one.task));
     section("outputs of agents that were edited since; they stay as they are", drifted, &mut out);
