@@ -19,7 +19,7 @@ use super::classify::classify;
 use super::judge::Judged;
 use super::patch::patch;
 use super::publish::{Content, Refused};
-use super::resolve::{Cause, Keyed, Reused, Standing};
+use super::resolve::{Cause, Conflict, Keyed, Reused, Standing};
 use super::session::EngineError;
 use crate::base::{BlobDigest, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Usage};
@@ -92,6 +92,12 @@ impl Builder {
             }
         }
         for _ in 0..INPUT_CHANGES_MAX {
+            // Between an attempt and the next a person may have been at the last result.
+            let paths = block_in_place(|| self.resolver.changed_by_hand(task)).map_err(fault)?;
+            if !paths.is_empty() {
+                let failure = Conflict { paths, cause: None }.failure();
+                return Ok(AttemptEnd::Failed { failure, usage: Usage::default(), lesson: String::new() });
+            }
             match self.once(task, lesson.as_deref(), &cancel).await? {
                 Once::End(end) => return Ok(end),
                 Once::InputsChanged => {
@@ -114,7 +120,9 @@ impl Builder {
     /// The result that another task of the same key brought since this one was keyed, if there is one.
     fn reuse_of_another(&self, task: TaskIx, keyed: &Keyed) -> Result<Option<AttemptEnd>, Fault> {
         block_in_place(|| {
-            let Standing::Clean(reused) = self.resolver.standing(task, keyed).map_err(fault)? else { return Ok(None) };
+            let Standing::Clean(reused) = self.resolver.standing(task, keyed, false).map_err(fault)? else {
+                return Ok(None);
+            };
             Ok(match self.reuse(task, keyed, &reused)? {
                 Resolved::Clean { outcome, .. } => Some(AttemptEnd::Accepted { outcome, usage: Usage::default() }),
                 Resolved::Red(_) | Resolved::Dirty { .. } => None,

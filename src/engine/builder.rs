@@ -83,20 +83,18 @@ impl Tasks for Builder {
             self.record(task, &keyed, false, &failure.message, None);
             return Ok(Resolved::Red(failure));
         }
-        let standing = self.resolver.standing(task, &keyed).map_err(fault)?;
+        let standing = self.resolver.standing(task, &keyed, self.forced.contains(&task)).map_err(fault)?;
         let key = keyed.key;
         match standing {
-            _ if self.forced.contains(&task) => {
-                self.hold_to_run(task, keyed);
-                Ok(Resolved::Dirty { key, because: Cause::Forced.to_string() })
-            }
+            // It leaves no record: where the key is again what it was, the last result is still the one that counts.
+            Standing::Conflict(conflict) => Ok(Resolved::Red(conflict.failure())),
             Standing::Clean(reused) => self.reuse(task, &keyed, &reused),
             Standing::Judge(reused, gates) => {
                 let names: Vec<String> = gates.iter().map(|gate| format!("`{gate}`")).collect();
                 self.hold(task, keyed, Some((reused, gates)));
                 Ok(Resolved::Dirty { key, because: format!("{} must judge its result", names.join(", ")) })
             }
-            Standing::Dirty(cause @ Cause::RedGate(_)) => {
+            Standing::Dirty(cause @ (Cause::RedGate(_) | Cause::Forced)) => {
                 self.hold_to_run(task, keyed);
                 Ok(Resolved::Dirty { key, because: cause.to_string() })
             }

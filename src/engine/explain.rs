@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::look::{Look, Prospect, Seen};
-use super::resolve::{Cause, Keyed, Reused, Standing};
+use super::resolve::{Cause, Conflict, Keyed, Reused, Standing};
 use super::session::EngineError;
 use crate::base::{ActionKey, Name, RelPath, TaskName, Tree};
 use crate::graph::TaskIx;
@@ -114,6 +114,7 @@ impl Look {
             last: self.last_time(name)?,
             changes: match standing {
                 Some(Standing::Dirty(Cause::Changed(changes))) => changes.clone(),
+                Some(Standing::Conflict(Conflict { cause: Some(Cause::Changed(changes)), .. })) => changes.clone(),
                 Some(_) => Vec::new(),
                 None => self.changes_so_far(ix)?,
             },
@@ -181,7 +182,7 @@ impl Look {
 fn reused_of(standing: &Standing) -> Option<&Reused> {
     match standing {
         Standing::Clean(reused) | Standing::Judge(reused, _) => Some(reused),
-        Standing::Dirty(_) => None,
+        Standing::Dirty(_) | Standing::Conflict(_) => None,
     }
 }
 

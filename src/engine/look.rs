@@ -128,10 +128,7 @@ impl Look {
         if let Some(why) = missing_tool(&keyed.context) {
             return Ok(Seen::Impossible(keyed, why));
         }
-        if self.forced.contains(&ix) {
-            return Ok(Seen::Known(keyed, Standing::Dirty(Cause::Forced)));
-        }
-        let standing = self.resolver.standing(ix, &keyed)?;
+        let standing = self.resolver.standing(ix, &keyed, self.forced.contains(&ix))?;
         if let Standing::Clean(reused) = &standing {
             self.resolver.accept(ix, Arc::clone(&reused.outputs));
         }
@@ -171,6 +168,7 @@ impl Look {
                 Standing::Dirty(Cause::NeverRun) => TaskState::NeverRun,
                 Standing::Dirty(Cause::Failed(why)) => TaskState::Failed { because: why.clone() },
                 Standing::Dirty(cause) => TaskState::Dirty { because: cause.to_string() },
+                Standing::Conflict(conflict) => TaskState::Failed { because: conflict.to_string() },
             },
         }
     }
@@ -186,6 +184,7 @@ impl Look {
             Seen::Known(_, Standing::Clean(reused)) => Prospect::Restore { files: reused.stale.len() as u64 },
             Seen::Known(_, Standing::Judge(_, gates)) => Prospect::Judge { because: must_judge(gates) },
             Seen::Known(_, Standing::Dirty(cause)) => Prospect::Run { because: cause.to_string() },
+            Seen::Known(_, Standing::Conflict(conflict)) => Prospect::Fail { because: conflict.to_string() },
         }
     }
 
