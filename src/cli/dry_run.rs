@@ -9,7 +9,7 @@ use super::args::{Args, BuildArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, check, look, versioned};
 use crate::base::{TaskName, bounded, sanitize_line};
-use crate::engine::{Look, Prospect};
+use crate::engine::{Look, PlanGate, Prospect};
 use crate::plan::not_yet;
 
 /// What a build would do.
@@ -17,6 +17,7 @@ use crate::plan::not_yet;
 struct DryRun {
     tasks: Vec<Planned>,
     counts: BTreeMap<&'static str, u64>,
+    plan_gates: Vec<PlanGate>,
 }
 
 #[derive(Serialize)]
@@ -59,7 +60,7 @@ impl DryRun {
         for task in &tasks {
             *counts.entry(word(&task.prospect)).or_default() += 1;
         }
-        Self { tasks, counts }
+        Self { tasks, counts, plan_gates: look.plan_gates() }
     }
 
     fn told(&self, verbose: bool) -> String {
@@ -76,12 +77,29 @@ impl DryRun {
             };
             let _ = writeln!(out, "{:>7} {task}: {why}", word(prospect));
         }
+        for gate in self.plan_gates.iter().filter(|gate| verbose || gate.verdict != "passed") {
+            let _ = writeln!(out, "{}", of_plan(gate));
+        }
         let count = |word| self.counts.get(word).copied().unwrap_or(0);
         let would = count("run") + count("judge") + count("fail");
         let clean = count("nothing") + count("restore");
         let _ = writeln!(out, "{would} would run, {} may, {clean} are up to date; nothing was run", count("maybe"));
         out
     }
+}
+
+/// What a build would do with a gate of the plan, and what there is to say about it.
+fn of_plan(gate: &PlanGate) -> String {
+    let name = &gate.gate;
+    if gate.is_open() {
+        return format!("{:>7} gate {name} of the plan: it would judge the whole, once every task is good", "judge");
+    }
+    let would = if gate.is_red() { "fail" } else { "nothing" };
+    let mut text = format!("{would:>7} gate {name} of the plan: {}: {}", gate.verdict, sanitize_line(&gate.message));
+    for detail in &gate.details {
+        let _ = write!(text, "\n        {}", sanitize_line(&bounded(detail, 300)));
+    }
+    text
 }
 
 fn word(prospect: &Prospect) -> &'static str {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::args::{Args, GraphArgs, GraphFormat};
 use super::terminal::Terminal;
 use super::{CliError, Exit, check, open};
-use crate::engine::{EngineError, Look, Looked, Session};
+use crate::base::sanitize_line;
+use crate::engine::{EngineError, Look, Looked, PlanGate, Session};
 use crate::graph::render::{self, Options, Picture};
 use crate::graph::{Graph, TaskIx, TaskState};
 
@@ -22,7 +23,8 @@ pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result
         Looked::Valid(look) => {
             terminal.warn(&look.notices);
             let state = |ix| look.state(ix);
-            draw(&look.resolver.graph, &look.asked, &state, &|ix| look.duration_ms(ix), graph, terminal);
+            let gates = look.plan_gates();
+            draw(&look.resolver.graph, &look.asked, &state, &|ix| look.duration_ms(ix), &gates, graph, terminal);
             Ok(Exit::Good)
         }
     }
@@ -32,7 +34,7 @@ pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result
 fn invalid(session: &Session, graph: &GraphArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     let selected = session.graph.select(&graph.tasks).map_err(EngineError::from)?;
     if !selected.is_empty() {
-        draw(&session.graph, &selected, &|_| TaskState::Unknown, &|_| TYPICAL_MS, graph, terminal);
+        draw(&session.graph, &selected, &|_| TaskState::Unknown, &|_| TYPICAL_MS, &[], graph, terminal);
     }
     check::refuse(&session.findings, &session.documents, terminal);
     Ok(Exit::Invalid)
@@ -43,6 +45,7 @@ fn draw(
     selected: &BTreeSet<TaskIx>,
     state: &dyn Fn(TaskIx) -> TaskState,
     duration_ms: &dyn Fn(TaskIx) -> u64,
+    gates: &[PlanGate],
     args: &GraphArgs,
     terminal: &Terminal,
 ) {
@@ -50,10 +53,22 @@ fn draw(
     let options = Options { width: terminal.width(), layers: args.layers, critical_path: args.critical_path };
     let picture = Picture::new(graph, &analysis, selected, state, options);
     match args.format {
-        _ if args.json => terminal.line(&render::json(&picture).to_string()),
-        GraphFormat::Json => terminal.line(&render::json(&picture).to_string()),
-        GraphFormat::Tree => terminal.out(&render::tree(&picture)),
-        GraphFormat::Dot => terminal.out(&render::dot(&picture)),
-        GraphFormat::Mermaid => terminal.out(&render::mermaid(&picture)),
+        GraphFormat::Tree if !args.json => {
+            terminal.out(&render::tree(&picture));
+            terminal.out(&gates.iter().map(of_plan).collect::<String>());
+        }
+        GraphFormat::Dot if !args.json => terminal.out(&render::dot(&picture)),
+        GraphFormat::Mermaid if !args.json => terminal.out(&render::mermaid(&picture)),
+        _ => {
+            let mut document = render::json(&picture);
+            document["plan_gates"] = serde_json::to_value(gates).expect("what is printed is plain data");
+            terminal.line(&document.to_string());
+        }
     }
+}
+
+/// A line about a gate of the plan.
+fn of_plan(gate: &PlanGate) -> String {
+    let message = if gate.is_red() { format!(": {}", sanitize_line(&gate.message)) } else { String::new() };
+    format!("gate {} of the plan: {}{message}\n", gate.gate, gate.verdict)
 }

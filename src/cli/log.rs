@@ -28,6 +28,7 @@ pub(super) fn run(args: &Args, log: &LogArgs, terminal: &Terminal) -> Result<Exi
             "run": found.run,
             "accepted": found.accepted,
             "outcome": found.outcome,
+            "details": found.details,
             "log": text,
             "workspace": found.workspace,
         });
@@ -51,6 +52,9 @@ fn about(name: &str, log: &TaskLog) -> String {
     let run = log.run.map_or_else(String::new, |run| format!(" in run {run}"));
     let how = if log.accepted { "" } else { "failed: " };
     let mut text = format!("{name}{run}: {how}{}\n", sanitize_line(&log.outcome));
+    for detail in &log.details {
+        text.push_str(&format!("  {}\n", sanitize_line(detail)));
+    }
     if let Some(workspace) = &log.workspace {
         text.push_str(&format!("its workspace is kept in {}\n", sanitize_line(&workspace.display().to_string())));
     }

@@ -31,6 +31,9 @@ use crate::store::{MaterializeError, Root, Source};
 /// How often a task starts over because its inputs changed while it ran.
 const INPUT_CHANGES_MAX: u32 = 5;
 
+/// Where a kept workspace says why its attempt failed.
+pub(super) const KEPT_FAILURE: &str = "failure.json";
+
 /// What came of a cached result that some gates had not judged.
 enum Candidate {
     /// It is the end of the attempt, well or badly.
@@ -294,6 +297,8 @@ impl Builder {
         let patch = patch(&ran.keyed.context.view, &ran.root, changed, |path, entry| self.content(path, entry));
         ran.workspace.provide(Path::new("changes.patch"), patch.as_bytes())?;
         ran.log.write_masked(&ran.workspace.log());
+        let as_data = serde_json::to_vec(failure).expect("a failure is plain data");
+        ran.workspace.provide(Path::new(KEPT_FAILURE), &as_data)?;
         ran.workspace.keep_as_failed(&self.state, &name.file_name())?;
         let stored = self.resolver.store.as_ref().and_then(|store| store.put_bytes(ran.log.bytes()).ok());
         self.record(ran.task, ran.keyed, false, &failure.message, stored);

@@ -35,6 +35,8 @@ pub struct Look {
     pub asked: BTreeSet<TaskIx>,
     /// What could not be read, for people.
     pub notices: Vec<String>,
+    /// Whether all tasks were asked for.
+    pub(super) is_whole: bool,
     forced: BTreeSet<TaskIx>,
     seen: BTreeMap<TaskIx, Seen>,
     typical_ms: u64,
@@ -98,7 +100,8 @@ impl Look {
         let needed = session.graph.with_deps(&asked);
         let mut notices = Vec::new();
         let ledger = session.ledger(&mut notices)?;
-        let survey = session.survey(&ledger, &needed, false)?;
+        let is_whole = selectors.is_empty();
+        let survey = session.survey(&ledger, &needed, is_whole && !session.plan().gates.is_empty())?;
         if session.is_invalid() {
             return Ok(Looked::Invalid(Box::new(session)));
         }
@@ -111,8 +114,18 @@ impl Look {
         let resolver = Resolver::new(session, survey, ledger, store);
         let typical_ms = resolver.typical_ms().unwrap_or(TYPICAL_MS);
         let forced = if force { asked.clone() } else { BTreeSet::new() };
-        let mut look =
-            Self { resolver, project, host, documents, asked, notices, forced, seen: BTreeMap::new(), typical_ms };
+        let mut look = Self {
+            resolver,
+            project,
+            host,
+            documents,
+            asked,
+            notices,
+            is_whole,
+            forced,
+            seen: BTreeMap::new(),
+            typical_ms,
+        };
         for ix in needed {
             let seen = look.look_at(ix)?;
             look.seen.insert(ix, seen);

@@ -439,6 +439,22 @@ impl Resolver {
         self.task(task).gates.iter().filter_map(|name| defs.get(name)).filter(|gate| gate.level != Level::Disabled)
     }
 
+    /// The gates of the plan, without those that are switched off.
+    pub fn plan_gates(&self) -> impl Iterator<Item = &GateDef> {
+        let defs = &self.plan().gate_defs;
+        self.plan().gates.iter().filter_map(|name| defs.get(name)).filter(|gate| gate.level != Level::Disabled)
+    }
+
+    /// The tree that gates of the plan judge, all source and all results; `None` before every task is accepted.
+    #[must_use]
+    pub fn integrated(&self) -> Option<Tree> {
+        let mut tree = self.all_sources.clone();
+        for ix in self.graph.tasks() {
+            tree.extend(self.result(ix)?.iter().map(|(path, entry)| (path.clone(), entry.clone())));
+        }
+        Some(tree)
+    }
+
     /// The tree a gate judges: what the task saw, what it wrote, and what the gate itself needs of the project.
     #[must_use]
     pub fn judged_tree(&self, gate: &GateDef, view: &Tree, outputs: &Tree) -> Tree {
