@@ -315,3 +315,26 @@ fn a_misspelt_task_is_a_wrong_command_line() {
     orca.orca(["frobnicate"]).exits(2);
     orca.orca(["help"]).exits(0).prints(["Usage", "explain"]);
 }
+
+#[test]
+fn a_dry_run_says_what_would_be_removed_and_what_put_aside() {
+    let orca = Project::new(
+        "[tasks.a]\nrun = 'echo a > a.txt'\noutputs = [\"a.txt\"]\n\
+         [tasks.b]\nrun = 'echo b > b.txt; echo c > c.txt'\noutputs = [\"b.txt\", \"c.txt\"]\n",
+    );
+    orca.write("a.txt", "mine\n");
+    orca.orca(["build", "-n"]).exits(0).prints(["replace a.txt (of a)"]);
+    orca.build();
+    let quiet = orca.orca(["build", "-n"]).exits(0);
+    assert!(!quiet.stdout.contains("replace") && !quiet.stdout.contains("remove"), "{}", quiet.transcript());
+
+    orca.write("orca.toml", "[tasks.a]\nrun = 'echo a > a.txt'\noutputs = [\"a.txt\"]\n");
+    orca.write("a.txt", "mine\n").write("c.txt", "mine too\n");
+    let dry = orca.orca(["build", "-n"]).exits(0).prints(["restore a", "remove b.txt:", "replace a.txt (of a)"]);
+    assert!(!dry.stdout.contains("c.txt"), "what was changed stays\n{}", dry.transcript());
+    let value: Value = serde_json::from_str(&orca.orca(["build", "-n", "--json"]).exits(0).stdout).expect("JSON");
+    assert_eq!(value["removes"], serde_json::json!(["b.txt"]));
+    assert_eq!(value["replaces"], serde_json::json!([{ "task": "a", "path": "a.txt" }]));
+    orca.build();
+    assert!(orca.exists("a.txt") && !orca.exists("b.txt") && orca.exists("c.txt"));
+}

@@ -9,7 +9,7 @@ use super::args::{Args, BuildArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, check, look, versioned};
 use crate::base::{TaskName, bounded, sanitize_line};
-use crate::engine::{Look, PlanGate, Prospect};
+use crate::engine::{Displaced, Look, PlanGate, Prospect, TaskPath};
 use crate::plan::not_yet;
 
 /// What a build would do.
@@ -18,6 +18,8 @@ struct DryRun {
     tasks: Vec<Planned>,
     counts: BTreeMap<&'static str, u64>,
     plan_gates: Vec<PlanGate>,
+    #[serde(flatten)]
+    displaced: Displaced,
 }
 
 #[derive(Serialize)]
@@ -39,7 +41,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         check::refuse(&refused, &look.documents, terminal);
         return Ok(Exit::Invalid);
     }
-    let planned = DryRun::of(&look);
+    let planned = DryRun::of(&look)?;
     if build.json {
         terminal.line(&versioned(&planned).to_string());
     } else {
@@ -49,7 +51,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
 }
 
 impl DryRun {
-    fn of(look: &Look) -> Self {
+    fn of(look: &Look) -> Result<Self, CliError> {
         let planned = |ix| Planned {
             task: look.name(ix).clone(),
             layer: look.resolver.graph.layer(ix),
@@ -60,7 +62,7 @@ impl DryRun {
         for task in &tasks {
             *counts.entry(word(&task.prospect)).or_default() += 1;
         }
-        Self { tasks, counts, plan_gates: look.plan_gates() }
+        Ok(Self { tasks, counts, plan_gates: look.plan_gates(), displaced: look.displaced()? })
     }
 
     fn told(&self, verbose: bool) -> String {
@@ -79,6 +81,17 @@ impl DryRun {
         }
         for gate in self.plan_gates.iter().filter(|gate| verbose || gate.verdict != "passed") {
             let _ = writeln!(out, "{}", of_plan(gate));
+        }
+        for path in &self.displaced.removes {
+            let _ = writeln!(out, "{:>7} {}: no task writes it any more", "remove", sanitize_line(path.as_str()));
+        }
+        for TaskPath { task, path } in &self.displaced.replaces {
+            let path = sanitize_line(path.as_str());
+            let _ = writeln!(
+                out,
+                "{:>7} {path} (of {task}): it is not what orca put there; it would be kept in .orca/replaced",
+                "replace"
+            );
         }
         let count = |word| self.counts.get(word).copied().unwrap_or(0);
         let would = count("run") + count("judge") + count("fail");

@@ -319,17 +319,11 @@ impl Publisher<'_> {
     /// Answers the paths that are not orca's any more, and what to tell.
     pub(super) fn remove_orphans(&self) -> Result<(Vec<RelPath>, Vec<String>), EngineError> {
         let resolver = self.resolver;
-        let owner = |path: &RelPath| resolver.graph.owner(path).map(|owner| resolver.name(owner));
-        let mut orphans = Tree::new();
-        for (path, published) in resolver.ledger.published() {
-            if owner(&path) != Some(&published.task) {
-                orphans.insert(path, published.entry);
-            }
-        }
+        let orphans = resolver.orphans();
         let mut notices = Vec::new();
         let paths: Vec<RelPath> = orphans.keys().cloned().collect();
         let removed = self.remove_leftovers(&paths, &orphans, &mut notices)?;
-        let unowned = removed.iter().filter(|path| owner(path).is_none());
+        let unowned = removed.iter().filter(|path| resolver.graph.owner(path).is_none());
         notices.extend(unowned.map(|path| format!("removed `{path}`: no task writes it any more")));
         if !paths.is_empty() {
             resolver.ledger.with_journal(|journal| journal.forget(&paths))?;

@@ -439,6 +439,18 @@ impl Resolver {
         self.task(task).gates.iter().filter_map(|name| defs.get(name)).filter(|gate| gate.level != Level::Disabled)
     }
 
+    /// What is on record at paths that are no longer the outputs of the task on record.
+    #[must_use]
+    pub fn orphans(&self) -> Tree {
+        let is_still =
+            |path: &RelPath, task: &TaskName| self.graph.owner(path).is_some_and(|owner| self.name(owner) == task);
+        let published = self.ledger.published().into_iter();
+        published
+            .filter(|(path, published)| !is_still(path, &published.task))
+            .map(|(path, published)| (path, published.entry))
+            .collect()
+    }
+
     /// The gates of the plan, without those that are switched off.
     pub fn plan_gates(&self) -> impl Iterator<Item = &GateDef> {
         let defs = &self.plan().gate_defs;
