@@ -20,6 +20,7 @@ use super::judge::Judged;
 use super::patch::patch;
 use super::publish::{Content, Refused};
 use super::resolve::{Cause, Conflict, Keyed, Reused, Standing};
+use super::secrets::{masked, take_out_leaks};
 use super::session::EngineError;
 use crate::base::{BlobDigest, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Usage};
@@ -93,6 +94,9 @@ impl Builder {
                 Candidate::Fails(red) => lesson = Some(red),
                 Candidate::IsGone => {}
             }
+        }
+        if attempt == 1 {
+            self.warn_of_unset_secrets(task);
         }
         for _ in 0..INPUT_CHANGES_MAX {
             // Between an attempt and the next a person may have been at the last result.
@@ -193,12 +197,17 @@ impl Builder {
         };
         let exit = exec::run(&workspace, &spec, &self.sandbox, cancel.clone()).await.map_err(fault)?;
         let observed = block_in_place(|| exec::observe(&workspace, &spec, &root, &before, exit)).map_err(fault)?;
-        let log = block_in_place(|| AttemptLog::read(&workspace.log(), &self.secrets(task))).map_err(fault)?;
+        let secrets = self.secrets(task);
+        let log = block_in_place(|| AttemptLog::read(&workspace.log(), &secrets)).map_err(fault)?;
         let ran = Ran { task, keyed: &keyed, workspace, root, observed, log };
         if !ran.log.is_empty() {
             self.sink.emit(Event::TaskOutput { task: name, text: ran.log.shown() });
         }
         if let Some(failure) = self.classify(task, &ran.observed) {
+            return self.failed(ran, failure, None);
+        }
+        let leak = block_in_place(|| take_out_leaks(&ran.root, &ran.observed.outputs, &secrets)).map_err(fault)?;
+        if let Some(failure) = leak {
             return self.failed(ran, failure, None);
         }
         if self.inputs_changed(task, &keyed).map_err(fault)? {
@@ -295,7 +304,8 @@ impl Builder {
         let name = self.name(ran.task);
         let changed: BTreeSet<&RelPath> = ran.observed.outputs.keys().chain(&ran.observed.undeclared).collect();
         let patch = patch(&ran.keyed.context.view, &ran.root, changed, |path, entry| self.content(path, entry));
-        ran.workspace.provide(Path::new("changes.patch"), patch.as_bytes())?;
+        let patch = masked(patch.into_bytes(), &self.secrets(ran.task));
+        ran.workspace.provide(Path::new("changes.patch"), &patch)?;
         ran.log.write_masked(&ran.workspace.log());
         let as_data = serde_json::to_vec(failure).expect("a failure is plain data");
         ran.workspace.provide(Path::new(KEPT_FAILURE), &as_data)?;

@@ -24,6 +24,7 @@ mod publish;
 mod recorder;
 mod resolve;
 mod scan;
+mod secrets;
 mod session;
 mod show;
 mod starter;
