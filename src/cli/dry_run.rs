@@ -94,9 +94,14 @@ impl DryRun {
             );
         }
         let count = |word| self.counts.get(word).copied().unwrap_or(0);
-        let would = count("run") + count("judge") + count("fail");
+        let would = count("run") + count("judge");
         let clean = count("nothing") + count("restore");
-        let _ = writeln!(out, "{would} would run, {} may, {clean} are up to date; nothing was run", count("maybe"));
+        let fail = match count("fail") {
+            0 => String::new(),
+            fail => format!(" {fail} would fail,"),
+        };
+        let maybe = count("maybe");
+        let _ = writeln!(out, "{would} would run, {maybe} may,{fail} {clean} are up to date; nothing was run");
         out
     }
 }

@@ -213,7 +213,9 @@ impl Builder {
     /// Shows the log of a result that is nothing but its log: a test, a lint.
     fn replay(&self, task: TaskIx, reused: &Reused) {
         let store = self.resolver.store.as_ref();
-        let log = reused.log.and_then(|digest| store?.read(&digest).ok().flatten());
+        // A log that the cache has lost is no loss of a result.
+        let log = reused.log.filter(|digest| store.is_some_and(|store| store.has(digest)));
+        let log = log.and_then(|digest| store?.read(&digest).ok().flatten());
         if let Some(bytes) = log.filter(|bytes| !bytes.is_empty()) {
             let text = super::attempt_log::shown(&String::from_utf8_lossy(&bytes));
             self.sink.emit(Event::TaskOutput { task: self.name(task), text });

@@ -29,7 +29,7 @@ pub struct Explanation {
     pub key: Option<ActionKey>,
     /// How many files it sees, where that is known.
     pub view_files: Option<usize>,
-    /// When it last ran or was reused.
+    /// When it last ran or its result was taken from the cache; that it was simply still there is not counted.
     pub last: Option<LastTime>,
     /// What changed since; before it has a key, as far as that is known.
     pub changes: Vec<Change>,

@@ -299,7 +299,9 @@ impl Resolver {
         if let Some(record) = record.filter(|record| record.accepted && record.key == keyed.key) {
             let outputs = self.ledger.outputs(name);
             let (stale, drifted) = self.compare(task, &outputs, true)?;
-            let saved_ms = self.ledger.estimate_ms(name).unwrap_or(0);
+            // A journal that never saw it run has no time of it, and the cache may.
+            let of_cache = || self.cached(&keyed.key).map(|result| result.usage.wall_ms);
+            let saved_ms = self.ledger.estimate_ms(name).or_else(of_cache).unwrap_or(0);
             let reused = Reused { outputs, stale, drifted, saved_ms, log: record.log, recorded: true };
             return self.judged(task, keyed, reused);
         }

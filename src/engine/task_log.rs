@@ -14,8 +14,10 @@ use crate::graph::TaskIx;
 /// What a task printed the last time.
 #[derive(Debug)]
 pub struct TaskLog {
-    /// As it came, bounded, secrets masked. `None` where the cache no longer has it.
+    /// As it came, bounded, secrets masked. `None` where it never started, or the cache no longer has it.
     pub bytes: Option<Vec<u8>>,
+    /// Whether there was anything to print a log.
+    pub started: bool,
     /// The run that it is of; `None` for a failure that the journal no longer knows.
     pub run: Option<u64>,
     /// Whether the result was accepted.
@@ -50,6 +52,7 @@ impl Look {
                 found => found,
             };
             return Ok(Some(TaskLog {
+                started: record.log.is_some() || bytes.is_some(),
                 bytes,
                 run: Some(record.run.0),
                 accepted: record.accepted,
@@ -63,7 +66,7 @@ impl Look {
             Some(failure) => (failure.message, failure.details),
             None => ("an earlier failure".to_owned(), Vec::new()),
         };
-        Ok(Some(TaskLog { bytes: Some(bytes), run: None, accepted: false, outcome, details, workspace }))
+        Ok(Some(TaskLog { bytes: Some(bytes), started: true, run: None, accepted: false, outcome, details, workspace }))
     }
 }
 
