@@ -222,6 +222,35 @@ fn the_network_needs_consent() {
 }
 
 #[test]
+fn an_output_that_holds_a_secret_is_refused_and_not_kept() {
+    let secret = "hunter2-and-a-half";
+    for script in ["echo \"key = $TOKEN\" > out", "ln -s $TOKEN out", "mkdir -p out; echo $TOKEN > out/deep"] {
+        let mut orca = agent(script, "");
+        if script.contains("out/") {
+            orca.replace("orca.toml", "outputs = [\"out\"]", "outputs = [\"out/**\"]");
+        }
+        orca.replace("orca.toml", "[tasks.one]", "secrets = [\"TOKEN\"]\n[tasks.one]");
+        orca.set_env("TOKEN", secret).trust();
+        let red = orca.build_red();
+        assert_eq!(red.failure("one").kind, FailureKind::UndeclaredWrite, "{script}");
+        assert_eq!(red.failure("one").message, "an output holds the value of the secret `TOKEN`");
+        assert!(!orca.exists("out"));
+        let world = orca.root().parent().expect("it lies in its world");
+        assert_eq!(holders(world, secret.as_bytes()), Vec::<String>::new(), "{script}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_not_set_is_said_and_no_failure() {
+    let orca = agent("echo \"[$TOKEN]\" > out", "");
+    orca.replace("orca.toml", "[tasks.one]", "secrets = [\"TOKEN\"]\n[tasks.one]").trust();
+    let told = orca.orca(["build"]).exits(0);
+    let message = "warning: `one`: the secret `TOKEN` of the agent `a` is not set where orca runs";
+    assert_eq!(told.stderr.matches(message).count(), 1, "{}", told.transcript());
+    assert!(!orca.orca(["build"]).exits(0).stderr.contains("TOKEN"), "nothing runs, nothing is missing");
+}
+
+#[test]
 fn secrets_are_masked_and_nowhere_on_disk() {
     let secret = "hunter2-and-a-half";
     let mut orca = agent("cat > /dev/null; echo \"the token is $TOKEN\"; echo fine > out; exit $CODE", "");

@@ -315,3 +315,56 @@ fn a_misspelt_task_is_a_wrong_command_line() {
     orca.orca(["frobnicate"]).exits(2);
     orca.orca(["help"]).exits(0).prints(["Usage", "explain"]);
 }
+
+#[test]
+fn a_dry_run_says_what_would_be_removed_and_what_put_aside() {
+    let orca = Project::new(
+        "[tasks.a]\nrun = 'echo a > a.txt'\noutputs = [\"a.txt\"]\n\
+         [tasks.b]\nrun = 'echo b > b.txt; echo c > c.txt'\noutputs = [\"b.txt\", \"c.txt\"]\n",
+    );
+    orca.write("a.txt", "mine\n");
+    orca.orca(["build", "-n"]).exits(0).prints(["replace a.txt (of a)"]);
+    orca.build();
+    let quiet = orca.orca(["build", "-n"]).exits(0);
+    assert!(!quiet.stdout.contains("replace") && !quiet.stdout.contains("remove"), "{}", quiet.transcript());
+
+    orca.write("orca.toml", "[tasks.a]\nrun = 'echo a > a.txt'\noutputs = [\"a.txt\"]\n");
+    orca.write("a.txt", "mine\n").write("c.txt", "mine too\n");
+    let dry = orca.orca(["build", "-n"]).exits(0).prints(["restore a", "remove b.txt:", "replace a.txt (of a)"]);
+    assert!(!dry.stdout.contains("c.txt"), "what was changed stays\n{}", dry.transcript());
+    let value: Value = serde_json::from_str(&orca.orca(["build", "-n", "--json"]).exits(0).stdout).expect("JSON");
+    assert_eq!(value["removes"], serde_json::json!(["b.txt"]));
+    assert_eq!(value["replaces"], serde_json::json!([{ "task": "a", "path": "a.txt" }]));
+    orca.build();
+    assert!(orca.exists("a.txt") && !orca.exists("b.txt") && orca.exists("c.txt"));
+}
+
+#[test]
+fn a_task_that_cannot_start_would_fail_and_has_no_log() {
+    let orca = Project::new("[tasks.a]\nrun = 'true'\ntools = ['no-such-tool']\n[tasks.b]\nrun = 'true'\n");
+    orca.orca(["build", "-n"]).exits(0).prints(["fail a:", "1 would run, 0 may, 1 would fail, 0 are up to date"]);
+    orca.build_args(["-k"]).red();
+    orca.orca(["log", "a"]).exits(4).prints(["there is no log of `a`: it did not start: the tool `no-such-tool`"]);
+}
+
+#[test]
+fn without_its_cache_and_its_journal_a_project_knows_what_it_has() {
+    let orca = Project::new(
+        "[tasks.a]\nrun = 'sleep 0.1; echo a; echo a > a.txt'\noutputs = [\"a.txt\"]\n\
+        [tasks.test]\nrun = 'echo tested'\n",
+    );
+    let saved = || match orca.build().outcome("a") {
+        Outcome::Cached { saved_ms, .. } => *saved_ms,
+        other => panic!("{other:?}"),
+    };
+    orca.build();
+    orca.remove(".orca");
+    let first = saved();
+    assert!(first >= 100, "{first}");
+    assert_eq!(saved(), first, "what was saved once is saved again");
+    orca.orca(["explain", "a"]).exits(0).prints(["its result was taken from the cache, in run 1"]);
+
+    fs::remove_dir_all(orca.cache()).expect("it is there");
+    let told = orca.orca(["build"]).exits(0).prints(["nothing to do"]);
+    assert!(!told.stderr.contains("warning"), "{}", told.transcript());
+}

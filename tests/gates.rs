@@ -121,3 +121,57 @@ fn gates_of_the_plan_judge_the_integrated_tree() {
     orca.write("other/source", "of nobody\n");
     orca.build().ran([]);
 }
+
+const OF_PLAN: &str = "[plan]\nname = \"p\"\ngates = [\"whole\"]\n\
+    [gates.whole]\nrun = [\"sh\", \"-c\", \"cat judge out; grep -q fine judge\"]\n\
+    [tasks.one]\nrun = 'cat in > out'\ninputs = [\"in\"]\noutputs = [\"out\"]\n";
+
+#[test]
+fn what_a_gate_of_the_plan_says_is_known_without_a_build() {
+    let orca = Project::new(OF_PLAN);
+    orca.write("in", "it is in\n").write("judge", "bad\n");
+    let open = "judge gate whole of the plan";
+    orca.orca(["build", "-n"]).exits(0).prints([open]);
+    orca.orca(["status"]).exits(0).prints(["gates of the plan:\n  whole: not judged yet"]);
+
+    let red = orca.build_red();
+    let said = red.events.iter().find_map(|event| match event {
+        Event::GateJudged { task: None, message, details, .. } => Some((message.clone(), details.clone())),
+        _ => None,
+    });
+    assert_eq!(said, Some(("exit 1".to_owned(), vec!["bad".to_owned(), "it is in".to_owned()])));
+    let told = orca.orca(["build"]).exits(1);
+    assert!(told.stderr.contains("FAILED gate whole of the plan: exit 1\n       bad\n"), "{}", told.transcript());
+    assert!(!told.stderr.contains("warning"), "{}", told.transcript());
+    orca.orca(["build", "-n"]).exits(0).prints(["fail gate whole of the plan: failed: exit 1\n        bad\n"]);
+    orca.orca(["status"]).exits(0).prints(["gates of the plan:\n  whole: failed: exit 1\n    bad\n"]);
+    orca.orca(["graph"]).exits(0).prints(["gate whole of the plan: failed: exit 1"]);
+    let graph: serde_json::Value = serde_json::from_str(&orca.orca(["graph", "--json"]).stdout).expect("JSON");
+    assert_eq!(graph["plan_gates"][0]["verdict"], "failed");
+
+    orca.write("judge", "fine\n");
+    orca.orca(["build", "-n"]).exits(0).prints([open]);
+    orca.build();
+    let dry = orca.orca(["build", "-n"]).exits(0);
+    assert!(!dry.stdout.contains("whole"), "{}", dry.transcript());
+    orca.orca(["build", "-n", "-v"]).exits(0).prints(["nothing gate whole of the plan: passed"]);
+    orca.orca(["graph"]).exits(0).prints(["gate whole of the plan: passed"]);
+    orca.write("in", "more is in\n");
+    orca.orca(["build", "-n"]).exits(0).prints(["run one", open]);
+}
+
+#[test]
+fn what_a_gate_said_of_a_failed_attempt_is_told_though_the_next_one_passes() {
+    let orca = Project::new(
+        "[gates.good]\nrun = ['sh', '-c', 'echo second thoughts; grep -q 2 out']\n\
+         [tasks.one]\nrun = 'echo x >> kept/n; wc -l < kept/n > out'\noutputs = ['out']\nscratch = ['kept']\n\
+         gates = ['good']\nretry = { attempts = 2, on = ['gate'] }\n",
+    );
+    let told = orca.orca(["build"]).exits(0);
+    let of_gate = "gate good of one: failed: exit 1\n       second thoughts\n";
+    assert!(told.stderr.contains(of_gate), "{}", told.transcript());
+    orca.orca(["log", "one", "--failed"]).exits(0).prints(["the gate `good` says failed: exit 1", "second thoughts"]);
+    let value: serde_json::Value =
+        serde_json::from_str(&orca.orca(["log", "one", "--failed", "--json"]).exits(0).stdout).expect("JSON");
+    assert_eq!(value["details"][0], "second thoughts");
+}

@@ -340,3 +340,9 @@ fn a_gitignore_above_the_project_says_nothing_about_it() {
     orca.write(".gitignore", "d.txt\n").write("src/d.txt", "d\n").build().ran([]);
     orca.write("src/.gitignore", "!d.txt\n").build().ran(["a"]);
 }
+
+#[test]
+fn nor_about_its_includes() {
+    let orca = Project::new("include = [\"plans/*.toml\"]\n");
+    orca.write("../.gitignore", "*\n").write("plans/a.toml", "[tasks.a]\nrun = \"true\"\n").build().ran(["a"]);
+}

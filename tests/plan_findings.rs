@@ -35,6 +35,12 @@ fn tasks() {
     key("", &[]);
     key("deps = ['a']", &["self_dependency"]);
     key("deps = ['b']", &["unknown_task"]);
+    key("deps = ['b', 'b']\n[tasks.b]\nrun = 'x'", &["duplicate_dep"]);
+    key("deps = ['b', 'c']\n[tasks.b]\nrun = 'x'\n[tasks.c]\nrun = 'x'", &[]);
+    key("inputs = ['x']\noutputs = ['x']", &["own_output"]);
+    key("inputs = ['./d/x']\noutputs = ['d/**']", &["own_output"]);
+    key("inputs = ['d/**']\noutputs = ['d/**']", &["own_output"]);
+    key("inputs = ['d/**', '!d/x']\noutputs = ['d/x']", &[]);
     key("deps = 'b'", &["wrong_type"]);
     key("deps = [5, 'b']", &["wrong_type", "unknown_task"]);
     key("inputs = ['../x']", &["path_outside"]);
@@ -63,6 +69,8 @@ fn tasks() {
     key("toolchains = ['cobol']", &["unknown_toolchain"]);
     key("env = { '' = 'x' }", &["bad_env_name"]);
     key("env = { 'A=B' = 'x' }", &["bad_env_name"]);
+    key("env = { 'A B' = 'x' }", &["bad_env_name"]);
+    key("pass_env = [\"A\\tB\", 'A.B']", &["bad_env_name"]);
     key("pass_env = ['A=B', '']", &["bad_env_name", "bad_env_name"]);
     key("tools = ['']", &["bad_text"]);
     key("tags = ['a b']", &["bad_name"]);
@@ -190,7 +198,7 @@ fn what_is_said_cannot_act_on_a_terminal() {
 #[test]
 fn ten_thousand_tasks_are_read_in_linear_time() {
     let plan = |count: u32| {
-        (0..count).fold(String::new(), |mut text, n| {
+        (1..=count).fold(String::new(), |mut text, n| {
             let dep = n / 2;
             let _ =
                 write!(text, "[tasks.t{n}]\nrun = 'make'\noutputs = ['out/{n}']\ninputs = ['in/{n}', 'out/{dep}']\n");

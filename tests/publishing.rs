@@ -56,8 +56,60 @@ fn a_changed_output_of_an_agent_is_kept() {
     assert!(red.failure("agent").details[0].starts_with("out: "), "{:?}", red.failure("agent").details);
     assert_eq!(orca.read("out"), "a person's\n", "and is never overwritten");
 
-    orca.rename("out", "mine").build().ran(["below"]);
+    orca.rename("out", "mine").build().ran(["agent", "below"]);
     assert_eq!((orca.read("out"), orca.read("below")), ("two\n".to_owned(), "two\n".to_owned()));
+}
+
+/// Every look says that a build fails, and it does, without asking the agent.
+#[track_caller]
+fn conflicts<const N: usize>(orca: &Project, args: [&str; N]) {
+    let dry: Vec<&str> = ["build", "-n"].into_iter().chain(args).collect();
+    orca.orca(dry).exits(0).prints(["fail agent: conflict: `out` changed by hand", "or delete it"]);
+    let red = orca.build_args(args).red();
+    assert_eq!(red.failure("agent").kind, FailureKind::Conflict);
+    assert!(red.failure("agent").details[0].starts_with("out: move your version away"), "{:?}", red.failure("agent"));
+    assert!(!red.output.stdout.contains("task-started"), "an agent was asked\n{}", red.output.transcript());
+    assert_eq!(orca.read("out"), "a person's\n");
+}
+
+#[test]
+fn a_conflict_is_known_before_an_agent_is_asked() {
+    let orca = Project::new(AGENT);
+    orca.write("in", "one\n").build();
+    orca.write("in", "two\n").build();
+    orca.write("out", "a person's\n");
+    conflicts(&orca, ["--force", "agent"]);
+    orca.build().ran([]);
+
+    for input in ["three\n", "one\n"] {
+        orca.write("in", input);
+        conflicts(&orca, []);
+        conflicts(&orca, []);
+        orca.orca(["status"]).exits(0).prints(["agent: conflict: `out` changed by hand"]);
+        orca.orca(["explain", "agent"]).exits(0).prints(["agent would fail: conflict"]);
+        orca.orca(["graph"]).exits(0).prints(["conflict"]);
+    }
+
+    orca.write("in", "two\n").build().ran([]);
+    assert_eq!(orca.read("out"), "a person's\n", "what it was an edit of is due again, so it stays");
+    orca.write("in", "one\n").remove("out").build().ran([]);
+    assert_eq!(orca.read("out"), "one\n", "deleted, it is taken from the cache");
+}
+
+#[test]
+fn what_a_person_does_while_an_agent_runs_is_a_conflict_and_the_edit_stays_one() {
+    let orca = Project::new(AGENT);
+    orca.replace("orca.toml", "'cat in > out'", "'cat in > out; grep -q slow in && sleep 2; true'");
+    orca.write("in", "one\n").build();
+    orca.write("in", "slow\n");
+    let mut build = orca.spawn(["build", "--json"]);
+    build.wait_for("task-started");
+    orca.write("out", "a person's\n");
+    let red = Build::read(build.wait()).red();
+    assert_eq!(red.failure("agent").kind, FailureKind::Conflict);
+    conflicts(&orca, []);
+    orca.write("in", "one\n").build().ran([]);
+    assert_eq!(orca.read("out"), "a person's\n", "what it was an edit of is due again, so it stays");
 }
 
 #[test]

@@ -4,13 +4,14 @@
 mod support;
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use orca::base::FailureKind;
 use orca::event::Outcome;
 use rustix::process::Signal;
-use support::{Project, Running, wait_until, wait_until_nothing_runs};
+use support::{Project, Running, bubblewrap_works, wait_until, wait_until_nothing_runs};
 
 /// A task that says that it is there, and goes on when it is told to.
 const WAITS: &str = "touch here; while ! [ -e go ]; do sleep 0.02; done";
@@ -84,6 +85,64 @@ fn every_signal_has_its_exit_code() {
         build.signal(signal);
         build.wait().exits(code);
         wait_until_nothing_runs(orca.root());
+    }
+}
+
+/// The processes of a group.
+fn group(leader: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("it is mounted").flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let group_of = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(") ")?.1.split(' ').nth(2)?.parse::<u32>().ok()
+    };
+    pids.filter(|pid| group_of(pid) == Some(leader)).collect()
+}
+
+#[test]
+fn who_guards_a_task_is_not_in_the_group_of_orca() {
+    for sandbox in ["bubblewrap", "landlock", "none"] {
+        if sandbox == "bubblewrap" && !bubblewrap_works("who guards a task") {
+            continue;
+        }
+        let mut orca = one("touch here; sleep 60", "");
+        orca.set_env("ORCA_SANDBOX", sandbox).trust();
+        let mut command = orca.command();
+        command.args(["build", "--json"]).stdin(Stdio::null()).process_group(0);
+        let mut build = Running::start(&mut command, "orca build".to_owned());
+        wait_for(&orca, "one", "here");
+        assert_eq!(group(build.pid()), [build.pid()], "{sandbox}");
+        build.signal_group(Signal::TERM);
+        build.wait().exits(143);
+    }
+}
+
+#[test]
+fn a_signal_to_the_whole_group_is_an_interruption_at_any_instant() {
+    for sandbox in ["bubblewrap", "landlock", "none"] {
+        if sandbox == "bubblewrap" && !bubblewrap_works("a signal to the whole group") {
+            continue;
+        }
+        let mut orca = Project::new(
+            "[tasks.many]\nrun = 'sleep 0.02; true {{ matrix.n }}'\n\
+             matrix = { n = [\"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\", \"9\", \"10\", \"11\", \"12\"] }\n\
+             [tasks.last]\nrun = 'sleep 60'\n",
+        );
+        orca.set_env("ORCA_SANDBOX", sandbox);
+        orca.trust();
+        for round in 0..10 {
+            let mut command = orca.command();
+            command.args(["build", "--json", "--force", "-j4"]).stdin(Stdio::null()).process_group(0);
+            let mut build = Running::start(&mut command, "orca build".to_owned());
+            build.wait_for("task-started");
+            std::thread::sleep(Duration::from_millis(round * 17));
+            // Whoever else is in the group has all the time there is to hear of it first.
+            build.signal(Signal::STOP).signal_group(Signal::TERM);
+            std::thread::sleep(Duration::from_millis(20));
+            build.signal(Signal::CONT);
+            let output = build.wait().exits(143);
+            assert!(!output.stderr.contains("guards"), "round {round}\n{}", output.transcript());
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::args::{Args, BuildArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, check, look, versioned};
 use crate::base::{TaskName, bounded, counted, sanitize_line};
-use crate::engine::{Look, Prospect};
+use crate::engine::{Displaced, Look, PlanGate, Prospect, TaskPath};
 use crate::plan::not_yet;
 
 /// What a build would do.
@@ -17,6 +17,9 @@ use crate::plan::not_yet;
 struct DryRun {
     tasks: Vec<Planned>,
     counts: BTreeMap<&'static str, u64>,
+    plan_gates: Vec<PlanGate>,
+    #[serde(flatten)]
+    displaced: Displaced,
 }
 
 #[derive(Serialize)]
@@ -38,7 +41,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         check::refuse(&refused, &look.documents, terminal);
         return Ok(Exit::Invalid);
     }
-    let planned = DryRun::of(&look);
+    let planned = DryRun::of(&look)?;
     if build.json {
         terminal.line(&versioned(&planned).to_string());
     } else {
@@ -48,7 +51,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
 }
 
 impl DryRun {
-    fn of(look: &Look) -> Self {
+    fn of(look: &Look) -> Result<Self, CliError> {
         let planned = |ix| Planned {
             task: look.name(ix).clone(),
             layer: look.resolver.graph.layer(ix),
@@ -59,7 +62,7 @@ impl DryRun {
         for task in &tasks {
             *counts.entry(word(&task.prospect)).or_default() += 1;
         }
-        Self { tasks, counts }
+        Ok(Self { tasks, counts, plan_gates: look.plan_gates(), displaced: look.displaced()? })
     }
 
     fn told(&self, verbose: bool) -> String {
@@ -76,12 +79,45 @@ impl DryRun {
             };
             let _ = writeln!(out, "{:>7} {task}: {why}", word(prospect));
         }
+        for gate in self.plan_gates.iter().filter(|gate| verbose || gate.verdict != "passed") {
+            let _ = writeln!(out, "{}", of_plan(gate));
+        }
+        for path in &self.displaced.removes {
+            let _ = writeln!(out, "{:>7} {}: no task writes it any more", "remove", sanitize_line(path.as_str()));
+        }
+        for TaskPath { task, path } in &self.displaced.replaces {
+            let path = sanitize_line(path.as_str());
+            let _ = writeln!(
+                out,
+                "{:>7} {path} (of {task}): it is not what orca put there; it would be kept in .orca/replaced",
+                "replace"
+            );
+        }
         let count = |word| self.counts.get(word).copied().unwrap_or(0);
-        let would = count("run") + count("judge") + count("fail");
+        let would = count("run") + count("judge");
         let clean = count("nothing") + count("restore");
-        let _ = writeln!(out, "{would} would run, {} may, {clean} are up to date; nothing was run", count("maybe"));
+        let fail = match count("fail") {
+            0 => String::new(),
+            fail => format!(" {fail} would fail,"),
+        };
+        let maybe = count("maybe");
+        let _ = writeln!(out, "{would} would run, {maybe} may,{fail} {clean} are up to date; nothing was run");
         out
     }
+}
+
+/// What a build would do with a gate of the plan, and what there is to say about it.
+fn of_plan(gate: &PlanGate) -> String {
+    let name = &gate.gate;
+    if gate.is_open() {
+        return format!("{:>7} gate {name} of the plan: it would judge the whole, once every task is good", "judge");
+    }
+    let would = if gate.is_red() { "fail" } else { "nothing" };
+    let mut text = format!("{would:>7} gate {name} of the plan: {}: {}", gate.verdict, sanitize_line(&gate.message));
+    for detail in &gate.details {
+        let _ = write!(text, "\n        {}", sanitize_line(&bounded(detail, 300)));
+    }
+    text
 }
 
 fn word(prospect: &Prospect) -> &'static str {

@@ -91,7 +91,12 @@ fn last_time(last: &LastTime) -> String {
         let ago_ms = now_ms().saturating_sub(at_ms);
         format!(", {} ago", format_duration_ms(ago_ms))
     });
-    let how = if last.accepted { line(&last.outcome) } else { format!("failed: {}", line(&last.outcome)) };
+    let how = match (last.accepted, last.outcome.as_str()) {
+        (true, "ran") => "it ran".to_owned(),
+        (true, "cached") => "its result was taken from the cache".to_owned(),
+        (true, outcome) => line(outcome),
+        (false, outcome) => format!("failed: {}", line(outcome)),
+    };
     format!("{how}, in run {}{ago}", last.run)
 }
 

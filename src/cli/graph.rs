@@ -5,19 +5,22 @@ use std::collections::BTreeSet;
 use super::args::{Args, GraphArgs, GraphFormat};
 use super::terminal::Terminal;
 use super::{CliError, Exit, check, open};
-use crate::engine::{EngineError, Look, Looked, Session};
+use crate::base::sanitize_line;
+use crate::engine::{EngineError, Look, Looked, PlanGate, Session};
 use crate::graph::render::{self, Options, Picture};
 use crate::graph::{Graph, TaskIx, TaskState};
 
 /// What a task is taken to need in a plan that cannot be looked at, in milliseconds.
 const TYPICAL_MS: u64 = 1_000;
 
-/// What tasks are expected to take.
-struct Durations<'a> {
-    /// In milliseconds.
-    ms: &'a dyn Fn(TaskIx) -> u64,
+/// What is known of tasks and gates besides their states.
+struct Known<'a> {
+    /// What a task is expected to take, in milliseconds.
+    duration_ms: &'a dyn Fn(TaskIx) -> u64,
     /// Whether no run has shown it.
     is_guessed: &'a dyn Fn(TaskIx) -> bool,
+    /// The gates of the plan.
+    gates: &'a [PlanGate],
 }
 
 pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -30,11 +33,13 @@ pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result
         Looked::Valid(look) => {
             terminal.warn(&look.notices);
             let state = |ix| look.state(ix);
-            let durations = Durations {
-                ms: &|ix| look.duration_ms(ix),
+            let gates = look.plan_gates();
+            let known = Known {
+                duration_ms: &|ix| look.duration_ms(ix),
                 is_guessed: &|ix| look.resolver.ledger.estimate_ms(look.name(ix)).is_none(),
+                gates: &gates,
             };
-            draw(&look.resolver.graph, &look.asked, &state, &durations, graph, terminal);
+            draw(&look.resolver.graph, &look.asked, &state, &known, graph, terminal);
             Ok(Exit::Good)
         }
     }
@@ -44,8 +49,8 @@ pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result
 fn invalid(session: &Session, graph: &GraphArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     let selected = session.graph.select(&graph.tasks).map_err(EngineError::from)?;
     if !selected.is_empty() {
-        let durations = Durations { ms: &|_| TYPICAL_MS, is_guessed: &|_| true };
-        draw(&session.graph, &selected, &|_| TaskState::Unknown, &durations, graph, terminal);
+        let known = Known { duration_ms: &|_| TYPICAL_MS, is_guessed: &|_| true, gates: &[] };
+        draw(&session.graph, &selected, &|_| TaskState::Unknown, &known, graph, terminal);
     }
     check::refuse(&session.findings, &session.documents, terminal);
     Ok(Exit::Invalid)
@@ -55,20 +60,32 @@ fn draw(
     graph: &Graph,
     selected: &BTreeSet<TaskIx>,
     state: &dyn Fn(TaskIx) -> TaskState,
-    durations: &Durations<'_>,
+    known: &Known<'_>,
     args: &GraphArgs,
     terminal: &Terminal,
 ) {
-    let analysis = graph.analysis(durations.ms);
-    let guessed = graph.tasks().filter(|ix| (durations.is_guessed)(*ix)).count();
+    let analysis = graph.analysis(known.duration_ms);
+    let guessed = graph.tasks().filter(|ix| (known.is_guessed)(*ix)).count();
     let (layers, critical_path) = (args.layers, args.critical_path);
     let options = Options { width: terminal.width(), layers, critical_path, guessed };
     let picture = Picture::new(graph, &analysis, selected, state, options);
     match args.format {
-        _ if args.json => terminal.line(&render::json(&picture).to_string()),
-        GraphFormat::Json => terminal.line(&render::json(&picture).to_string()),
-        GraphFormat::Tree => terminal.out(&render::tree(&picture)),
-        GraphFormat::Dot => terminal.out(&render::dot(&picture)),
-        GraphFormat::Mermaid => terminal.out(&render::mermaid(&picture)),
+        GraphFormat::Tree if !args.json => {
+            terminal.out(&render::tree(&picture));
+            terminal.out(&known.gates.iter().map(of_plan).collect::<String>());
+        }
+        GraphFormat::Dot if !args.json => terminal.out(&render::dot(&picture)),
+        GraphFormat::Mermaid if !args.json => terminal.out(&render::mermaid(&picture)),
+        _ => {
+            let mut document = render::json(&picture);
+            document["plan_gates"] = serde_json::to_value(known.gates).expect("what is printed is plain data");
+            terminal.line(&document.to_string());
+        }
     }
+}
+
+/// A line about a gate of the plan.
+fn of_plan(gate: &PlanGate) -> String {
+    let message = if gate.is_red() { format!(": {}", sanitize_line(&gate.message)) } else { String::new() };
+    format!("gate {} of the plan: {}{message}\n", gate.gate, gate.verdict)
 }

@@ -28,11 +28,16 @@ pub(super) fn run(args: &Args, log: &LogArgs, terminal: &Terminal) -> Result<Exi
             "run": found.run,
             "accepted": found.accepted,
             "outcome": found.outcome,
+            "details": found.details,
             "log": text,
             "workspace": found.workspace,
         });
         terminal.line(&value.to_string());
         return Ok(Exit::Good);
+    }
+    if !found.started {
+        let why = sanitize_line(&found.outcome);
+        return Err(CliError::World(format!("there is no log of `{name}`: it did not start: {why}")));
     }
     let Some(bytes) = &found.bytes else {
         return Err(CliError::World(format!("the log of `{name}` is no longer in the cache; build it again")));
@@ -49,8 +54,15 @@ pub(super) fn run(args: &Args, log: &LogArgs, terminal: &Terminal) -> Result<Exi
 /// Where the log is from, for standard error.
 fn about(name: &str, log: &TaskLog) -> String {
     let run = log.run.map_or_else(String::new, |run| format!(" in run {run}"));
-    let how = if log.accepted { "" } else { "failed: " };
-    let mut text = format!("{name}{run}: {how}{}\n", sanitize_line(&log.outcome));
+    let how = match (log.accepted, log.outcome.as_str()) {
+        (true, "cached") => "its result was taken from the cache".to_owned(),
+        (true, outcome) => sanitize_line(outcome),
+        (false, outcome) => format!("failed: {}", sanitize_line(outcome)),
+    };
+    let mut text = format!("{name}{run}: {how}\n");
+    for detail in &log.details {
+        text.push_str(&format!("  {}\n", sanitize_line(detail)));
+    }
     if let Some(workspace) = &log.workspace {
         text.push_str(&format!("its workspace is kept in {}\n", sanitize_line(&workspace.display().to_string())));
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Terminal;
-use crate::base::{TaskName, counted, format_duration_ms};
+use crate::base::{FailureKind, TaskName, counted, format_duration_ms};
 use crate::event::{Event, EventRecord, Failure, Outcome, Usage};
 
 /// Running tasks shown at a time.
@@ -86,10 +86,25 @@ impl Progress {
                     self.painted("33", " retry"),
                     failure.message
                 ));
+                self.detail(failure);
             }
-            Event::GateJudged { task, gate, verdict, .. } if verdict != "passed" || self.verbose => {
-                let of = task.as_ref().map_or_else(|| "the plan".to_owned(), ToString::to_string);
-                self.say(&format!("{} {gate} of {of}: {verdict}", self.painted("33", "  gate")));
+            Event::GateJudged { task, gate, verdict, message, details, .. } => {
+                let is_green = verdict == "passed" || verdict == "skipped";
+                match task {
+                    Some(task) if self.verbose || !is_green => {
+                        let word = self.painted("33", "  gate");
+                        self.say(&format!("{word} {gate} of {task}: {verdict}: {message}"));
+                    }
+                    None if !is_green => {
+                        let word = self.painted("1;31", "FAILED");
+                        self.say(&format!("{word} gate {gate} of the plan: {message}"));
+                    }
+                    None if self.verbose => {
+                        self.say(&format!("{} {gate} of the plan: {verdict}", self.painted("33", "  gate")));
+                    }
+                    _ => {}
+                }
+                self.lines(details);
             }
             Event::TaskFinished { task, outcome, usage, .. } => self.finished(task, outcome, *usage),
             _ => {}
@@ -132,7 +147,18 @@ impl Progress {
 
     fn failed(&self, task: &TaskName, failure: &Failure) {
         self.say(&format!("{} {task}: {}", self.painted("1;31", "FAILED"), failure.message));
-        for detail in failure.details.iter().take(DETAILS_MAX) {
+        self.detail(failure);
+    }
+
+    /// The details of a failure. What a gate had to say was told when it judged.
+    fn detail(&self, failure: &Failure) {
+        if failure.kind != FailureKind::Gate {
+            self.lines(&failure.details);
+        }
+    }
+
+    fn lines(&self, details: &[String]) {
+        for detail in details.iter().take(DETAILS_MAX) {
             self.say(&format!("       {}", crate::base::sanitize_line(detail)));
         }
     }

@@ -6,7 +6,7 @@ use super::args::{Args, JsonArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, look, versioned};
 use crate::base::{bounded, counted, format_duration_ms, sanitize_line};
-use crate::engine::{LastRun, Status, now_ms};
+use crate::engine::{LastRun, PlanGate, Status, now_ms};
 
 /// Tasks and paths that are named of each kind.
 const NAMED_MAX: usize = 50;
@@ -44,7 +44,17 @@ fn told(status: &Status) -> String {
     section("outputs of agents that were edited since; they stay as they are", drifted, &mut out);
     let pending = status.pending.iter().map(|one| format!("{} (of {})", line(one.path.as_str()), one.task));
     section("being written when a build was killed; the next one finishes them", pending, &mut out);
+    let of_plan = status.plan_gates.iter().filter(|gate| gate.verdict != "passed");
+    let of_plan: Vec<String> = of_plan.flat_map(gate_of_plan).collect();
+    section("gates of the plan", of_plan.into_iter(), &mut out);
     out
+}
+
+/// What a gate of the plan says, and the end of its output.
+fn gate_of_plan(gate: &PlanGate) -> Vec<String> {
+    let head = if gate.is_open() { String::new() } else { format!(": {}", line(&gate.message)) };
+    let head = format!("{}: {}{head}", gate.gate, gate.verdict);
+    std::iter::once(head).chain(gate.details.iter().map(|detail| format!("  {}", line(detail)))).collect()
 }
 
 fn last_run(run: &LastRun, building: bool) -> String {

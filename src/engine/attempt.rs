@@ -19,7 +19,8 @@ use super::classify::classify;
 use super::judge::Judged;
 use super::patch::patch;
 use super::publish::{Content, Refused};
-use super::resolve::{Cause, Keyed, Reused, Standing};
+use super::resolve::{Cause, Conflict, Keyed, Reused, Standing};
+use super::secrets::{masked, take_out_leaks};
 use super::session::EngineError;
 use crate::base::{BlobDigest, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Usage};
@@ -30,6 +31,9 @@ use crate::store::{MaterializeError, Root, Source};
 
 /// How often a task starts over because its inputs changed while it ran.
 const INPUT_CHANGES_MAX: u32 = 5;
+
+/// Where a kept workspace says why its attempt failed.
+pub(super) const KEPT_FAILURE: &str = "failure.json";
 
 /// What came of a cached result that some gates had not judged.
 enum Candidate {
@@ -91,7 +95,16 @@ impl Builder {
                 Candidate::IsGone => {}
             }
         }
+        if attempt == 1 {
+            self.warn_of_unset_secrets(task);
+        }
         for _ in 0..INPUT_CHANGES_MAX {
+            // Between an attempt and the next a person may have been at the last result.
+            let paths = block_in_place(|| self.resolver.changed_by_hand(task)).map_err(fault)?;
+            if !paths.is_empty() {
+                let failure = Conflict { paths, cause: None }.failure();
+                return Ok(AttemptEnd::Failed { failure, usage: Usage::default(), lesson: String::new() });
+            }
             match self.once(task, lesson.as_deref(), &cancel).await? {
                 Once::End(end) => return Ok(end),
                 Once::InputsChanged => {
@@ -114,7 +127,9 @@ impl Builder {
     /// The result that another task of the same key brought since this one was keyed, if there is one.
     fn reuse_of_another(&self, task: TaskIx, keyed: &Keyed) -> Result<Option<AttemptEnd>, Fault> {
         block_in_place(|| {
-            let Standing::Clean(reused) = self.resolver.standing(task, keyed).map_err(fault)? else { return Ok(None) };
+            let Standing::Clean(reused) = self.resolver.standing(task, keyed, false).map_err(fault)? else {
+                return Ok(None);
+            };
             Ok(match self.reuse(task, keyed, &reused)? {
                 Resolved::Clean { outcome, .. } => Some(AttemptEnd::Accepted { outcome, usage: Usage::default() }),
                 Resolved::Red(_) | Resolved::Dirty { .. } => None,
@@ -182,12 +197,17 @@ impl Builder {
         };
         let exit = exec::run(&workspace, &spec, &self.sandbox, cancel.clone()).await.map_err(fault)?;
         let observed = block_in_place(|| exec::observe(&workspace, &spec, &root, &before, exit)).map_err(fault)?;
-        let log = block_in_place(|| AttemptLog::read(&workspace.log(), &self.secrets(task))).map_err(fault)?;
+        let secrets = self.secrets(task);
+        let log = block_in_place(|| AttemptLog::read(&workspace.log(), &secrets)).map_err(fault)?;
         let ran = Ran { task, keyed: &keyed, workspace, root, observed, log };
         if !ran.log.is_empty() {
             self.sink.emit(Event::TaskOutput { task: name, text: ran.log.shown() });
         }
         if let Some(failure) = self.classify(task, &ran.observed) {
+            return self.failed(ran, failure, None);
+        }
+        let leak = block_in_place(|| take_out_leaks(&ran.root, &ran.observed.outputs, &secrets)).map_err(fault)?;
+        if let Some(failure) = leak {
             return self.failed(ran, failure, None);
         }
         if self.inputs_changed(task, &keyed).map_err(fault)? {
@@ -284,8 +304,11 @@ impl Builder {
         let name = self.name(ran.task);
         let changed: BTreeSet<&RelPath> = ran.observed.outputs.keys().chain(&ran.observed.undeclared).collect();
         let patch = patch(&ran.keyed.context.view, &ran.root, changed, |path, entry| self.content(path, entry));
-        ran.workspace.provide(Path::new("changes.patch"), patch.as_bytes())?;
+        let patch = masked(patch.into_bytes(), &self.secrets(ran.task));
+        ran.workspace.provide(Path::new("changes.patch"), &patch)?;
         ran.log.write_masked(&ran.workspace.log());
+        let as_data = serde_json::to_vec(failure).expect("a failure is plain data");
+        ran.workspace.provide(Path::new(KEPT_FAILURE), &as_data)?;
         ran.workspace.keep_as_failed(&self.state, &name.file_name())?;
         let stored = self.resolver.store.as_ref().and_then(|store| store.put_bytes(ran.log.bytes()).ok());
         self.record(ran.task, ran.keyed, false, &failure.message, stored);

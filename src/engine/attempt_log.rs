@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use super::secrets::{Secret, masked};
 use crate::base::{BlobDigest, sanitize_terminal};
 use crate::event::Failure;
 use crate::gates::last_lines;
@@ -13,8 +14,6 @@ use crate::gates::last_lines;
 const SHOWN_BYTES_MAX: usize = 64 * 1024;
 /// And how many lines of it.
 const SHOWN_LINES_MAX: usize = 200;
-/// A secret shorter than this is not masked: it would tear holes into ordinary text.
-const SECRET_BYTES_MIN: usize = 6;
 
 /// A log with secrets masked.
 pub(super) struct AttemptLog {
@@ -23,15 +22,12 @@ pub(super) struct AttemptLog {
 
 impl AttemptLog {
     /// Reads the log of an attempt; none is an empty one.
-    pub(super) fn read(path: &Path, secrets: &[String]) -> io::Result<Self> {
-        let mut bytes = match fs::read(path) {
+    pub(super) fn read(path: &Path, secrets: &[Secret]) -> io::Result<Self> {
+        let bytes = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read?,
         };
-        for secret in secrets.iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN) {
-            bytes = masked(&bytes, secret.as_bytes());
-        }
-        Ok(Self { bytes })
+        Ok(Self { bytes: masked(bytes, secrets) })
     }
 
     /// The masked bytes.
@@ -113,27 +109,9 @@ fn tail_start(text: &str) -> usize {
     body[by_bytes.min(body.len())..].find('\n').map_or(by_bytes, |at| by_bytes + at + 1)
 }
 
-fn masked(bytes: &[u8], secret: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some(at) = rest.windows(secret.len()).position(|window| window == secret) {
-        out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(b"***");
-        rest = &rest[at + secret.len()..];
-    }
-    out.extend_from_slice(rest);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_are_masked_everywhere() {
-        assert_eq!(masked(b"a hunter22 b hunter22", b"hunter22"), b"a *** b ***");
-        assert_eq!(masked(b"hunter2", b"hunter22"), b"hunter2");
-    }
 
     #[test]
     fn long_logs_show_their_tail() {

@@ -28,7 +28,7 @@ use crate::exec::budget::Budget;
 use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
 use crate::exec::{Approver, EventSink, Executor, Tasks, remove_tree};
 use crate::graph::{Graph, TaskIx};
-use crate::plan::{Document, Level, Plan, not_yet};
+use crate::plan::{Document, Plan, not_yet};
 use crate::sandbox::{CancelLevel, DetectOptions, Sandbox};
 use crate::store::{Journal, Root, Store};
 
@@ -372,18 +372,13 @@ async fn judge_plan(
     signals: &mut mpsc::UnboundedReceiver<i32>,
 ) -> Result<Option<i32>, crate::exec::Fault> {
     let resolver = &builder.resolver;
-    let defs = &resolver.plan().gate_defs;
-    let gates: Vec<_> = resolver.plan().gates.iter().filter_map(|name| defs.get(name)).collect();
-    if gates.is_empty() {
+    if resolver.plan_gates().next().is_none() {
         return Ok(None);
     }
-    let mut tree = resolver.all_sources.clone();
-    for ix in resolver.graph.tasks() {
-        tree.extend(resolver.result(ix).expect("every task is accepted").iter().map(|(p, e)| (p.clone(), e.clone())));
-    }
+    let tree = resolver.integrated().expect("every task is accepted");
     let (cancel, cancelled) = watch::channel(CancelLevel::None);
     let mut interrupted_by = None;
-    for gate in gates.into_iter().filter(|gate| gate.level != Level::Disabled) {
+    for gate in resolver.plan_gates() {
         let judging = builder.judge_plan_gate(gate, &tree, &cancelled);
         tokio::pin!(judging);
         loop {

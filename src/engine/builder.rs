@@ -83,20 +83,18 @@ impl Tasks for Builder {
             self.record(task, &keyed, false, &failure.message, None);
             return Ok(Resolved::Red(failure));
         }
-        let standing = self.resolver.standing(task, &keyed).map_err(fault)?;
+        let standing = self.resolver.standing(task, &keyed, self.forced.contains(&task)).map_err(fault)?;
         let key = keyed.key;
         match standing {
-            _ if self.forced.contains(&task) => {
-                self.hold_to_run(task, keyed);
-                Ok(Resolved::Dirty { key, because: Cause::Forced.to_string() })
-            }
+            // It leaves no record: where the key is again what it was, the last result is still the one that counts.
+            Standing::Conflict(conflict) => Ok(Resolved::Red(conflict.failure())),
             Standing::Clean(reused) => self.reuse(task, &keyed, &reused),
             Standing::Judge(reused, gates) => {
                 let names: Vec<String> = gates.iter().map(|gate| format!("`{gate}`")).collect();
                 self.hold(task, keyed, Some((reused, gates)));
                 Ok(Resolved::Dirty { key, because: format!("{} must judge its result", names.join(", ")) })
             }
-            Standing::Dirty(cause @ Cause::RedGate(_)) => {
+            Standing::Dirty(cause @ (Cause::RedGate(_) | Cause::Forced)) => {
                 self.hold_to_run(task, keyed);
                 Ok(Resolved::Dirty { key, because: cause.to_string() })
             }
@@ -215,7 +213,9 @@ impl Builder {
     /// Shows the log of a result that is nothing but its log: a test, a lint.
     fn replay(&self, task: TaskIx, reused: &Reused) {
         let store = self.resolver.store.as_ref();
-        let log = reused.log.and_then(|digest| store?.read(&digest).ok().flatten());
+        // A log that the cache has lost is no loss of a result.
+        let log = reused.log.filter(|digest| store.is_some_and(|store| store.has(digest)));
+        let log = log.and_then(|digest| store?.read(&digest).ok().flatten());
         if let Some(bytes) = log.filter(|bytes| !bytes.is_empty()) {
             let text = super::attempt_log::shown(&String::from_utf8_lossy(&bytes));
             self.sink.emit(Event::TaskOutput { task: self.name(task), text });

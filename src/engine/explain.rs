@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::look::{Look, Prospect, Seen};
-use super::resolve::{Cause, Keyed, Reused, Standing};
+use super::resolve::{Cause, Conflict, Keyed, Reused, Standing};
 use super::session::EngineError;
 use crate::base::{ActionKey, Name, RelPath, TaskName, Tree};
 use crate::graph::TaskIx;
@@ -29,7 +29,7 @@ pub struct Explanation {
     pub key: Option<ActionKey>,
     /// How many files it sees, where that is known.
     pub view_files: Option<usize>,
-    /// When it last ran or was reused.
+    /// When it last ran or its result was taken from the cache; that it was simply still there is not counted.
     pub last: Option<LastTime>,
     /// What changed since; before it has a key, as far as that is known.
     pub changes: Vec<Change>,
@@ -114,6 +114,7 @@ impl Look {
             last: self.last_time(name)?,
             changes: match standing {
                 Some(Standing::Dirty(Cause::Changed(changes))) => changes.clone(),
+                Some(Standing::Conflict(Conflict { cause: Some(Cause::Changed(changes)), .. })) => changes.clone(),
                 Some(_) => Vec::new(),
                 None => self.changes_so_far(ix)?,
             },
@@ -181,7 +182,7 @@ impl Look {
 fn reused_of(standing: &Standing) -> Option<&Reused> {
     match standing {
         Standing::Clean(reused) | Standing::Judge(reused, _) => Some(reused),
-        Standing::Dirty(_) => None,
+        Standing::Dirty(_) | Standing::Conflict(_) => None,
     }
 }
 

@@ -158,7 +158,7 @@ impl RunReport {
                     }
                     report.settle(task, &known, outcome, *attempts, *usage);
                 }
-                Event::GateJudged { task, gate, verdict, cached, wall_ms } => report.gates.push(GateReport {
+                Event::GateJudged { task, gate, verdict, cached, wall_ms, .. } => report.gates.push(GateReport {
                     task: task.clone(),
                     gate: gate.clone(),
                     verdict: verdict.clone(),

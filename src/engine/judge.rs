@@ -75,14 +75,9 @@ impl Builder {
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<(), Fault> {
         let key = self.resolver.gate_key(gate, tree, &Tree::new());
-        let Some(verdict) = self.verdict(None, gate, &key, tree, None, cancel).await? else {
+        if self.verdict(None, gate, &key, tree, None, cancel).await?.is_none() {
             let message = format!("files changed while the gate `{}` was to judge them; build again", gate.name);
             return Err(Fault(message));
-        };
-        if !verdict.is_green() {
-            let said =
-                format!("the gate `{}` says {}: {}\n{}", gate.name, verdict.word(), verdict.message, verdict.excerpt);
-            self.notice(true, said);
         }
         Ok(())
     }
@@ -118,6 +113,8 @@ impl Builder {
             verdict: verdict.word().to_owned(),
             cached,
             wall_ms: verdict.wall_ms,
+            message: verdict.message.clone(),
+            details: verdict.details(),
         });
         Ok(Some(verdict))
     }
@@ -204,7 +201,7 @@ fn red(gate: &GateDef, verdict: &Verdict) -> Judged {
         message: format!("the gate `{}` says {}: {}", gate.name, verdict.word(), verdict.message),
         exit_code: None,
         signal: None,
-        details: verdict.excerpt.lines().map(str::to_owned).collect(),
+        details: verdict.details(),
     };
     let lesson = match verdict.kind {
         VerdictKind::Failed => format!("{}\n\n{}", failure.message, verdict.excerpt),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::scan::walker;
 use crate::base::{FileId, Finding, NodeId, Pattern, RelPath, Severity};
 use crate::plan::{Document, PLAN_BYTES_MAX, includes, parse};
 use crate::sys::open_to_read;
@@ -284,15 +285,7 @@ impl Loader {
             Ok(_) => return Err("it leads out of the project".to_owned()),
             Err(_) => return Ok(Vec::new()),
         };
-        let walk = ignore::WalkBuilder::new(real)
-            .hidden(false)
-            .parents(true)
-            .git_global(false)
-            .git_exclude(false)
-            .require_git(false)
-            .follow_links(false)
-            .filter_entry(|entry| entry.file_name() != ".git" && entry.file_name() != ".orca")
-            .build();
+        let walk = walker(&self.root, vec![real], true).build();
         let mut paths = Vec::new();
         for (count, entry) in walk.enumerate() {
             if count > ENTRIES_MAX {

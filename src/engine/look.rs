@@ -35,6 +35,8 @@ pub struct Look {
     pub asked: BTreeSet<TaskIx>,
     /// What could not be read, for people.
     pub notices: Vec<String>,
+    /// Whether all tasks were asked for.
+    pub(super) is_whole: bool,
     forced: BTreeSet<TaskIx>,
     seen: BTreeMap<TaskIx, Seen>,
     typical_ms: u64,
@@ -98,7 +100,8 @@ impl Look {
         let needed = session.graph.with_deps(&asked);
         let mut notices = Vec::new();
         let ledger = session.ledger(&mut notices)?;
-        let survey = session.survey(&ledger, &needed, false)?;
+        let is_whole = selectors.is_empty();
+        let survey = session.survey(&ledger, &needed, is_whole && !session.plan().gates.is_empty())?;
         if session.is_invalid() {
             return Ok(Looked::Invalid(Box::new(session)));
         }
@@ -111,8 +114,18 @@ impl Look {
         let resolver = Resolver::new(session, survey, ledger, store);
         let typical_ms = resolver.typical_ms().unwrap_or(TYPICAL_MS);
         let forced = if force { asked.clone() } else { BTreeSet::new() };
-        let mut look =
-            Self { resolver, project, host, documents, asked, notices, forced, seen: BTreeMap::new(), typical_ms };
+        let mut look = Self {
+            resolver,
+            project,
+            host,
+            documents,
+            asked,
+            notices,
+            is_whole,
+            forced,
+            seen: BTreeMap::new(),
+            typical_ms,
+        };
         for ix in needed {
             let seen = look.look_at(ix)?;
             look.seen.insert(ix, seen);
@@ -128,10 +141,7 @@ impl Look {
         if let Some(why) = missing_tool(&keyed.context) {
             return Ok(Seen::Impossible(keyed, why));
         }
-        if self.forced.contains(&ix) {
-            return Ok(Seen::Known(keyed, Standing::Dirty(Cause::Forced)));
-        }
-        let standing = self.resolver.standing(ix, &keyed)?;
+        let standing = self.resolver.standing(ix, &keyed, self.forced.contains(&ix))?;
         if let Standing::Clean(reused) = &standing {
             self.resolver.accept(ix, Arc::clone(&reused.outputs));
         }
@@ -171,6 +181,7 @@ impl Look {
                 Standing::Dirty(Cause::NeverRun) => TaskState::NeverRun,
                 Standing::Dirty(Cause::Failed(why)) => TaskState::Failed { because: why.clone() },
                 Standing::Dirty(cause) => TaskState::Dirty { because: cause.to_string() },
+                Standing::Conflict(conflict) => TaskState::Failed { because: conflict.to_string() },
             },
         }
     }
@@ -186,6 +197,7 @@ impl Look {
             Seen::Known(_, Standing::Clean(reused)) => Prospect::Restore { files: reused.stale.len() as u64 },
             Seen::Known(_, Standing::Judge(_, gates)) => Prospect::Judge { because: must_judge(gates) },
             Seen::Known(_, Standing::Dirty(cause)) => Prospect::Run { because: cause.to_string() },
+            Seen::Known(_, Standing::Conflict(conflict)) => Prospect::Fail { because: conflict.to_string() },
         }
     }
 

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::resolve::Resolver;
+use super::resolve::{Conflict, Resolver};
 use super::session::EngineError;
 use crate::base::{Entry, FailureKind, RelPath, TaskName, Tree};
 use crate::event::{Failure, RunId};
@@ -90,9 +90,9 @@ impl Publisher<'_> {
                 let known = self.resolver.ledger.published_at(path);
                 known.is_some_and(|known| found.as_ref().is_some_and(|found| *found != known.entry))
             };
-            let conflicts: Vec<&RelPath> = planned.iter().filter(touched).map(|(path, _, _)| *path).collect();
-            if !conflicts.is_empty() {
-                return Err(Refused::Conflict(conflict(&conflicts)));
+            let paths: Vec<RelPath> = planned.iter().filter(touched).map(|(path, _, _)| (*path).clone()).collect();
+            if !paths.is_empty() {
+                return Err(Refused::Conflict(Conflict { paths, cause: None }.failure()));
             }
         }
         let leftovers: Vec<RelPath> = earlier.keys().filter(|path| !outputs.contains_key(*path)).cloned().collect();
@@ -319,30 +319,17 @@ impl Publisher<'_> {
     /// Answers the paths that are not orca's any more, and what to tell.
     pub(super) fn remove_orphans(&self) -> Result<(Vec<RelPath>, Vec<String>), EngineError> {
         let resolver = self.resolver;
-        let owner = |path: &RelPath| resolver.graph.owner(path).map(|owner| resolver.name(owner));
-        let mut orphans = Tree::new();
-        for (path, published) in resolver.ledger.published() {
-            if owner(&path) != Some(&published.task) {
-                orphans.insert(path, published.entry);
-            }
-        }
+        let orphans = resolver.orphans();
         let mut notices = Vec::new();
         let paths: Vec<RelPath> = orphans.keys().cloned().collect();
         let removed = self.remove_leftovers(&paths, &orphans, &mut notices)?;
-        let unowned = removed.iter().filter(|path| owner(path).is_none());
+        let unowned = removed.iter().filter(|path| resolver.graph.owner(path).is_none());
         notices.extend(unowned.map(|path| format!("removed `{path}`: no task writes it any more")));
         if !paths.is_empty() {
             resolver.ledger.with_journal(|journal| journal.forget(&paths))?;
         }
         Ok((paths, notices))
     }
-}
-
-fn conflict(paths: &[&RelPath]) -> Failure {
-    let details = paths.iter();
-    let details = details
-        .map(|path| format!("{path}: move your version away, then build again; the result is kept in the cache"));
-    refusal("its new result meets files that were changed by hand since its last one", details.collect())
 }
 
 fn in_the_way(path: &RelPath, obstacle: &RelPath) -> Failure {

@@ -7,6 +7,9 @@
 //!                                        └─ neither ─ Dirty             ├─ not judged ─── Judge
 //!                                                                       └─ red ────────── Dirty
 //! ```
+//!
+//! INVARIANT: what needs a new result of an agent where a person changed the last one is a conflict, not dirty: nobody
+//! pays for a result that cannot be put into the project.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -15,10 +18,10 @@ use rayon::prelude::*;
 
 use super::ledger::Ledger;
 use super::session::{EngineError, Session, Survey};
-use crate::base::{ActionKey, BlobDigest, Entry, GateKey, Name, RelPath, TaskName, Tree};
+use crate::base::{ActionKey, BlobDigest, Entry, FailureKind, GateKey, Name, RelPath, TaskName, Tree};
 use crate::context::{TaskContext, ToolIdentity, view};
 use crate::db::OrcaDb;
-use crate::event::ActionResult;
+use crate::event::{ActionResult, Failure};
 use crate::gates::Verdict;
 use crate::graph::{EdgeKind, Graph, TaskIx};
 use crate::key::{Change, Description, action_key, gate_key};
@@ -35,6 +38,50 @@ pub enum Standing {
     Judge(Reused, Vec<Name>),
     /// It needs to run.
     Dirty(Cause),
+    /// A new result of it would meet what a person made of the last one, so it fails before it runs.
+    Conflict(Conflict),
+}
+
+/// Outputs of an agent that a person changed, where a new result is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// What was changed since orca put it there.
+    pub paths: Vec<RelPath>,
+    /// Why the task would run; `None` where the new result is in the cache.
+    pub cause: Option<Cause>,
+}
+
+impl Conflict {
+    /// The conflict as a failure.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let advice = |path: &RelPath| {
+            format!("{path}: move your version away, or delete it to take the new result, then build again")
+        };
+        Failure {
+            kind: FailureKind::Conflict,
+            message: "a new result is due, and would replace what was changed by hand since its last one".to_owned(),
+            exit_code: None,
+            signal: None,
+            details: self.paths.iter().map(advice).collect(),
+        }
+    }
+}
+
+impl std::fmt::Display for Conflict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown: Vec<String> = self.paths.iter().take(3).map(|path| format!("`{path}`")).collect();
+        let more = match self.paths.len().saturating_sub(shown.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let cause = match &self.cause {
+            Some(cause) => cause.to_string(),
+            None => "it is in the cache".to_owned(),
+        };
+        write!(f, "conflict: {}{more} changed by hand, and a new result is due ({cause}); ", shown.join(", "))?;
+        f.write_str("move your version away, or delete it to take the new one")
+    }
 }
 
 /// A result that is reused.
@@ -242,14 +289,19 @@ impl Resolver {
         (TaskContext { definition: (*definition).clone(), view }, source)
     }
 
-    /// Where a keyed task stands.
-    pub fn standing(&self, task: TaskIx, keyed: &Keyed) -> Result<Standing, EngineError> {
+    /// Where a keyed task stands; `forced` is one that runs whatever its key says.
+    pub fn standing(&self, task: TaskIx, keyed: &Keyed, forced: bool) -> Result<Standing, EngineError> {
+        if forced {
+            return self.to_run(task, Cause::Forced);
+        }
         let name = self.graph.name(task);
         let record = self.ledger.task(name);
         if let Some(record) = record.filter(|record| record.accepted && record.key == keyed.key) {
             let outputs = self.ledger.outputs(name);
             let (stale, drifted) = self.compare(task, &outputs, true)?;
-            let saved_ms = self.ledger.estimate_ms(name).unwrap_or(0);
+            // A journal that never saw it run has no time of it, and the cache may.
+            let of_cache = || self.cached(&keyed.key).map(|result| result.usage.wall_ms);
+            let saved_ms = self.ledger.estimate_ms(name).or_else(of_cache).unwrap_or(0);
             let reused = Reused { outputs, stale, drifted, saved_ms, log: record.log, recorded: true };
             return self.judged(task, keyed, reused);
         }
@@ -258,9 +310,49 @@ impl Resolver {
             let (stale, drifted) = self.compare(task, &outputs, false)?;
             let saved_ms = result.usage.wall_ms;
             let log = Some(result.log);
-            return self.judged(task, keyed, Reused { outputs, stale, drifted, saved_ms, log, recorded: false });
+            let reused = Reused { outputs, stale, drifted, saved_ms, log, recorded: false };
+            let paths = self.drifted_of(task, reused.stale.clone())?;
+            return match self.judged(task, keyed, reused)? {
+                Standing::Clean(_) | Standing::Judge(..) if !paths.is_empty() => {
+                    Ok(Standing::Conflict(Conflict { paths, cause: None }))
+                }
+                standing => Ok(standing),
+            };
         }
-        Ok(Standing::Dirty(self.cause(name, keyed)?))
+        let cause = self.cause(name, keyed)?;
+        self.to_run(task, cause)
+    }
+
+    /// A task that needs to run, unless its result could not be put into the project.
+    fn to_run(&self, task: TaskIx, cause: Cause) -> Result<Standing, EngineError> {
+        let paths = self.changed_by_hand(task)?;
+        Ok(match paths.is_empty() {
+            true => Standing::Dirty(cause),
+            false => Standing::Conflict(Conflict { paths, cause: Some(cause) }),
+        })
+    }
+
+    /// Outputs of an agent that are not any more what orca put there. What was deleted is no one's.
+    pub fn changed_by_hand(&self, task: TaskIx) -> Result<Vec<RelPath>, EngineError> {
+        let published = self.ledger.published_by(self.graph.name(task));
+        let owned: Vec<RelPath> = published.into_keys().filter(|path| self.graph.owner(path) == Some(task)).collect();
+        self.drifted_of(task, owned)
+    }
+
+    /// Which of these paths a person changed since orca put something there, where they are an agent's.
+    fn drifted_of(&self, task: TaskIx, paths: Vec<RelPath>) -> Result<Vec<RelPath>, EngineError> {
+        let mut drifted = Vec::new();
+        if !self.task(task).is_agent() {
+            return Ok(drifted);
+        }
+        for path in paths {
+            let known = self.ledger.published_at(&path).filter(|known| known.task == *self.name(task));
+            let Some(known) = known else { continue };
+            if self.found_for(&path, &known.entry)?.is_some_and(|found| found != known.entry) {
+                drifted.push(path);
+            }
+        }
+        Ok(drifted)
     }
 
     fn cached(&self, key: &ActionKey) -> Option<ActionResult> {
@@ -289,11 +381,15 @@ impl Resolver {
         recorded: bool,
     ) -> Result<(Vec<RelPath>, Vec<RelPath>), EngineError> {
         let is_agent = self.task(task).is_agent();
+        // A result that orca put there before, and that a person changed then, stays changed when it is due again.
+        let is_from_here = |path: &RelPath, entry: &Entry| {
+            self.ledger.published_at(path).is_some_and(|published| published.entry == *entry)
+        };
         let (mut stale, mut drifted) = (Vec::new(), Vec::new());
         for (path, entry) in outputs {
             match self.found_for(path, entry)? {
                 Some(found) if found == *entry => {}
-                Some(_) if is_agent && recorded => drifted.push(path.clone()),
+                Some(_) if is_agent && (recorded || is_from_here(path, entry)) => drifted.push(path.clone()),
                 _ => stale.push(path.clone()),
             }
         }
@@ -322,17 +418,17 @@ impl Resolver {
                 if let Some(Entry::File { digest, .. }) = reused.outputs.get(path)
                     && !store.has(digest)
                 {
-                    return Ok(Standing::Dirty(Cause::Lost(path.clone())));
+                    return self.to_run(task, Cause::Lost(path.clone()));
                 }
             }
         } else if let Some(path) = reused.stale.first() {
-            return Ok(Standing::Dirty(Cause::Lost(path.clone())));
+            return self.to_run(task, Cause::Lost(path.clone()));
         }
         let mut open = Vec::new();
         for gate in self.gates(task) {
             match self.verdict(&self.gate_key(gate, &keyed.context.view, &reused.outputs)) {
                 Some(verdict) if verdict.is_green() => {}
-                Some(_) => return Ok(Standing::Dirty(Cause::RedGate(gate.name.clone()))),
+                Some(_) => return self.to_run(task, Cause::RedGate(gate.name.clone())),
                 None => open.push(gate.name.clone()),
             }
         }
@@ -343,6 +439,34 @@ impl Resolver {
     pub fn gates(&self, task: TaskIx) -> impl Iterator<Item = &GateDef> {
         let defs = &self.plan().gate_defs;
         self.task(task).gates.iter().filter_map(|name| defs.get(name)).filter(|gate| gate.level != Level::Disabled)
+    }
+
+    /// What is on record at paths that are no longer the outputs of the task on record.
+    #[must_use]
+    pub fn orphans(&self) -> Tree {
+        let is_still =
+            |path: &RelPath, task: &TaskName| self.graph.owner(path).is_some_and(|owner| self.name(owner) == task);
+        let published = self.ledger.published().into_iter();
+        published
+            .filter(|(path, published)| !is_still(path, &published.task))
+            .map(|(path, published)| (path, published.entry))
+            .collect()
+    }
+
+    /// The gates of the plan, without those that are switched off.
+    pub fn plan_gates(&self) -> impl Iterator<Item = &GateDef> {
+        let defs = &self.plan().gate_defs;
+        self.plan().gates.iter().filter_map(|name| defs.get(name)).filter(|gate| gate.level != Level::Disabled)
+    }
+
+    /// The tree that gates of the plan judge, all source and all results; `None` before every task is accepted.
+    #[must_use]
+    pub fn integrated(&self) -> Option<Tree> {
+        let mut tree = self.all_sources.clone();
+        for ix in self.graph.tasks() {
+            tree.extend(self.result(ix)?.iter().map(|(path, entry)| (path.clone(), entry.clone())));
+        }
+        Some(tree)
     }
 
     /// The tree a gate judges: what the task saw, what it wrote, and what the gate itself needs of the project.

@@ -117,6 +117,20 @@ fn outermost(bases: BTreeSet<String>) -> Vec<String> {
     kept
 }
 
+/// A walk to these files and directories and all beneath them, without `.git` and `.orca`, links not followed.
+///
+/// It leads from the root down, so that the root's `.gitignore` counts, and none above it: a project is the same
+/// wherever it lies.
+pub(super) fn walker(root: &Path, targets: Vec<PathBuf>, gitignore: bool) -> WalkBuilder {
+    let leads_to_a_target =
+        move |path: &Path| targets.iter().any(|target| target.starts_with(path) || path.starts_with(target));
+    let mut builder = WalkBuilder::new(root);
+    builder.standard_filters(false).git_ignore(gitignore).require_git(false).follow_links(false).filter_entry(
+        move |entry| !matches!(entry.file_name().to_str(), Some(".git" | ".orca")) && leads_to_a_target(entry.path()),
+    );
+    builder
+}
+
 /// Files, symbolic links and empty directories beneath some directories of the root.
 fn walk(
     root: &Path,
@@ -130,23 +144,7 @@ fn walk(
     if targets.is_empty() {
         return Ok(BTreeSet::new());
     }
-    // From the root down, so that its .gitignore counts, and none above it: a project is the same wherever it lies.
-    let leads_to_a_target =
-        move |path: &Path| targets.iter().any(|target| target.starts_with(path) || path.starts_with(target));
-    let mut builder = WalkBuilder::new(root);
-    builder
-        .standard_filters(false)
-        .git_ignore(gitignore)
-        .git_exclude(false)
-        .git_global(false)
-        .ignore(false)
-        .parents(false)
-        .require_git(false)
-        .hidden(false)
-        .follow_links(false)
-        .filter_entry(move |entry| {
-            !matches!(entry.file_name().to_str(), Some(".git" | ".orca")) && leads_to_a_target(entry.path())
-        });
+    let builder = walker(root, targets, gitignore);
     let found = Mutex::new(Visited::default());
     let failed = Mutex::new(None);
     builder.build_parallel().run(|| {

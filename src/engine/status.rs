@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::look::{Look, Prospect, Seen};
+use super::plan_gates::PlanGate;
 use super::resolve::Standing;
 use super::session::EngineError;
 use crate::base::{RelPath, TaskName};
@@ -26,6 +27,8 @@ pub struct Status {
     pub drifted: Vec<TaskPath>,
     /// Outputs that a killed build was still writing: the next one finishes them.
     pub pending: Vec<TaskPath>,
+    /// What the gates of the plan say of it all.
+    pub plan_gates: Vec<PlanGate>,
     /// The last run.
     pub last_run: Option<LastRun>,
     /// The build that is running now, as it calls itself.
@@ -108,6 +111,7 @@ impl Look {
             to_restore,
             drifted,
             pending: pending.into_iter().map(|row| TaskPath { task: row.task, path: row.path }).collect(),
+            plan_gates: self.plan_gates(),
             last_run: last.map(|run| LastRun {
                 run: run.id.0,
                 args: run.args,

@@ -22,15 +22,6 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 const LOG_LIMIT_BYTES: u64 = 16 << 20;
 
 impl Builder {
-    /// The values that must not be seen in the task's output.
-    pub(super) fn secrets(&self, task: TaskIx) -> Vec<String> {
-        let agent = match &self.resolver.task(task).body {
-            crate::plan::Body::Prompt { agent, .. } => self.resolver.plan().agents.get(agent),
-            crate::plan::Body::Run(_) => None,
-        };
-        agent.into_iter().flat_map(|agent| &agent.secrets).filter_map(|name| self.host.variable(name)).collect()
-    }
-
     /// Everything that one attempt needs.
     pub(super) fn spec<'a>(
         &self,
@@ -53,11 +44,7 @@ impl Builder {
         };
         env.extend(definition.env.clone());
         env.extend(definition.pass_env.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))));
-        if let crate::plan::Body::Prompt { agent, .. } = &plan_task.body
-            && let Some(agent) = self.resolver.plan().agents.get(agent)
-        {
-            env.extend(agent.secrets.iter().filter_map(|name| Some((name.clone(), self.host.variable(name)?))));
-        }
+        env.extend(self.secrets(task).into_iter().map(|secret| (secret.variable, secret.value)));
         let provided = vec![
             ("task.md", task_markdown(context, &plan_task, lesson).into_bytes()),
             ("task.json", task_json(context, &plan_task, &keyed.key.to_hex()).to_string().into_bytes()),

@@ -5,21 +5,27 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use super::attempt::KEPT_FAILURE;
 use super::look::Look;
 use super::session::EngineError;
+use crate::event::Failure;
 use crate::graph::TaskIx;
 
 /// What a task printed the last time.
 #[derive(Debug)]
 pub struct TaskLog {
-    /// As it came, bounded, secrets masked. `None` where the cache no longer has it.
+    /// As it came, bounded, secrets masked. `None` where it never started, or the cache no longer has it.
     pub bytes: Option<Vec<u8>>,
+    /// Whether there was anything to print a log.
+    pub started: bool,
     /// The run that it is of; `None` for a failure that the journal no longer knows.
     pub run: Option<u64>,
     /// Whether the result was accepted.
     pub accepted: bool,
     /// How it ended, in a word or a sentence.
     pub outcome: String,
+    /// What there is to say besides of a failure, a line each: the gate's last words, the files missing.
+    pub details: Vec<String>,
     /// The workspace that the last failure left behind, if it is still there.
     pub workspace: Option<PathBuf>,
 }
@@ -32,8 +38,11 @@ impl Look {
         let workspace = workspace.symlink_metadata().is_ok_and(|found| found.is_dir()).then_some(workspace);
         let record = self.resolver.ledger.task(self.name(ix));
         let is_last = record.is_some_and(|record| !record.accepted);
+        let failure: Option<Failure> =
+            read(&kept.join(KEPT_FAILURE))?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         if !failed || is_last {
             let Some(record) = record else { return Ok(None) };
+            let of_last = failure.filter(|failure| is_last && failure.message == record.outcome);
             let from_cache = match &record.log {
                 Some(digest) => self.blob(digest)?,
                 None => None,
@@ -43,16 +52,21 @@ impl Look {
                 found => found,
             };
             return Ok(Some(TaskLog {
+                started: record.log.is_some() || bytes.is_some(),
                 bytes,
                 run: Some(record.run.0),
                 accepted: record.accepted,
                 outcome: record.outcome.clone(),
+                details: of_last.map_or_else(Vec::new, |failure| failure.details),
                 workspace: workspace.filter(|_| is_last),
             }));
         }
         let Some(bytes) = read(&kept.join("log"))? else { return Ok(None) };
-        let outcome = "an earlier failure".to_owned();
-        Ok(Some(TaskLog { bytes: Some(bytes), run: None, accepted: false, outcome, workspace }))
+        let (outcome, details) = match failure {
+            Some(failure) => (failure.message, failure.details),
+            None => ("an earlier failure".to_owned(), Vec::new()),
+        };
+        Ok(Some(TaskLog { bytes: Some(bytes), started: true, run: None, accepted: false, outcome, details, workspace }))
     }
 }
 

@@ -111,6 +111,12 @@ pub enum Event {
         cached: bool,
         /// How long it took.
         wall_ms: u64,
+        /// One sentence for people.
+        #[serde(default)]
+        message: String,
+        /// The last lines of its output, where it is not green.
+        #[serde(default)]
+        details: Vec<String>,
     },
     /// A task is settled.
     TaskFinished {

@@ -63,6 +63,12 @@ impl Verdict {
         }
     }
 
+    /// The last lines of the gate's output, where it is not green.
+    #[must_use]
+    pub fn details(&self) -> Vec<String> {
+        if self.is_green() { Vec::new() } else { self.excerpt.lines().map(str::to_owned).collect() }
+    }
+
     /// The word of the verdict.
     #[must_use]
     pub fn word(&self) -> &'static str {

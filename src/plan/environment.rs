@@ -35,6 +35,7 @@ fn is_variable(name: &str, place: Place, is_key: bool, reader: &mut Reader<'_>) 
         "" => "it is empty",
         _ if name.contains('=') => "it holds `=`",
         _ if name.contains('\0') => "it holds a NUL character",
+        _ if name.contains(|c: char| c.is_whitespace() || c.is_control()) => "it holds a blank",
         _ if name.len() > 1000 => "it is too long",
         _ => return true,
     };

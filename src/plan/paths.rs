@@ -3,7 +3,7 @@
 use super::document::Place;
 use super::reader::{Reader, quoted, shown};
 use super::values::Text;
-use crate::base::{Finding, PathError, Pattern, PatternError, PatternSet, RelPath};
+use crate::base::{Finding, PathError, Pattern, PatternError, PatternSet, RelPath, TaskName};
 
 /// What a path is for, which decides what it may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +161,32 @@ fn check_place(pattern: &Pattern, text: &Text, usage: Use, reader: &mut Reader<'
         return false;
     }
     true
+}
+
+/// Reports inputs that are the task's own outputs: they are no source, so the task would never see them. A wildcard may
+/// cover both.
+pub(super) fn check_own_outputs(
+    inputs: Option<&Vec<Text>>,
+    outputs: &PatternSet,
+    task: &TaskName,
+    reader: &mut Reader<'_>,
+) {
+    for text in inputs.into_iter().flatten().filter(|text| !text.value.starts_with('!')) {
+        let joined = join(reader.document(text.at).path.parent(), &text.value).unwrap_or_default();
+        let Ok(input) = Pattern::new(&joined) else { continue };
+        let is_own = |output: &Pattern| match input.as_literal() {
+            Some(path) => output.matches(&path),
+            None => output.as_str() == input.as_str(),
+        };
+        if !outputs.iter().any(is_own) {
+            continue;
+        }
+        let message =
+            format!("{} is an output of the task `{task}` itself, which begins without it", quoted(&text.value));
+        let finding = Finding::error("orca::plan::own_output", message, reader.id(text.at), "never there");
+        reader
+            .report(finding.help("take it out of `inputs`; a file that is changed in place belongs in `edits` alone"));
+    }
 }
 
 /// Reports declared files that lie in the task's scratch directories.

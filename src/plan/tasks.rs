@@ -9,7 +9,7 @@ use super::environment::{is_text, texts, variable_names, variables};
 use super::format::{RawResources, RawRetry, RawTask, RawTdd};
 use super::model::{Body, Plan, Resources, Retry, Task, Tdd};
 use super::names::{Kind, Names, checked_name};
-use super::paths::{Use, check_scratch, literals, patterns};
+use super::paths::{Use, check_own_outputs, check_scratch, literals, patterns};
 use super::reader::{Reader, Strings, shown};
 use super::scope::Scope;
 use super::table::Table;
@@ -329,6 +329,7 @@ fn task(
     let body = body(&raw, name, stem.at, registry, reader);
     let outputs = patterns(raw.outputs.as_ref(), Use::Output, reader);
     let scratch = literals(raw.scratch.as_ref(), Use::Scratch, reader);
+    check_own_outputs(raw.inputs.as_ref(), &outputs, name, reader);
     check_scratch(&scratch, [raw.inputs.as_ref(), raw.outputs.as_ref(), raw.edits.as_ref()], stem.at, reader);
     Some(Task {
         name: name.clone(),
@@ -417,7 +418,14 @@ fn agent(raw: &RawTask, name: &TaskName, prompt: &Text, registry: &Registry, rea
 
 fn deps(list: Option<&Vec<Text>>, name: &TaskName, names: &TaskNames, reader: &mut Reader<'_>) -> Vec<TaskName> {
     let mut deps = BTreeSet::new();
+    let mut listed: BTreeMap<&str, Place> = BTreeMap::new();
     for text in list.into_iter().flatten() {
+        if let Some(first) = listed.insert(&text.value, text.at) {
+            let message = format!("the task `{name}` names `{}` twice in its `deps`", shown(&text.value));
+            let finding = Finding::warning("orca::plan::duplicate_dep", message, reader.id(text.at), "again")
+                .and(reader.id(first), "named here");
+            reader.report(finding.help("remove one, or name the task that was meant"));
+        }
         let found = names.resolve(text, reader).unwrap_or_default();
         if found.contains(name) || text.value == name.stem() {
             let node = reader.id(text.at);

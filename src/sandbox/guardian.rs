@@ -23,10 +23,10 @@ const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn guard() -> io::Result<()> {
     let control = socket::adopt_stdin()?;
-    process::leave_terminal();
-    process::set_umask();
     process::unignore_signals()?;
     process::outlive_termination()?;
+    process::leave_terminal();
+    process::set_umask();
     process::forbid_tracing()?;
     if process::is_namespace_init() {
         process::die_with_parent()?;

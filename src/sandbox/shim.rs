@@ -56,6 +56,7 @@ pub fn shim_main(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
 /// Becomes the parent of a new pid namespace and waits for its end.
 fn in_namespaces(offline: bool) -> io::Result<()> {
     process::die_with_parent()?;
+    process::outlive_termination()?;
     process::leave_terminal();
     let context = |error| io::Error::other(format!("cannot make namespaces: {error}"));
     namespace::enter(offline).map_err(context)?;

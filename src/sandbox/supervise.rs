@@ -160,7 +160,8 @@ fn start(sandbox: &Sandbox, launch: &Launch) -> Result<Started, SandboxError> {
         let (diagnostics, diagnostics_end) = io::pipe()?;
         socket::widen_pipe(output.as_fd());
         command.env_clear().stdin(OwnedFd::from(theirs)).stdout(sandbox.shim.try_clone()?).stderr(diagnostics_end);
-        let child = command.spawn()?;
+        // A signal to orca's group is orca's to act on: who guards has to outlive it from the first instant.
+        let child = process::in_own_group(&mut command).spawn()?;
         drop(command);
         // A guardian that died at once is found out when its first report does not come.
         let _ = socket::send_files(&control, [stdin.as_fd(), output_end.as_fd()])
@@ -294,6 +295,12 @@ impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
         }
     }
 
+    /// Whether a wish to cancel has come that was not heard any more.
+    fn is_unwanted(&self) -> bool {
+        let wishes = self.wishes.map(|wishes| wishes.as_fd());
+        socket::wait_readable([wishes], Some(Duration::ZERO)).is_ok_and(|[wished]| wished)
+    }
+
     fn stop(&mut self, control: &UnixStream) {
         if self.phase == Phase::Running {
             say(control, protocol::Command::Terminate);
@@ -345,6 +352,7 @@ impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
     }
 
     fn conclude(self, diagnosis: String) -> Result<Exit, SandboxError> {
+        let unwanted = self.is_unwanted();
         let LogSize { total_bytes, kept_bytes } =
             self.log.finish().map_err(SandboxError::file("write the log", &self.launch.log))?;
         let totals = self.totals.unwrap_or_default();
@@ -355,6 +363,7 @@ impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
             (None, Some(Ended::Code(code))) if totals.kernel_oom && code == 128 + SIGKILL => End::OutOfMemory,
             (None, Some(Ended::Code(code))) => End::Code(code),
             (None, Some(Ended::Signal(signal))) => End::Signal(signal),
+            (None, None) if unwanted => End::Cancelled,
             (None, None) => return Err(SandboxError::GuardianLost(diagnosis)),
         };
         let wall = self.ran_for.unwrap_or_else(|| self.begun.elapsed());

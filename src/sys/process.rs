@@ -19,7 +19,7 @@ use nix::sys::prctl;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, close, setsid};
+use nix::unistd::{Pid, close, getpgid, getppid, setpgid, setsid};
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -105,8 +105,15 @@ pub fn point_at_null(stream: Standard) -> io::Result<()> {
 }
 
 /// Leaves the session and its terminal. Harmless where the process leads one already.
+///
+/// Who leads a group cannot make a session, so it joins its parent's for an instant: signals to that must not matter
+/// any more.
 pub fn leave_terminal() {
-    let _ = setsid();
+    if setsid().is_err()
+        && let Ok(group) = getpgid(Some(getppid()))
+    {
+        let _ = setpgid(Pid::from_raw(0), group).and_then(|()| setsid());
+    }
 }
 
 /// Files that the tree makes are readable by everyone and writable by their owner, whatever the user's umask is.

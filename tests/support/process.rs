@@ -113,6 +113,12 @@ impl Running {
         self
     }
 
+    /// Sends a signal to its process group, which it leads.
+    pub(crate) fn signal_group(&mut self, signal: Signal) -> &mut Self {
+        rustix::process::kill_process_group(Pid::from_child(&self.child), signal).expect("it was not waited for yet");
+        self
+    }
+
     /// `kill -9`, and waits for its end.
     pub(crate) fn kill(mut self) -> Output {
         self.signal(Signal::KILL);
