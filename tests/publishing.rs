@@ -60,14 +60,21 @@ fn a_changed_output_of_an_agent_is_kept() {
     assert_eq!((orca.read("out"), orca.read("below")), ("two\n".to_owned(), "two\n".to_owned()));
 }
 
-/// Every look says that a build fails, and it does, without asking the agent.
+/// A dry run says that a build fails, and it does.
 #[track_caller]
-fn conflicts<const N: usize>(orca: &Project, args: [&str; N]) {
+fn conflicts_in<const N: usize>(orca: &Project, args: [&str; N]) -> Build {
     let dry: Vec<&str> = ["build", "-n"].into_iter().chain(args).collect();
     orca.orca(dry).exits(0).prints(["fail agent: conflict: `out` changed by hand", "or delete it"]);
     let red = orca.build_args(args).red();
     assert_eq!(red.failure("agent").kind, FailureKind::Conflict);
     assert!(red.failure("agent").details[0].starts_with("out: move your version away"), "{:?}", red.failure("agent"));
+    red
+}
+
+/// Every look says that a build fails, and it does, without asking the agent.
+#[track_caller]
+fn conflicts<const N: usize>(orca: &Project, args: [&str; N]) {
+    let red = conflicts_in(orca, args);
     assert!(!red.output.stdout.contains("task-started"), "an agent was asked\n{}", red.output.transcript());
     assert_eq!(orca.read("out"), "a person's\n");
 }
@@ -94,6 +101,15 @@ fn a_conflict_is_known_before_an_agent_is_asked() {
     assert_eq!(orca.read("out"), "a person's\n", "what it was an edit of is due again, so it stays");
     orca.write("in", "one\n").remove("out").build().ran([]);
     assert_eq!(orca.read("out"), "one\n", "deleted, it is taken from the cache");
+}
+
+#[test]
+fn a_conflict_is_known_of_a_forced_task_that_has_no_key_yet() {
+    let orca = Project::new(AGENT);
+    orca.append("orca.toml", "[tasks.first]\nrun = 'date +%N > in'\noutputs = [\"in\"]\n");
+    orca.build();
+    orca.write("out", "a person's\n").replace("orca.toml", "+%N", "+%N%s");
+    conflicts_in(&orca, ["--force", "agent"]);
 }
 
 #[test]

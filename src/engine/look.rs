@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::host::Host;
 use super::project::Project;
-use super::resolve::{Cause, Keyed, Resolver, Standing, missing_tool};
+use super::resolve::{Cause, Conflict, Keyed, Resolver, Standing, missing_tool};
 use super::session::{EngineError, Session};
 use crate::base::TaskName;
 use crate::graph::{TaskIx, TaskState};
@@ -190,7 +190,7 @@ impl Look {
     #[must_use]
     pub fn prospect(&self, ix: TaskIx) -> Prospect {
         match self.seen(ix) {
-            Seen::Waits(_) if self.forced.contains(&ix) => Prospect::Run { because: Cause::Forced.to_string() },
+            Seen::Waits(_) if self.forced.contains(&ix) => self.forced_prospect(ix),
             Seen::Waits(on) => Prospect::Maybe { on: self.name(*on).clone() },
             Seen::Impossible(_, why) => Prospect::Fail { because: why.clone() },
             Seen::Known(_, Standing::Clean(reused)) if reused.stale.is_empty() => Prospect::Nothing,
@@ -198,6 +198,17 @@ impl Look {
             Seen::Known(_, Standing::Judge(_, gates)) => Prospect::Judge { because: must_judge(gates) },
             Seen::Known(_, Standing::Dirty(cause)) => Prospect::Run { because: cause.to_string() },
             Seen::Known(_, Standing::Conflict(conflict)) => Prospect::Fail { because: conflict.to_string() },
+        }
+    }
+
+    /// What a build would do with a task that runs whatever its key will be.
+    fn forced_prospect(&self, ix: TaskIx) -> Prospect {
+        match self.resolver.changed_by_hand(ix) {
+            Ok(paths) if !paths.is_empty() => {
+                Prospect::Fail { because: Conflict { paths, cause: Some(Cause::Forced) }.to_string() }
+            }
+            // What cannot be looked at is what the build will say of it.
+            _ => Prospect::Run { because: Cause::Forced.to_string() },
         }
     }
 
