@@ -425,6 +425,7 @@ fn deps(list: Option<&Vec<Text>>, name: &TaskName, names: &TaskNames, reader: &m
             let finding = Finding::warning("orca::plan::duplicate_dep", message, reader.id(text.at), "again")
                 .and(reader.id(first), "named here");
             reader.report(finding.help("remove one, or name the task that was meant"));
+            continue;
         }
         let found = names.resolve(text, reader).unwrap_or_default();
         if found.contains(name) || text.value == name.stem() {
