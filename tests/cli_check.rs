@@ -1,6 +1,9 @@
 //! `orca check`: how strict it is, and findings as data. What it says of each mistake is on the pages of docs/errors.
+#![expect(clippy::disallowed_methods, reason = "writes files with odd names")]
 
 mod support;
+
+use std::os::unix::ffi::OsStrExt as _;
 
 use serde_json::Value;
 use support::{Fixture, Project};
@@ -61,4 +64,28 @@ fn what_no_task_can_be_given_stands_beside_the_other_findings() {
     assert!(!output.stdout.contains("root:"), "{}", output.transcript());
     orca.write("orca.toml", "[tasks.a]\nrun = \"true\"\ninputs = [\"src/etc\", \"src/*\"]\n");
     orca.orca(["check"]).exits(0).prints(["the plan is good"]);
+}
+
+#[test]
+fn the_example_is_valid_and_says_what_cannot_be_built_yet() {
+    let orca = Project::new(include_str!("../orca.toml.example"));
+    orca.write("README.md", "a project\n");
+    orca.orca(["check"])
+        .exits(0)
+        .prints(["the plan is valid: 5 tasks", "things in it cannot be built by this version yet"]);
+}
+
+#[test]
+fn what_is_no_text_is_found_where_a_wildcard_meets_it_and_can_be_left_out() {
+    let orca = Project::new("[tasks.a]\nrun = \"true\"\ninputs = [\"src/**\"]\n");
+    let name = |bytes: &[u8]| orca.path("src").join(std::ffi::OsStr::from_bytes(bytes));
+    orca.write("src/tea.txt", "tea\n").write("other/x.txt", "x\n");
+    std::fs::write(name(b"caf\xe9.txt"), "coffee\n").expect("Linux takes any name");
+    orca.orca(["check"]).exits(3).prints(["bad_file_name", "!src/caf*.txt"]);
+    orca.orca(["build"]).exits(3).prints(["the plan is invalid: 1 error"]);
+    orca.write("orca.toml", "[tasks.a]\nrun = \"true\"\ninputs = [\"src/**\", \"!src/caf*.txt\"]\n");
+    orca.orca(["check"]).exits(0).prints(["the plan is good"]);
+    orca.build().ran(["a"]);
+    orca.write("orca.toml", "[tasks.a]\nrun = \"true\"\ninputs = [\"other/**\"]\n");
+    orca.orca(["check"]).exits(0);
 }
