@@ -346,3 +346,23 @@ fn nor_about_its_includes() {
     let orca = Project::new("include = [\"plans/*.toml\"]\n");
     orca.write("../.gitignore", "*\n").write("plans/a.toml", "[tasks.a]\nrun = \"true\"\n").build().ran(["a"]);
 }
+
+#[test]
+fn nothing_of_the_checkout_shows_inside_bubblewrap() {
+    if !support::bubblewrap_works("nothing_of_the_checkout_shows_inside_bubblewrap") {
+        return;
+    }
+    let orca = Project::new(
+        "[tasks.a]\nrun = \"env > out; pwd >> out; mytool >> out\"\noutputs = [\"out\"]\ntools = [\"mytool\"]\n",
+    );
+    let tools = tempfile::tempdir().expect("a directory");
+    let tool = tools.path().join("mytool");
+    fs::write(&tool, "#!/bin/sh\necho it is $(basename $0)\n").expect("written");
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).expect("set");
+    let mut orca = orca;
+    orca.set_env("PATH", format!("{}:/usr/bin:/bin", tools.path().display()));
+    orca.build().ran(["a"]);
+    let out = orca.read("out");
+    assert!(out.contains("it is mytool"), "{out}");
+    assert!(!out.contains(orca.root().to_str().expect("a path")), "{out}");
+}

@@ -178,7 +178,7 @@ impl Builder {
         let keyed = self.held(task).keyed;
         let name = self.name(task);
         let workspace = block_in_place(|| Workspace::create(&self.state, &name.file_name())).map_err(fault)?;
-        let spec = self.spec(task, &keyed, &workspace, lesson)?;
+        let spec = self.spec(task, &keyed, lesson)?;
         let filled = block_in_place(|| exec::fill(&workspace, &spec, &|path, entry| self.source(path, entry)));
         let (root, before) = match filled {
             Ok(filled) => filled,

@@ -146,7 +146,7 @@ impl Builder {
         let no_outputs = PatternSet::default();
         for _ in 0..TREES_MAX {
             let workspace = block_in_place(|| Workspace::create(&self.state, &directory)).map_err(fault)?;
-            let spec = self.gate_spec(gate, argv, tree, &no_outputs, &workspace);
+            let spec = self.gate_spec(gate, argv, tree, &no_outputs);
             match block_in_place(|| exec::fill(&workspace, &spec, &source)) {
                 Ok(_) => {}
                 // The cache has found out just now, and does not claim to have it any more.
@@ -172,9 +172,8 @@ impl Builder {
         argv: &[String],
         tree: &'a Tree,
         no_outputs: &'a PatternSet,
-        workspace: &Workspace,
     ) -> AttemptSpec<'a> {
-        let surroundings = self.surroundings(&gate.toolchains, &gate.tools, workspace, gate.env.clone());
+        let surroundings = self.surroundings(&gate.toolchains, &gate.tools, gate.env.clone());
         AttemptSpec {
             argv: argv.iter().map(OsString::from).collect(),
             env: surroundings.env,
@@ -184,6 +183,7 @@ impl Builder {
             provided: Vec::new(),
             stdin: None,
             tools: surroundings.tools,
+            bins: surroundings.bins,
             read_only: surroundings.read_only,
             hidden: self.hidden(),
             network: gate.network,

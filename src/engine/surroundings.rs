@@ -11,7 +11,7 @@ use super::resolve::Keyed;
 use crate::agents;
 use crate::base::Name;
 use crate::context::{Work, task_json, task_markdown};
-use crate::exec::{self, AttemptSpec, Fault, Workspace};
+use crate::exec::{AttemptSpec, Fault};
 use crate::graph::TaskIx;
 use crate::plan::SandboxMode;
 use crate::sandbox;
@@ -27,7 +27,6 @@ impl Builder {
         &self,
         task: TaskIx,
         keyed: &'a Keyed,
-        workspace: &Workspace,
         lesson: Option<&str>,
     ) -> Result<AttemptSpec<'a>, Fault> {
         let plan_task = Arc::clone(self.resolver.task(task));
@@ -50,7 +49,7 @@ impl Builder {
             ("task.json", task_json(context, &plan_task, &keyed.key.to_hex()).to_string().into_bytes()),
         ];
         let provided = if plan_task.is_agent() { provided } else { Vec::new() };
-        let surroundings = self.surroundings(&plan_task.toolchains, &plan_task.tools, workspace, env);
+        let surroundings = self.surroundings(&plan_task.toolchains, &plan_task.tools, env);
         Ok(AttemptSpec {
             argv: argv.into_iter().map(OsString::from).collect(),
             env: surroundings.env,
@@ -60,6 +59,7 @@ impl Builder {
             provided,
             stdin,
             tools: surroundings.tools,
+            bins: surroundings.bins,
             read_only: surroundings.read_only,
             hidden: self.hidden(),
             network: definition.network,
@@ -88,7 +88,6 @@ impl Builder {
         &self,
         toolchains: &[Name],
         tools: &[String],
-        workspace: &Workspace,
         declared: BTreeMap<String, String>,
     ) -> Surroundings {
         let path = self.host.path();
@@ -106,9 +105,8 @@ impl Builder {
             read_only.extend(toolchain.read_only);
             bins.extend(toolchain.bin);
         }
-        env.insert("PATH".into(), exec::search_path(&workspace.bin(), &bins));
         env.extend(declared.into_iter().map(|(name, value)| (name.into(), value.into())));
-        Surroundings { env, read_only, tools }
+        Surroundings { env, read_only, bins, tools }
     }
 }
 
@@ -118,6 +116,8 @@ pub(super) struct Surroundings {
     pub env: BTreeMap<OsString, OsString>,
     /// Paths of the host that are shown.
     pub read_only: Vec<PathBuf>,
+    /// Directories of toolchains that go on PATH.
+    pub bins: Vec<PathBuf>,
     /// Declared tools.
     pub tools: BTreeMap<String, PathBuf>,
 }

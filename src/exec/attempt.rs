@@ -1,14 +1,14 @@
 //! One attempt: the view materialized, the body run, what it left behind observed. Nothing is believed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rayon::prelude::*;
 use tokio::sync::watch;
 
-use super::workspace::{Workspace, WorkspaceError};
+use super::workspace::{TOOLS, Workspace, WorkspaceError};
 use crate::base::{Pattern, PatternSet, RelPath, Tree};
 use crate::sandbox::{CancelLevel, Exit, Launch, Sandbox, SandboxError, Stdin};
 use crate::store::{Listed, Listing, MaterializeError, Root, Source, StoreError, materialize};
@@ -21,7 +21,7 @@ pub const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 pub struct AttemptSpec<'a> {
     /// The program and its arguments.
     pub argv: Vec<OsString>,
-    /// The complete environment but HOME, TMPDIR and PWD.
+    /// The complete environment but HOME, TMPDIR, PWD, and PATH where it is not declared.
     pub env: BTreeMap<OsString, OsString>,
     /// The exact files to see.
     pub view: &'a Tree,
@@ -35,6 +35,8 @@ pub struct AttemptSpec<'a> {
     pub stdin: Option<Vec<u8>>,
     /// Declared tools, by name.
     pub tools: BTreeMap<String, PathBuf>,
+    /// Directories of toolchains that go on PATH, after the tools.
+    pub bins: Vec<PathBuf>,
     /// Host paths shown read-only.
     pub read_only: Vec<PathBuf>,
     /// Host paths never shown, even where a system directory would.
@@ -115,8 +117,7 @@ pub async fn run(
 ) -> Result<Exit, AttemptError> {
     let mut read_only = spec.read_only.clone();
     read_only.extend(spec.tools.values().cloned());
-    read_only.push(workspace.bin());
-    let launch = Launch {
+    let mut launch = Launch {
         argv: spec.argv.clone(),
         env: spec.env.clone(),
         workspace: workspace.tree(),
@@ -134,6 +135,10 @@ pub async fn run(
         grace: spec.grace,
         memory_limit_bytes: None,
     };
+    if !launch.env.contains_key(OsStr::new("PATH")) {
+        let tools = sandbox.home_inside(&launch).join(TOOLS);
+        launch.env.insert("PATH".into(), search_path(&tools, &spec.bins));
+    }
     Ok(sandbox.run(launch, cancel, |_| {}).await?)
 }
 
@@ -194,9 +199,8 @@ fn digest_all(root: &Root, paths: &[RelPath]) -> Result<Tree, StoreError> {
 }
 
 /// The PATH of a task: its tools, its toolchains, then the system's directories.
-#[must_use]
-pub fn search_path(workspace_bin: &Path, toolchain_bins: &[PathBuf]) -> OsString {
-    let mut joined = workspace_bin.as_os_str().to_owned();
+fn search_path(tools: &Path, toolchain_bins: &[PathBuf]) -> OsString {
+    let mut joined = tools.as_os_str().to_owned();
     for directory in toolchain_bins {
         joined.push(":");
         joined.push(directory);

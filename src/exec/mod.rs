@@ -12,7 +12,7 @@ pub mod scheduler;
 mod work;
 mod workspace;
 
-pub use attempt::{AttemptError, AttemptSpec, Observed, SYSTEM_PATH, fill, observe, run, search_path};
+pub use attempt::{AttemptError, AttemptSpec, Observed, SYSTEM_PATH, fill, observe, run};
 pub use executor::{Approver, Ending, Executor};
 pub use work::{AttemptEnd, BoxFuture, EventSink, Fault, Resolved, Tasks, cancelled};
 pub use workspace::{Workspace, WorkspaceError, remove_tree};

@@ -2,9 +2,8 @@
 //!
 //! ```text
 //! .orca/work/<task>/   tree/   the view, and what the task writes; its current directory
-//!                      home/   HOME
+//!                      home/   HOME; in `.local/bin` links to declared tools, first on PATH
 //!                      tmp/    TMPDIR
-//!                      bin/    links to declared tools, first on PATH
 //!                      log     output, bounded
 //!                      stdin   the prompt, for agent tasks
 //! .orca/scratch/<task>/<path>  kept between attempts and runs, moved in and out
@@ -21,6 +20,9 @@ use std::path::{Path, PathBuf};
 use crate::base::RelPath;
 use crate::store::{Root, StoreError};
 use crate::sys;
+
+/// Where in HOME the links to tools are.
+pub(super) const TOOLS: &str = ".local/bin";
 
 /// What went wrong while making, filling or clearing a workspace.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +77,7 @@ impl Workspace {
     /// Links to its declared tools.
     #[must_use]
     pub fn bin(&self) -> PathBuf {
-        self.directory.join("bin")
+        self.home().join(TOOLS)
     }
 
     /// Its bounded output.

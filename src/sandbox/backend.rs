@@ -133,6 +133,12 @@ impl Sandbox {
         self.inside(launch).workspace
     }
 
+    /// Where the home of this launch appears to the task.
+    #[must_use]
+    pub fn home_inside(&self, launch: &Launch) -> PathBuf {
+        self.inside(launch).home
+    }
+
     /// Runs one command to its end. Its output is handed over as it comes, and bounded in the log file.
     ///
     /// Dropping the future kills the command and its tree.
