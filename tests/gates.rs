@@ -64,6 +64,22 @@ fn a_changed_gate_judges_again_and_the_body_does_not_run() {
     orca.build().ran([]);
 }
 
+/// What a gate judges with counts: a verdict of the old compiler says nothing about the new one.
+#[test]
+fn another_toolchain_of_a_gate_judges_again() {
+    let plan = |value: &str| {
+        format!(
+            "[toolchains.mine]\nenv = {{ WHICH = \"{value}\" }}\n[gates.good]\nrun = \"test $WHICH = good\"\n\
+             toolchains = [\"mine\"]\n[tasks.one]\nrun = \"echo 1 > out\"\noutputs = [\"out\"]\ngates = [\"good\"]\n"
+        )
+    };
+    let orca = Project::new(&plan("good"));
+    orca.build().ran(["one"]);
+    orca.write("orca.toml", plan("bad"));
+    assert_eq!(verdicts(&orca.build_red()).first(), verdict("failed", false).first());
+    orca.write("orca.toml", plan("good")).build().ran([]);
+}
+
 #[test]
 fn a_gate_that_breaks_is_never_green_and_its_word_is_not_kept() {
     for judge in ["exit 127", "kill -9 $$", "no-such-program-anywhere"] {

@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use super::look::{Look, Prospect, Seen};
-use super::resolve::Standing;
 use super::session::EngineError;
+use super::standing::Standing;
 use super::status::TaskPath;
 use crate::base::{Entry, Pattern, RelPath};
 use crate::graph::TaskIx;

@@ -5,8 +5,9 @@
 use serde::Serialize;
 
 use super::look::{Look, Prospect, Seen};
-use super::resolve::{Cause, Conflict, Keyed, Reused, Standing};
+use super::resolve::Keyed;
 use super::session::EngineError;
+use super::standing::{Cause, Conflict, Reused, Standing};
 use crate::base::{ActionKey, Name, RelPath, TaskName, Tree};
 use crate::graph::TaskIx;
 use crate::key::{Change, Description};

@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use super::host::Host;
 use super::project::Project;
-use super::resolve::{Cause, Conflict, Keyed, Resolver, Standing, missing_tool};
+use super::resolve::{Keyed, Resolver, missing_tool};
 use super::session::{EngineError, Session};
+use super::standing::{Cause, Conflict, Standing};
 use crate::base::TaskName;
 use crate::graph::{TaskIx, TaskState};
 use crate::plan::Document;

@@ -14,8 +14,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::resolve::{Conflict, Resolver};
+use super::resolve::Resolver;
 use super::session::EngineError;
+use super::standing::Conflict;
 use crate::base::{Entry, FailureKind, RelPath, TaskName, Tree};
 use crate::event::{Failure, RunId};
 use crate::graph::TaskIx;

@@ -18,126 +18,17 @@ use rayon::prelude::*;
 
 use super::ledger::Ledger;
 use super::session::{EngineError, Session, Survey};
-use crate::base::{ActionKey, BlobDigest, Entry, FailureKind, GateKey, Name, RelPath, TaskName, Tree};
-use crate::context::{TaskContext, ToolIdentity, view};
-use crate::db::OrcaDb;
-use crate::event::{ActionResult, Failure};
+use super::standing::{Cause, Conflict, Reused, Standing};
+use crate::base::{ActionKey, Entry, GateKey, Name, RelPath, TaskName, Tree};
+use crate::context::{TaskContext, ToolIdentity, Toolchain, view};
+use crate::db::{Facts, OrcaDb};
+use crate::event::ActionResult;
 use crate::gates::Verdict;
 use crate::graph::{EdgeKind, Graph, TaskIx};
-use crate::key::{Change, Description, action_key, gate_key};
+use crate::key::{Description, action_key, gate_key};
 use crate::plan::{GateDef, Level, Plan, Task};
 use crate::store::{Root, StatCache, Store, StoreError};
 use crate::sys::beneath::{FileKind, FileStat};
-
-/// Where a task stands.
-#[derive(Debug, Clone)]
-pub enum Standing {
-    /// Its result is reused.
-    Clean(Reused),
-    /// Its result is there, and some of its gates have not judged it yet.
-    Judge(Reused, Vec<Name>),
-    /// It needs to run.
-    Dirty(Cause),
-    /// A new result of it would meet what a person made of the last one, so it fails before it runs.
-    Conflict(Conflict),
-}
-
-/// Outputs of an agent that a person changed, where a new result is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
-    /// What was changed since orca put it there.
-    pub paths: Vec<RelPath>,
-    /// Why the task would run; `None` where the new result is in the cache.
-    pub cause: Option<Cause>,
-}
-
-impl Conflict {
-    /// The conflict as a failure.
-    #[must_use]
-    pub fn failure(&self) -> Failure {
-        let advice = |path: &RelPath| {
-            format!("{path}: move your version away, or delete it to take the new result, then build again")
-        };
-        Failure {
-            kind: FailureKind::Conflict,
-            message: "a new result is due, and would replace what was changed by hand since its last one".to_owned(),
-            exit_code: None,
-            signal: None,
-            details: self.paths.iter().map(advice).collect(),
-        }
-    }
-}
-
-impl std::fmt::Display for Conflict {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown: Vec<String> = self.paths.iter().take(3).map(|path| format!("`{path}`")).collect();
-        let more = match self.paths.len().saturating_sub(shown.len()) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let cause = match &self.cause {
-            Some(cause) => cause.to_string(),
-            None => "it is in the cache".to_owned(),
-        };
-        write!(f, "conflict: {}{more} changed by hand, and a new result is due ({cause}); ", shown.join(", "))?;
-        f.write_str("move your version away, or delete it to take the new one")
-    }
-}
-
-/// A result that is reused.
-#[derive(Debug, Clone)]
-pub struct Reused {
-    /// What it put into the project.
-    pub outputs: Arc<Tree>,
-    /// The paths that are not in the project as they should be.
-    pub stale: Vec<RelPath>,
-    /// Paths of an agent's result that a person changed since: they stay.
-    pub drifted: Vec<RelPath>,
-    /// What the run took, in milliseconds.
-    pub saved_ms: u64,
-    /// Its log.
-    pub log: Option<BlobDigest>,
-    /// Whether the project's record has it; otherwise it comes from the cache.
-    pub recorded: bool,
-}
-
-/// Why a task needs to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
-    /// It has no result here, nor in the cache.
-    NeverRun,
-    /// It was red the last time, and nothing changed since.
-    Failed(String),
-    /// This changed since it last ran.
-    Changed(Vec<Change>),
-    /// Nothing changed, but the cache no longer has this output.
-    Lost(RelPath),
-    /// Its result is there, but this gate is red.
-    RedGate(Name),
-    /// It was asked to.
-    Forced,
-}
-
-impl std::fmt::Display for Cause {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NeverRun => f.write_str("it has no result yet"),
-            Self::Failed(why) => write!(f, "it failed the last time: {why}"),
-            Self::Changed(changes) => {
-                if changes.is_empty() {
-                    return f.write_str("this orca makes keys in another way than the one that last ran it");
-                }
-                let shown: Vec<String> = changes.iter().take(3).map(Change::subject).collect();
-                let more = changes.len().saturating_sub(shown.len());
-                write!(f, "changed: {}", shown.join(", "))?;
-                if more > 0 { write!(f, " and {more} more") } else { Ok(()) }
-            }
-            Self::Lost(path) => write!(f, "`{path}` is gone, and the cache no longer has it"),
-            Self::RedGate(gate) => write!(f, "the gate `{gate}` is red on its last result"),
-            Self::Forced => f.write_str("--force"),
-        }
-    }
-}
 
 /// A task keyed, with what it was keyed from.
 #[derive(Debug, Clone)]
@@ -167,7 +58,7 @@ pub struct Resolver {
     /// All source files of the project, where a gate of the plan judges it.
     pub all_sources: Tree,
     gate_sources: BTreeMap<Name, Tree>,
-    tools: BTreeMap<String, ToolIdentity>,
+    facts: Arc<Facts>,
     db: std::sync::Mutex<OrcaDb>,
     results: Vec<OnceLock<Arc<Tree>>>,
 }
@@ -186,7 +77,7 @@ impl Resolver {
             store,
             all_sources: survey.sources,
             gate_sources: survey.gate_sources,
-            tools: session.db.facts().tools.clone(),
+            facts: session.db.facts(),
             db: std::sync::Mutex::new(session.db),
             results,
         }
@@ -481,9 +372,15 @@ impl Resolver {
     /// The key of a gate's verdict on a result.
     #[must_use]
     pub fn gate_key(&self, gate: &GateDef, view: &Tree, outputs: &Tree) -> GateKey {
-        let tool = |name: &String| (name.clone(), self.tools.get(name).cloned().unwrap_or(ToolIdentity::Missing));
+        let facts = &self.facts;
+        let tool = |name: &String| (name.clone(), facts.tools.get(name).cloned().unwrap_or(ToolIdentity::Missing));
         let tools: Vec<_> = gate.tools.iter().map(tool).collect();
-        gate_key(gate, &tools, &self.judged_tree(gate, view, outputs))
+        let installed = |name: &Name| {
+            let identity = *facts.toolchains.get(name).expect("the facts hold every toolchain that a gate declares");
+            (name.clone(), Toolchain { def: self.plan().toolchains.get(name).cloned(), identity })
+        };
+        let toolchains: Vec<_> = gate.toolchains.iter().map(installed).collect();
+        gate_key(gate, &tools, &toolchains, &self.judged_tree(gate, view, outputs))
     }
 
     /// A verdict that is known.

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::look::{Look, Prospect, Seen};
 use super::plan_gates::PlanGate;
-use super::resolve::Standing;
 use super::session::EngineError;
+use super::standing::Standing;
 use crate::base::{RelPath, TaskName};
 
 /// Where the project stands.

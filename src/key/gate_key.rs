@@ -1,14 +1,20 @@
 //! The key of a gate: its definition and the tree it judges.
 
-use crate::base::{Entry, GateKey, KeyHasher, Tree};
-use crate::context::ToolIdentity;
+use crate::base::{Entry, GateKey, KeyHasher, Name, Tree};
+use crate::context::{ToolIdentity, Toolchain};
 use crate::plan::{GateDef, GateKind};
 
 const DOMAIN: &str = "orca gate key v1";
 
-/// The key under which a gate's verdict on `judged` is kept. `tools` are the gate's declared tools by content.
+/// The key under which a gate's verdict on `judged` is kept. `tools` are the gate's declared tools by content,
+/// `toolchains` its toolchains by definition and by what is installed.
 #[must_use]
-pub fn gate_key(gate: &GateDef, tools: &[(String, ToolIdentity)], judged: &Tree) -> GateKey {
+pub fn gate_key(
+    gate: &GateDef,
+    tools: &[(String, ToolIdentity)],
+    toolchains: &[(Name, Toolchain)],
+    judged: &Tree,
+) -> GateKey {
     let mut hasher = KeyHasher::new(DOMAIN);
     match &gate.kind {
         GateKind::Run(argv) => {
@@ -41,8 +47,17 @@ pub fn gate_key(gate: &GateDef, tools: &[(String, ToolIdentity)], judged: &Tree)
             ToolIdentity::Missing => hasher.field("missing", b""),
         }
     }
-    for toolchain in &gate.toolchains {
-        hasher.field("toolchain", toolchain.as_str().as_bytes());
+    for (name, toolchain) in toolchains {
+        hasher.field("toolchain", name.as_str().as_bytes());
+        hasher.field("=", toolchain.identity.as_bytes());
+        if let Some(def) = &toolchain.def {
+            def.paths.iter().for_each(|path| hasher.field("toolchain path", path.as_bytes()));
+            def.bin.iter().for_each(|path| hasher.field("toolchain bin", path.as_bytes()));
+            for (variable, value) in &def.env {
+                hasher.field("toolchain env", variable.as_bytes());
+                hasher.field("=", value.as_bytes());
+            }
+        }
     }
     for (path, entry) in judged {
         hasher.field("path", path.as_str().as_bytes());

@@ -1,0 +1,117 @@
+//! The words for where a task stands: clean, to be judged, dirty, or a conflict, each with what there is to say.
+
+use std::sync::Arc;
+
+use crate::base::{BlobDigest, FailureKind, Name, RelPath, Tree};
+use crate::event::Failure;
+use crate::key::Change;
+
+/// Where a task stands.
+#[derive(Debug, Clone)]
+pub enum Standing {
+    /// Its result is reused.
+    Clean(Reused),
+    /// Its result is there, and some of its gates have not judged it yet.
+    Judge(Reused, Vec<Name>),
+    /// It needs to run.
+    Dirty(Cause),
+    /// A new result of it would meet what a person made of the last one, so it fails before it runs.
+    Conflict(Conflict),
+}
+
+/// Outputs of an agent that a person changed, where a new result is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// What was changed since orca put it there.
+    pub paths: Vec<RelPath>,
+    /// Why the task would run; `None` where the new result is in the cache.
+    pub cause: Option<Cause>,
+}
+
+impl Conflict {
+    /// The conflict as a failure.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let advice = |path: &RelPath| {
+            format!("{path}: move your version away, or delete it to take the new result, then build again")
+        };
+        Failure {
+            kind: FailureKind::Conflict,
+            message: "a new result is due, and would replace what was changed by hand since its last one".to_owned(),
+            exit_code: None,
+            signal: None,
+            details: self.paths.iter().map(advice).collect(),
+        }
+    }
+}
+
+impl std::fmt::Display for Conflict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown: Vec<String> = self.paths.iter().take(3).map(|path| format!("`{path}`")).collect();
+        let more = match self.paths.len().saturating_sub(shown.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let cause = match &self.cause {
+            Some(cause) => cause.to_string(),
+            None => "it is in the cache".to_owned(),
+        };
+        write!(f, "conflict: {}{more} changed by hand, and a new result is due ({cause}); ", shown.join(", "))?;
+        f.write_str("move your version away, or delete it to take the new one")
+    }
+}
+
+/// A result that is reused.
+#[derive(Debug, Clone)]
+pub struct Reused {
+    /// What it put into the project.
+    pub outputs: Arc<Tree>,
+    /// The paths that are not in the project as they should be.
+    pub stale: Vec<RelPath>,
+    /// Paths of an agent's result that a person changed since: they stay.
+    pub drifted: Vec<RelPath>,
+    /// What the run took, in milliseconds.
+    pub saved_ms: u64,
+    /// Its log.
+    pub log: Option<BlobDigest>,
+    /// Whether the project's record has it; otherwise it comes from the cache.
+    pub recorded: bool,
+}
+
+/// Why a task needs to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// It has no result here, nor in the cache.
+    NeverRun,
+    /// It was red the last time, and nothing changed since.
+    Failed(String),
+    /// This changed since it last ran.
+    Changed(Vec<Change>),
+    /// Nothing changed, but the cache no longer has this output.
+    Lost(RelPath),
+    /// Its result is there, but this gate is red.
+    RedGate(Name),
+    /// It was asked to.
+    Forced,
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NeverRun => f.write_str("it has no result yet"),
+            Self::Failed(why) => write!(f, "it failed the last time: {why}"),
+            Self::Changed(changes) => {
+                if changes.is_empty() {
+                    return f.write_str("this orca makes keys in another way than the one that last ran it");
+                }
+                let shown: Vec<String> = changes.iter().take(3).map(Change::subject).collect();
+                let more = changes.len().saturating_sub(shown.len());
+                write!(f, "changed: {}", shown.join(", "))?;
+                if more > 0 { write!(f, " and {more} more") } else { Ok(()) }
+            }
+            Self::Lost(path) => write!(f, "`{path}` is gone, and the cache no longer has it"),
+            Self::RedGate(gate) => write!(f, "the gate `{gate}` is red on its last result"),
+            Self::Forced => f.write_str("--force"),
+        }
+    }
+}
