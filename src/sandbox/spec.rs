@@ -11,9 +11,6 @@ use crate::sys::confine::Confinement;
 
 /// Devices that any program may expect.
 const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
-/// What a Landlock task sees empty where it has mounts of its own: the files, and above all the sockets, of users,
-/// services and sessions.
-const EMPTIED: [&str; 9] = ["/dev/shm", "/home", "/media", "/mnt", "/root", "/run", "/srv", "/tmp", "/var"];
 
 /// The spec of a launch.
 pub(super) fn of(sandbox: &Sandbox, launch: &Launch) -> Spec {
@@ -58,9 +55,9 @@ fn confinement(launch: &Launch, in_namespaces: bool) -> Confinement {
 }
 
 fn mounts(launch: &Launch) -> Mounts {
-    let empty = EMPTIED.iter().map(OsString::from).chain(launch.hidden.iter().map(OsString::from));
+    let empty = system_view::private_directories().into_iter().chain(launch.hidden.iter().cloned());
     Mounts {
-        empty: empty.collect(),
+        empty: empty.map(OsString::from).collect(),
         writable: own_directories(launch).map(OsString::from).collect(),
         read_only: launch.read_only.iter().map(OsString::from).collect(),
         tmp: tmp_is_free(launch).then(|| launch.tmp.clone().into()),

@@ -82,6 +82,36 @@ fn runtime_settings() -> Vec<PathBuf> {
     found
 }
 
+/// The directories of this machine that hold no programs or settings: the files, and above all the sockets, of users,
+/// services and sessions, whatever an administrator called the disk they are on.
+pub(super) fn private_directories() -> Vec<PathBuf> {
+    /// What the kernel shows, and what is shown in pieces.
+    const KEPT: [&str; 4] = ["/dev", "/etc", "/proc", "/sys"];
+    let kept: Vec<&Path> = KEPT.iter().chain(&PROGRAMS).map(Path::new).collect();
+    let mut private = directories_beside(Path::new("/"), &kept);
+    private.push("/dev/shm".into());
+    private
+}
+
+/// The largest directories beneath `root` that hold none of `kept`.
+fn directories_beside(root: &Path, kept: &[&Path]) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    let mut found = Vec::new();
+    for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        let path = entry.path();
+        if kept.contains(&path.as_path()) {
+            continue;
+        }
+        if kept.iter().any(|kept| kept.starts_with(&path)) {
+            found.extend(directories_beside(&path, kept));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
 /// Whether a directory can be hidden at all: not if a task could not start without it. A service's home may be `/`.
 pub(super) fn can_hide(directory: &Path) -> bool {
     const ESSENTIAL: [&str; 6] = ["/dev", "/etc", "/proc", "/usr/bin", "/usr/lib", "/usr/sbin"];
@@ -109,6 +139,19 @@ pub(super) fn without_hidden(root: &Path, hidden: &[PathBuf]) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_but_programs_and_settings_is_private() {
+        let root = tempfile::tempdir().expect("a directory");
+        let root = root.path();
+        for directory in ["usr/lib", "nix/store", "nix/var", "data/home", "etc"] {
+            std::fs::create_dir_all(root.join(directory)).expect("directories");
+        }
+        std::os::unix::fs::symlink("usr/lib", root.join("lib")).expect("a link");
+        let kept = ["usr", "nix/store", "etc"].map(|name| root.join(name));
+        let kept: Vec<&Path> = kept.iter().map(PathBuf::as_path).collect();
+        assert_eq!(directories_beside(root, &kept), [root.join("data"), root.join("nix/var")]);
+    }
 
     #[test]
     fn a_directory_with_something_hidden_is_shown_piece_by_piece() {
