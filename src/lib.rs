@@ -4,7 +4,7 @@
 //! results it never has to compute twice. The modules stand in that order, and imports only point left:
 //!
 //! ```text
-//! sys <- base <- plan, event <- graph, context, report <- key <- db, store, sandbox
+//! sys <- base <- plan, event <- graph, context, report, merge <- key <- db, store, sandbox
 //!     <- agents, gates <- exec <- engine <- cli
 //! ```
 //!
@@ -21,6 +21,7 @@ pub mod exec;
 pub mod gates;
 pub mod graph;
 pub mod key;
+pub mod merge;
 pub mod plan;
 pub mod report;
 pub mod sandbox;

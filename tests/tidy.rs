@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["sys"],
     &["base"],
     &["plan", "event"],
-    &["graph", "context", "report"],
+    &["graph", "context", "report", "merge"],
     &["key"],
     &["db", "store", "sandbox"],
     &["agents", "gates"],
