@@ -1,19 +1,29 @@
 //! Where a side differs from the base, on the safe side.
 //!
 //! A diff answers with one shortest way from one text to the other, and often there are several: of three equal lines any
-//! may be the one deleted. A merge that trusts one of them puts the other side's edit beside a line that its author
-//! never saw as changed. So a line counts as untouched only where two diffs agree on it, one made from the front and one
-//! from the back, and a change that could as well stand some lines higher or lower covers all of these places.
+//! may be the one deleted, and of two blocks that changed places either may be the one that moved. A merge that trusts
+//! one of these ways puts the other side's edit beside a line that its author never saw as changed. So a line counts as
+//! untouched, is an *anchor*, only if it stays in every shortest way; what lies between two anchors is one change.
 //!
-//! Both are Myers' with the cut-offs that git uses (`similar`): shortest on what people write, and near linear on what
-//! they do not, because a search that gets expensive is ended after a number of steps. Never after a time: that would make
-//! the result depend on the machine. Histogram and patience give nicer hunks but follow rare lines, and need not agree
-//! with themselves when read backwards.
+//! ```text
+//!  base   a x x b        the x that is left may be either: the change covers both
+//!  side   a x b          anchors: a, b
+//! ```
+//!
+//! All shortest ways are in one table of distances ([`super::every_way`]), which is as large as the text is long and the
+//! edit is large. Past a bound on that, a line is an anchor if two diffs agree on it, one made from the front and one from
+//! the back, and no insertion or deletion could as well stand where it is.
+//!
+//! The diffs are Myers' with the cut-offs that git uses (`similar`): shortest on what people write, and near linear on
+//! what they do not, because a search that gets expensive is ended after a number of steps. Never after a time: that would
+//! make the result depend on the machine. Histogram and patience give nicer hunks, but follow rare lines past shorter ways.
 
 use std::ops::Range;
 
 use similar::algorithms::{Capture, diff_slices};
 use similar::{Algorithm, DiffOp};
+
+use super::every_way;
 
 /// A place where a side differs from the base, in lines counted from 0. Between two changes lies at least one line that
 /// both have.
@@ -25,24 +35,31 @@ pub(super) struct Change {
 
 /// The changes from `base` to `side`, from the top.
 pub(super) fn changes(base: &[u32], side: &[u32]) -> Vec<Change> {
+    let pairs = matches(base, side);
+    let anchors = every_way::anchors(base, side, pairs.len()).unwrap_or_else(|| agreed(pairs, base, side));
+    between(&anchors, base.len(), side.len())
+}
+
+/// The pairs that a diff from the front, which found `pairs`, and one from the back agree on.
+fn agreed(pairs: Vec<(usize, usize)>, base: &[u32], side: &[u32]) -> Vec<(usize, usize)> {
     let backwards = |lines: &[u32]| lines.iter().rev().copied().collect::<Vec<_>>();
-    let mut from_the_back: Vec<_> = settled(&backwards(base), &backwards(side))
+    let (base_back, side_back) = (backwards(base), backwards(side));
+    let mut from_the_back: Vec<_> = settled(matches(&base_back, &side_back), &base_back, &side_back)
         .into_iter()
         .map(|(at, there)| (base.len() - 1 - at, side.len() - 1 - there))
         .collect();
     from_the_back.reverse();
-    let mut agreed = from_the_back.iter().peekable();
-    let mut anchors = settled(base, side);
+    let mut others = from_the_back.iter().peekable();
+    let mut anchors = settled(pairs, base, side);
     anchors.retain(|pair| {
-        while agreed.next_if(|other| *other < pair).is_some() {}
-        agreed.peek() == Some(&pair)
+        while others.next_if(|other| *other < pair).is_some() {}
+        others.peek() == Some(&pair)
     });
-    between(&anchors, base.len(), side.len())
+    anchors
 }
 
-/// Pairs of equal lines, in order, that a diff takes for the same line and that none of its changes could reach by moving.
-fn settled(base: &[u32], side: &[u32]) -> Vec<(usize, usize)> {
-    let mut pairs = matches(base, side);
+/// Those of a diff's pairs that none of its changes could reach by moving.
+fn settled(mut pairs: Vec<(usize, usize)>, base: &[u32], side: &[u32]) -> Vec<(usize, usize)> {
     let found = between(&pairs, base.len(), side.len());
     let spread: Vec<Range<usize>> = (0..found.len())
         .map(|at| {
@@ -59,6 +76,7 @@ fn settled(base: &[u32], side: &[u32]) -> Vec<(usize, usize)> {
     pairs
 }
 
+/// Pairs of equal lines, in order, that a diff takes for the same line.
 fn matches(base: &[u32], side: &[u32]) -> Vec<(usize, usize)> {
     let mut capture = Capture::new();
     let Ok(()) = diff_slices(Algorithm::Myers, &mut capture, base, side);

@@ -14,6 +14,7 @@
 mod alignment;
 mod conflict;
 mod diff3;
+mod every_way;
 mod lines;
 mod side;
 mod three_way;
