@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use orca::base::FailureKind;
 use orca::event::Outcome;
@@ -64,6 +65,34 @@ fn an_undeclared_write_is_a_failure() {
     assert_eq!(red.failure("one").kind, FailureKind::UndeclaredWrite);
     assert_eq!(red.failure("one").details, ["in", "stray"]);
     assert!(!orca.exists("out") && !orca.exists("stray") && orca.exists("in"));
+}
+
+#[test]
+fn what_a_failed_attempt_changed_can_be_applied_with_git() {
+    let orca = one(
+        "printf 'caf\\351\\n' > new; chmod +x new; printf '\\0' > binary; echo more >> in; rm gone; exit 1",
+        "inputs = [\"in\", \"gone\"]\noutputs = [\"new\", \"binary\"]",
+    );
+    orca.write("in", "first\nno newline").write("gone", "1\n");
+    orca.build_red().failed(["one"]);
+    let patch = fs::read(orca.path(".orca/failed/one/changes.patch")).expect("kept");
+    let patch = String::from_utf8_lossy(&patch);
+    assert!(patch.contains("Binary files /dev/null and b/binary differ"), "{patch}");
+    if Command::new("git").arg("--version").output().is_err() {
+        return println!("skipped: git is not here");
+    }
+    let git = Command::new("git")
+        .args(["apply", ".orca/failed/one/changes.patch"])
+        .current_dir(orca.root())
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CEILING_DIRECTORIES", orca.path(".."))
+        .output()
+        .expect("git runs");
+    assert!(git.status.success(), "{}\n{patch}", String::from_utf8_lossy(&git.stderr));
+    assert_eq!(orca.read("in"), "first\nno newlinemore\n");
+    assert_eq!(fs::read(orca.path("new")).expect("there"), b"caf\xe9\n");
+    assert!(!orca.exists("gone") && !orca.exists("binary"));
 }
 
 #[test]

@@ -305,7 +305,7 @@ impl Builder {
         let name = self.name(ran.task);
         let changed: BTreeSet<&RelPath> = ran.observed.outputs.keys().chain(&ran.observed.undeclared).collect();
         let patch = patch(&ran.keyed.context.view, &ran.root, changed, |path, entry| self.content(path, entry));
-        let patch = masked(patch.into_bytes(), &self.secrets(ran.task));
+        let patch = masked(patch, &self.secrets(ran.task));
         ran.workspace.provide(Path::new("changes.patch"), &patch)?;
         ran.log.write_masked(&ran.workspace.log());
         let as_data = serde_json::to_vec(failure).expect("a failure is plain data");

@@ -45,9 +45,16 @@ pub fn unified_diff(path: &str, old: Side<'_>, new: Side<'_>, limits: DiffLimits
             let mut out = match (&before, &after) {
                 // git has no patch that turns one kind of thing into another: it goes, and the other comes.
                 (Some(gone), Some(come)) if gone.is_link() != come.is_link() => {
-                    let mut out = blobs(path, Some(gone), None, limits);
-                    out.extend(blobs(path, None, Some(come), limits));
-                    out
+                    let gone = blobs(path, Some(gone), None, limits);
+                    let come = blobs(path, None, Some(come), limits);
+                    // Half of it would be worse than nothing: it comes where it has not gone.
+                    if is_remark(&gone) {
+                        gone
+                    } else if is_remark(&come) {
+                        come
+                    } else {
+                        [gone, come].concat()
+                    }
                 }
                 (before, after) => blobs(path, before.as_ref(), after.as_ref(), limits),
             };
@@ -90,6 +97,10 @@ fn directory_remark(path: &str, new: Side<'_>) -> Vec<u8> {
 /// would take a remark on binary files to be the body.
 fn remark(text: &str) -> Vec<u8> {
     format!("\n{text}\n").into_bytes()
+}
+
+fn is_remark(part: &[u8]) -> bool {
+    part.starts_with(b"\n")
 }
 
 fn blobs(path: &str, old: Option<&Blob<'_>>, new: Option<&Blob<'_>>, limits: DiffLimits) -> Vec<u8> {
