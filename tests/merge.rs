@@ -280,6 +280,26 @@ fn a_conflict_is_bounded_and_safe_for_a_terminal() {
 }
 
 #[test]
+fn a_conflict_is_data() {
+    let found = conflict(file("1\n"), file("2\n"), file("3"));
+    let json = serde_json::to_value(&found).expect("plain data");
+    assert_eq!(json["kind"], "content");
+    assert_eq!(
+        json["hunks"][0]["ours"],
+        serde_json::json!({
+            "first_line": 1, "line_count": 1, "lines": ["2"], "lacks_newline": false,
+        })
+    );
+    assert_eq!(serde_json::from_value::<Conflict>(json).expect("what was written"), found);
+    let named = |kind: ConflictKind| serde_json::to_value(kind).expect("plain data");
+    assert_eq!(named(ConflictKind::DeletedByOurs), "deleted-by-ours");
+    assert_eq!(
+        named(ConflictKind::Kind { ours: Made::Link, theirs: Made::File }),
+        serde_json::json!({ "kind": { "ours": "link", "theirs": "file" } })
+    );
+}
+
+#[test]
 fn what_is_too_large_is_not_merged() {
     let small = Limits { size_bytes_max: 8, lines_max: 3 };
     let kind = |base: &str, ours: &str, theirs: &str| match merge(file(base), file(ours), file(theirs), small) {

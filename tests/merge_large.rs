@@ -97,3 +97,28 @@ fn edits_far_apart_in_a_long_text() {
         assert!(*bytes == *expected);
     }
 }
+
+#[test]
+fn the_largest_table_of_all_shortest_ways() {
+    // 2,000 lines of which 1,000 are replaced: one line more, and another way is taken.
+    let text =
+        |word: &str| (0..2000).map(|at| if at % 2 == 0 { "x\n".into() } else { format!("{word} {at}\n") }).collect();
+    let [base, ours, theirs]: [String; 3] = [text("base"), text("ours"), text("theirs")];
+    conflict(base.as_bytes(), ours.as_bytes(), theirs.as_bytes());
+}
+
+#[test]
+fn the_same_texts_merge_the_same_way_every_time_and_in_every_thread() {
+    let lines = |seed: u64| -> Vec<u8> {
+        let mut random = Random::new(seed);
+        (0..6000).map(|_| format!("{}\n", random.below(40))).collect::<String>().into_bytes()
+    };
+    let texts = [lines(1), lines(2), lines(3)];
+    let again = || format!("{:?}", merged(&texts[0], &texts[1], &texts[2]));
+    let first = again();
+    std::thread::scope(|scope| {
+        for thread in [scope.spawn(again), scope.spawn(again), scope.spawn(again)] {
+            assert_eq!(thread.join().expect("it ends"), first);
+        }
+    });
+}

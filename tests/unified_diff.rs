@@ -179,6 +179,7 @@ fn patch(old: &Files, new: &Files) -> Vec<u8> {
         .collect()
 }
 
+#[expect(clippy::print_stdout, reason = "says what was not tested")]
 fn git_is_here() -> bool {
     let is_here = Command::new("git").arg("--version").output().is_ok();
     if !is_here {

@@ -17,7 +17,7 @@ const LINE_BYTES_MAX: usize = 300;
 
 /// Why two changes of a path do not go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum ConflictKind {
     /// Both changed the same lines, or lines next to each other, differently.
     Content,
@@ -80,7 +80,6 @@ impl Made {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
     /// Why.
-    #[serde(flatten)]
     pub kind: ConflictKind,
     /// The first places, from the top; none where the conflict is about the whole file.
     pub hunks: Vec<ConflictHunk>,
