@@ -29,7 +29,8 @@ fn as_data_a_finding_has_its_place() {
 
 #[test]
 fn what_cannot_be_built_yet_is_valid_and_said_to_be_so() {
-    let orca = Project::new("[tasks.a]\nrun = \"true\"\nedits = [\"a.txt\"]\napproval = true\n");
+    let orca =
+        Project::new("[tasks.a]\nrun = \"true\"\ntdd = { tests = [\"a.txt\"], run = \"true\" }\napproval = true\n");
     orca.write("a.txt", "a\n");
     let checked = orca.orca(["check"]).exits(0);
     checked.prints(["the plan is valid: 1 task; 2 things in it cannot be built by this version yet"]);

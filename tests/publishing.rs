@@ -204,6 +204,8 @@ fn a_changed_output_whose_result_the_cache_lost_is_named() {
     orca.write("in", "one\n").build();
     orca.write("out", "a person's\n").replace("orca.toml", "'cat out > below'", "'cat out out > below'");
     fs::remove_dir_all(orca.cache()).expect("it is there");
+    // What an agent made is kept with the project, too; that has to be lost as well.
+    fs::remove_dir_all(orca.path(".orca/kept")).expect("it is there");
     let red = orca.build_red();
     red.ran([]).failed(["below"]);
     assert!(red.failure("below").message.contains("`out`"), "{}", red.failure("below").message);

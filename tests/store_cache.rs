@@ -59,6 +59,7 @@ fn file(content: &[u8]) -> Entry {
 fn result(outputs: &[(&str, &[u8])]) -> ActionResult {
     ActionResult {
         outputs: outputs.iter().map(|(name, content)| (path(name), file(content))).collect(),
+        edits: orca::base::Changes::new(),
         log: BlobDigest::of(b"log"),
         log_size_bytes: 3,
         usage: Usage { wall_ms: 12, cpu_ms: 10, peak_memory_bytes: 1 << 20 },

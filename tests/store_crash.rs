@@ -44,6 +44,7 @@ fn result(number: u32) -> ActionResult {
     let outputs = [("a", number), ("b/c", number + 1)];
     ActionResult {
         outputs: outputs.iter().map(|(name, number)| (path(name), file(&content(*number)))).collect(),
+        edits: orca::base::Changes::new(),
         log: BlobDigest::of(&content(number)),
         log_size_bytes: content(number).len() as u64,
         usage: Usage::default(),

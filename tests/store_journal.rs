@@ -35,6 +35,7 @@ fn record(description: &str) -> TaskRecord {
         run: RunId(3),
         log: Some(BlobDigest::of(b"log")),
         is_agent: false,
+        origin: orca::store::Origin::default(),
     }
 }
 

@@ -21,5 +21,5 @@ pub use path::{PathError, RelPath};
 pub use pattern::{Pattern, PatternError, PatternSet};
 pub use sanitize::{bounded, sanitize_line, sanitize_terminal};
 pub use suggest::nearest;
-pub use tree::{Entry, Tree};
+pub use tree::{Change, Changes, Entry, Tree};
 pub use units::{DurationMs, SizeBytes, UnitError, counted, format_duration_ms, format_size};

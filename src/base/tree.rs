@@ -28,5 +28,17 @@ pub enum Entry {
     EmptyDir,
 }
 
+/// What a result did to one path of its `edits`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Change {
+    /// What its task was given there; `None`: nothing.
+    pub base: Option<Entry>,
+    /// What it left; `None`: it removed what was there.
+    pub result: Option<Entry>,
+}
+
+/// Paths that a result changed in place, in byte order.
+pub type Changes = BTreeMap<RelPath, Change>;
+
 /// Paths and their entries, in byte order of the paths.
 pub type Tree = BTreeMap<RelPath, Entry>;

@@ -19,6 +19,23 @@ pub struct SourceIndex {
 }
 
 impl SourceIndex {
+    /// Says whether a path is source, whatever was found there.
+    pub fn set(&mut self, path: &RelPath, is_source: bool) {
+        match is_source {
+            true => drop(self.walked.insert(path.clone())),
+            false => drop(self.walked.remove(path)),
+        }
+        for (literal, paths) in &mut self.literal {
+            if path.is_within(literal) || path == literal {
+                paths.retain(|known| known != path);
+                paths.extend(is_source.then(|| path.clone()));
+            }
+        }
+        if is_source {
+            self.literal.entry(path.clone()).or_insert_with(|| vec![path.clone()]);
+        }
+    }
+
     /// The walked paths at or beneath `base`; all of them for an empty base.
     fn beneath<'a>(&'a self, base: &'a str) -> impl Iterator<Item = &'a RelPath> {
         let start = if base.is_empty() { Bound::Unbounded } else { Bound::Included(base) };

@@ -14,20 +14,22 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::attempt_log::AttemptLog;
-use super::builder::{Builder, fault};
+use super::builder::{Builder, Ready, fault};
 use super::classify::classify;
+use super::integrate::keep_bases;
 use super::judge::Judged;
 use super::patch::patch;
+use super::produced::Produced;
 use super::publish::{Content, Refused};
-use super::resolve::Keyed;
+use super::resolve::{Keyed, Unkeyed};
 use super::secrets::{masked, take_out_leaks};
 use super::session::EngineError;
 use super::standing::{Cause, Conflict, Reused, Standing};
-use crate::base::{BlobDigest, Entry, FailureKind, Name, RelPath};
+use crate::base::{BlobDigest, Changes, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Usage};
-use crate::exec::{self, AttemptEnd, AttemptError, Fault, Observed, Resolved, Tasks, Workspace, WorkspaceError};
+use crate::exec::{self, AttemptEnd, AttemptError, Fault, Observed, Tasks, Workspace, WorkspaceError};
 use crate::graph::TaskIx;
-use crate::sandbox::CancelLevel;
+use crate::sandbox::{Backend, CancelLevel};
 use crate::store::{MaterializeError, Root, Source};
 
 /// How often a task starts over because its inputs changed while it ran.
@@ -131,10 +133,8 @@ impl Builder {
             let Standing::Clean(reused) = self.resolver.standing(task, keyed, false).map_err(fault)? else {
                 return Ok(None);
             };
-            Ok(match self.reuse(task, keyed, &reused)? {
-                Resolved::Clean { outcome, .. } => Some(AttemptEnd::Accepted { outcome, usage: Usage::default() }),
-                Resolved::Red(_) | Resolved::Dirty { .. } => None,
-            })
+            self.hold_ready(task, keyed.clone(), Ready { reused, is_fresh: false });
+            Ok(Some(AttemptEnd::Again { usage: Usage::default() }))
         })
     }
 
@@ -149,23 +149,19 @@ impl Builder {
         let keyed = self.held(task).keyed;
         let failed =
             |failure, lesson| Ok(Candidate::Ends(AttemptEnd::Failed { failure, usage: Usage::default(), lesson }));
-        match self.judge(task, &keyed, &reused.outputs, None, Some(gates), cancel).await? {
-            Judged::Green => {}
-            Judged::Red(failure, lesson) if failure.kind == FailureKind::Cancelled || lesson.is_empty() => {
-                return failed(failure, lesson);
+        match self.judge(task, &keyed, (&reused.outputs, &reused.edits), None, Some(gates), cancel).await? {
+            Judged::Green => {
+                self.hold_ready(task, keyed, Ready { reused: reused.clone(), is_fresh: false });
+                Ok(Candidate::Ends(AttemptEnd::Again { usage: Usage::default() }))
             }
-            Judged::Red(_, lesson) => return Ok(Candidate::Fails(lesson)),
+            Judged::Red(failure, lesson) if failure.kind == FailureKind::Cancelled || lesson.is_empty() => {
+                failed(failure, lesson)
+            }
+            Judged::Red(_, lesson) => Ok(Candidate::Fails(lesson)),
             Judged::Changed => {
                 self.look_again(task)?;
-                return Ok(Candidate::IsGone);
+                Ok(Candidate::IsGone)
             }
-        }
-        match block_in_place(|| self.reuse(task, &keyed, reused))? {
-            Resolved::Clean { outcome, .. } => {
-                Ok(Candidate::Ends(AttemptEnd::Accepted { outcome, usage: Usage::default() }))
-            }
-            Resolved::Red(failure) => failed(failure, String::new()),
-            Resolved::Dirty { .. } => Ok(Candidate::IsGone),
         }
     }
 
@@ -196,8 +192,10 @@ impl Builder {
             }
             Err(error) => return Err(fault(error)),
         };
+        block_in_place(|| keep_bases(&self.resolver, &root, task, spec.view)).map_err(fault)?;
         let exit = exec::run(&workspace, &spec, &self.sandbox, cancel.clone()).await.map_err(fault)?;
-        let observed = block_in_place(|| exec::observe(&workspace, &spec, &root, &before, exit)).map_err(fault)?;
+        let mut observed = block_in_place(|| exec::observe(&workspace, &spec, &root, &before, exit)).map_err(fault)?;
+        self.drop_ignored(task, &mut observed);
         let secrets = self.secrets(task);
         let log = block_in_place(|| AttemptLog::read(&workspace.log(), &secrets)).map_err(fault)?;
         let ran = Ran { task, keyed: &keyed, workspace, root, observed, log };
@@ -207,15 +205,27 @@ impl Builder {
         if let Some(failure) = self.classify(task, &ran.observed) {
             return self.failed(ran, failure, None);
         }
-        let leak = block_in_place(|| take_out_leaks(&ran.root, &ran.observed.outputs, &secrets)).map_err(fault)?;
+        if let Some(failure) = self.protected_files_changed(task, &ran.observed.edits) {
+            return self.failed(ran, failure, None);
+        }
+        let brought = ran.observed.brought();
+        let leak = block_in_place(|| take_out_leaks(&ran.root, &brought, &secrets)).map_err(fault)?;
         if let Some(failure) = leak {
             return self.failed(ran, failure, None);
         }
-        if self.inputs_changed(task, &keyed).map_err(fault)? {
+        // Its workspace held what it was keyed by, checked while it was copied. Where that is all it can have read, and it
+        // was paid for, the result is kept for the day when these inputs are back.
+        let is_sealed = self.resolver.task(task).is_agent() && self.sandbox.backend() != Backend::None;
+        let early = if is_sealed { Some(block_in_place(|| self.candidate(&ran)).map_err(fault)?) } else { None };
+        if self.inputs_changed(task, &keyed, &ran.observed.edits).map_err(fault)? {
             return ran.over_again();
         }
-        let result = block_in_place(|| self.candidate(&ran));
-        match self.judge(task, &keyed, &ran.observed.outputs, Some(&ran.root), None, cancel).await? {
+        let result = match early {
+            Some(result) => result,
+            None => block_in_place(|| self.candidate(&ran)).map_err(fault)?,
+        };
+        let result_of = (&ran.observed.outputs, &ran.observed.edits);
+        match self.judge(task, &keyed, result_of, Some(&ran.root), None, cancel).await? {
             Judged::Green => block_in_place(|| self.accept(ran, result)),
             Judged::Red(failure, lesson) => self.failed(ran, failure, Some(lesson)),
             Judged::Changed => ran.over_again(),
@@ -230,16 +240,56 @@ impl Builder {
                 self.resolver.stat_cache.forget(path);
             }
             self.resolver.refresh(&paths).map_err(fault)?;
-            let keyed = self.resolver.key(task).expect("its dependencies stay accepted");
-            self.hold(task, keyed, None);
+            let on_top_of = self.held(task).keyed.on_top_of;
+            match self.resolver.key_on_top(task, &on_top_of) {
+                Ok(keyed) => self.hold(task, keyed, None),
+                Err(Unkeyed::Impossible(why)) => return Err(fault(why)),
+                Err(Unkeyed::Waits(_)) => unreachable!("its dependencies stay accepted"),
+            }
             Ok(())
         })
     }
 
-    fn inputs_changed(&self, task: TaskIx, keyed: &Keyed) -> Result<bool, EngineError> {
-        let paths: Vec<RelPath> = keyed.source.keys().cloned().collect();
+    /// Whether a file that the task saw is another one by now. What it changed itself is merged with what a person made
+    /// of it meanwhile, so there the version that it was given stays the base.
+    fn inputs_changed(&self, task: TaskIx, keyed: &Keyed, edits: &Changes) -> Result<bool, EngineError> {
+        let paths: Vec<RelPath> = keyed.source.keys().filter(|path| !edits.contains_key(*path)).cloned().collect();
         block_in_place(|| self.resolver.refresh(&paths))?;
         Ok(self.resolver.source_view(task) != keyed.source)
+    }
+
+    /// Of what a wildcard of `edits` covers, new files that git ignores are nobody's work.
+    fn drop_ignored(&self, task: TaskIx, observed: &mut Observed) {
+        let edits = &self.resolver.task(task).edits;
+        let is_named = |path: &RelPath| edits.iter().any(|pattern| pattern.as_literal().as_ref() == Some(path));
+        observed.edits.retain(|path, change| change.base.is_some() || is_named(path) || !self.ignored.matches(path));
+    }
+
+    /// The failure of a task that changed what it is judged or told by: the plan, the lock, files of its gates. A path that
+    /// it names letter by letter is its work, whatever else it is.
+    fn protected_files_changed(&self, task: TaskIx, edits: &Changes) -> Option<Failure> {
+        let resolver = &self.resolver;
+        let named = &resolver.task(task).edits;
+        let is_named = |path: &RelPath| named.iter().any(|pattern| pattern.as_literal().as_ref() == Some(path));
+        let of_plan = |path: &RelPath| path.as_str() == "orca.lock" || resolver.plan().files.contains(path);
+        let mut details = Vec::new();
+        for (path, change) in edits {
+            let gate = resolver.gates(task).chain(resolver.plan_gates()).find(|gate| gate.inputs.matches(path));
+            match gate {
+                _ if of_plan(path) => details.push(format!("{path} is the plan's: no task changes it")),
+                Some(gate) if change.base.is_some() && !is_named(path) => {
+                    details.push(format!("{path} is what the gate `{}` judges with", gate.name));
+                }
+                _ => {}
+            }
+        }
+        (!details.is_empty()).then(|| Failure {
+            kind: FailureKind::UndeclaredWrite,
+            message: "it changed files that it is judged by".to_owned(),
+            exit_code: None,
+            signal: None,
+            details,
+        })
     }
 
     fn classify(&self, task: TaskIx, observed: &Observed) -> Option<Failure> {
@@ -254,28 +304,45 @@ impl Builder {
     }
 
     /// Stores what an attempt brought, whatever gates will say: a changed gate judges it again without a new run.
-    fn candidate(&self, ran: &Ran<'_>) -> ActionResult {
+    fn candidate(&self, ran: &Ran<'_>) -> Result<ActionResult, EngineError> {
         let result = ActionResult {
             outputs: ran.observed.outputs.clone(),
+            edits: ran.observed.edits.clone(),
             log: ran.log.digest(),
             log_size_bytes: ran.log.len(),
             usage: ran.observed.exit.usage,
             cost_micro_usd: 0,
         };
+        let brought = ran.observed.brought();
+        if self.waits_its_turn(ran.task) {
+            self.resolver.kept.as_ref().expect("a build keeps what it needs").ingest(&ran.root, &brought)?;
+        }
         if let Some(store) = &self.resolver.store {
             let stored = store
-                .ingest(&ran.root, &result.outputs)
+                .ingest(&ran.root, &brought)
                 .and_then(|()| store.put_bytes(ran.log.bytes()))
                 .and_then(|_| store.put_result(&ran.keyed.key, &result));
             if let Err(error) = stored {
                 self.notice(true, format!("the result is not kept in the cache: {error}"));
             }
         }
-        result
+        Ok(result)
+    }
+
+    /// Whether a result is not published at once: an agent's, which is kept, and one that has to be put together with
+    /// others'.
+    fn waits_its_turn(&self, task: TaskIx) -> bool {
+        self.resolver.task(task).is_agent() || self.resolver.graph.is_editor(task)
     }
 
     /// Publishes and records a result that every gate agrees to.
     fn accept(&self, ran: Ran<'_>, result: ActionResult) -> Result<Once, Fault> {
+        if self.waits_its_turn(ran.task) {
+            let usage = result.usage;
+            self.hold_ready(ran.task, ran.keyed.clone(), Ready { reused: ready(result), is_fresh: true });
+            ran.workspace.remove().map_err(fault)?;
+            return Ok(Once::End(AttemptEnd::Again { usage }));
+        }
         let outputs = Arc::new(result.outputs);
         match self.publisher().publish(ran.task, &outputs, Content::Workspace(&ran.root), &[]) {
             Ok(done) => self.tell(done.notices),
@@ -284,7 +351,7 @@ impl Builder {
             Err(Refused::World(error)) => return Err(fault(error)),
         }
         self.record(ran.task, ran.keyed, true, "ran", Some(ran.log.digest()));
-        self.resolver.accept(ran.task, outputs);
+        self.resolver.accept(ran.task, Produced::outputs(outputs));
         ran.workspace.remove().map_err(fault)?;
         Ok(Once::End(AttemptEnd::Accepted { outcome: Outcome::Ran, usage: result.usage }))
     }
@@ -296,14 +363,16 @@ impl Builder {
         if failure.kind == FailureKind::Cancelled {
             block_in_place(|| ran.workspace.remove()).map_err(fault)?;
         } else {
-            block_in_place(|| self.keep(ran, &failure)).map_err(fault)?;
+            block_in_place(|| self.keep_failed(ran, &failure)).map_err(fault)?;
         }
         Ok(Once::End(AttemptEnd::Failed { failure, usage, lesson }))
     }
 
-    fn keep(&self, ran: Ran<'_>, failure: &Failure) -> Result<(), WorkspaceError> {
+    fn keep_failed(&self, ran: Ran<'_>, failure: &Failure) -> Result<(), WorkspaceError> {
         let name = self.name(ran.task);
-        let changed: BTreeSet<&RelPath> = ran.observed.outputs.keys().chain(&ran.observed.undeclared).collect();
+        let observed = &ran.observed;
+        let changed: BTreeSet<&RelPath> =
+            observed.outputs.keys().chain(observed.edits.keys()).chain(&observed.undeclared).collect();
         let patch = patch(&ran.keyed.context.view, &ran.root, changed, |path, entry| self.content(path, entry));
         let patch = masked(patch, &self.secrets(ran.task));
         ran.workspace.provide(Path::new("changes.patch"), &patch)?;
@@ -321,9 +390,24 @@ impl Builder {
         let Entry::File { digest, size_bytes, .. } = entry else { return None };
         let bytes = match self.source(path, entry) {
             Source::Cas(store) => store.read(digest).ok().flatten(),
+            Source::Kept(kept) => kept.read(digest).ok().flatten(),
             Source::Project(root) => root.read(path, *size_bytes).ok(),
         };
         bytes.filter(|bytes| BlobDigest::of(bytes) == *digest)
+    }
+}
+
+/// A fresh result, with nothing of it in the project yet.
+fn ready(result: ActionResult) -> Reused {
+    Reused {
+        stale: result.outputs.keys().cloned().collect(),
+        outputs: Arc::new(result.outputs),
+        edits: Arc::new(result.edits),
+        drifted: Vec::new(),
+        saved_ms: 0,
+        cost_micro_usd: result.cost_micro_usd,
+        log: Some(result.log),
+        recorded: false,
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use super::builder::{Builder, Working};
 use super::host::now_ms;
 use super::ignored::Ignored;
+use super::integrate::{adopt_leavers, recover};
 use super::ledger::Ledger;
 use super::publish::Publisher;
 use super::recorder::{Listener, Recorder};
@@ -30,7 +31,7 @@ use crate::exec::{Approver, EventSink, Executor, Tasks, remove_tree};
 use crate::graph::{Graph, TaskIx};
 use crate::plan::{Document, Plan, not_yet};
 use crate::sandbox::{CancelLevel, DetectOptions, Sandbox};
-use crate::store::{Journal, Root, Store};
+use crate::store::{Journal, Kept, Root, Store};
 
 /// What the rest of the machine keeps where the plan does not say.
 const RESERVE_MEMORY: SizeBytes = SizeBytes::new(1 << 30);
@@ -107,8 +108,6 @@ struct Asked {
     asked: BTreeSet<TaskIx>,
     /// Those and all they need.
     selected: BTreeSet<TaskIx>,
-    /// The names of the selected ones.
-    names: BTreeSet<TaskName>,
 }
 
 impl Asked {
@@ -119,7 +118,7 @@ impl Asked {
         let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
         let refused = not_yet(session.plan(), &names).into_iter();
         session.findings.extend(refused.map(|finding| Finding { severity: Severity::Error, ..finding }));
-        Ok(Self { asked, selected, names })
+        Ok(Self { asked, selected })
     }
 }
 
@@ -148,7 +147,7 @@ pub fn build(
         session = Session::open(session.host, &root)?;
         tasks = Asked::of(&mut session, options)?;
     }
-    let Asked { asked, selected, names } = tasks;
+    let Asked { asked, selected } = tasks;
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
@@ -157,6 +156,8 @@ pub fn build(
     let mut early = journal.take_warnings();
     let ledger = Ledger::read(Some(journal))?;
     let whole = !session.plan().gates.is_empty();
+    let selected = with_those_beneath(&session.graph, &ledger, selected);
+    let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
     let survey = session.survey(&ledger, &selected, whole)?;
     if session.is_invalid() {
         return Ok(Built::invalid(session));
@@ -175,7 +176,10 @@ pub fn build(
     let findings: Vec<Finding> = session.findings.clone();
     let begun = ledger.with_journal(|journal| journal.begin_run(&options.args, started_ms))?;
     let run = begun.expect("a build has a journal");
-    let mut resolver = Resolver::new(session, survey, ledger, store);
+    let kept = Kept::open(&state)?;
+    let mut resolver = Resolver::new(session, survey, ledger, store, Some(kept));
+    recover(&resolver)?;
+    early.extend(adopt_leavers(&resolver, run)?);
     early.extend(Publisher { resolver: &resolver, project: &project, run }.recover()?);
     let (orphans, notices) = Publisher { resolver: &resolver, project: &project, run }.remove_orphans()?;
     resolver.ledger.forget(&orphans);
@@ -206,6 +210,9 @@ pub fn build(
         forced: if options.force { asked.clone() } else { BTreeSet::new() },
         ignored: Ignored::new(resolver.root.path()),
         working: Working::default(),
+        selected: selected.clone(),
+        settled: Mutex::default(),
+        integrating: Mutex::default(),
         pending: Mutex::default(),
     });
     let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
@@ -227,6 +234,20 @@ pub fn build(
     }
     runtime.shutdown_timeout(Duration::from_secs(2));
     finish(&builder, &recorder, &summary, started_ms, fault, ending.interrupted_by)
+}
+
+/// The tasks, and those on top of which the record says that they have to be made.
+fn with_those_beneath(graph: &Graph, ledger: &Ledger, selected: BTreeSet<TaskIx>) -> BTreeSet<TaskIx> {
+    let mut all = selected;
+    loop {
+        let recorded = all.iter().filter_map(|ix| ledger.task(graph.name(*ix))).flat_map(|task| &task.origin.on_top_of);
+        let more: BTreeSet<TaskIx> =
+            recorded.filter_map(|name| graph.ix(name)).filter(|ix| !all.contains(ix)).collect();
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(graph.with_deps(&more));
+    }
 }
 
 /// What isolates on this machine; `scratch` is where that is tried.
@@ -410,7 +431,7 @@ fn disturbed(resolver: &Resolver, done: &Summary) -> Result<Vec<RelPath>, Engine
     for (name, _) in done.settled.iter().filter(|(_, settled)| published(&settled.outcome)) {
         let task = resolver.graph.ix(name).expect("a settled task is of the plan");
         let Some(result) = resolver.result(task).filter(|_| !resolver.task(task).is_agent()) else { continue };
-        for (path, entry) in result.iter() {
+        for (path, entry) in result.outputs.iter().filter(|(path, _)| resolver.ledger.provenance(path).is_none()) {
             if resolver.found_for(path, entry)?.as_ref() != Some(entry) {
                 disturbed.push(path.clone());
             }

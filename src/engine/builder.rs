@@ -4,7 +4,7 @@
 //! resolve: key -> standing -> Clean: restore, accept | Judge, Dirty: run
 //! ```
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -12,17 +12,23 @@ use tokio::sync::watch;
 
 use super::host::Host;
 use super::ignored::Ignored;
+use super::integrate::{Integration, conflict};
+use super::produced::Produced;
 use super::publish::{Content, Publisher, Refused};
-use super::resolve::{Keyed, Resolver, missing_tool};
+use super::resolve::{Keyed, Resolver, Stood, missing_tool};
+use super::session::EngineError;
 use super::standing::{Cause, Reused, Standing};
 use crate::base::{ActionKey, BlobDigest, Entry, FailureKind, Name, RelPath, TaskName};
 use crate::event::{Event, Failure, Outcome, RunId};
 use crate::exec::{AttemptEnd, BoxFuture, EventSink, Fault, Resolved, Tasks};
 use crate::graph::TaskIx;
 use crate::key::Description;
-use crate::plan::{Retry, SandboxMode};
+use crate::plan::{Body, Retry, SandboxMode};
 use crate::sandbox::{Backend, CancelLevel, Sandbox};
-use crate::store::{Root, Source, TaskRecord};
+use crate::store::{Origin, Root, Source, TaskRecord};
+
+/// How often a result is made again on top of others before the task is red.
+const MEETINGS_MAX: u32 = 3;
 
 /// Everything a build works with.
 pub(super) struct Builder {
@@ -48,6 +54,12 @@ pub(super) struct Builder {
     pub working: Working,
     /// What is known of tasks that are about to run.
     pub pending: Mutex<HashMap<TaskIx, Pending>>,
+    /// The tasks of this build.
+    pub selected: BTreeSet<TaskIx>,
+    /// Those of them that came to an end.
+    pub settled: Mutex<BTreeSet<TaskIx>>,
+    /// Held while a result is put together with others: one at a time.
+    pub integrating: Mutex<()>,
 }
 
 /// A task between its key and its end.
@@ -59,6 +71,21 @@ pub(super) struct Pending {
     pub candidate: Option<(Reused, Vec<Name>)>,
     /// Whether the body runs even if the cache has a result by then.
     pub must_run: bool,
+    /// The earlier tasks that results of it could not be merged with, in this build.
+    pub met: BTreeSet<TaskIx>,
+    /// How often that happened.
+    pub meetings: u32,
+    /// A result of this build that every gate agrees to, and that waits to be integrated.
+    pub ready: Option<Ready>,
+}
+
+/// A result between its gates and the project.
+#[derive(Clone)]
+pub(super) struct Ready {
+    /// It.
+    pub reused: Reused,
+    /// Whether the task just ran for it.
+    pub is_fresh: bool,
 }
 
 /// The keys that some task of this build is working on.
@@ -79,29 +106,21 @@ pub(super) fn fault(error: impl std::fmt::Display) -> Fault {
 
 impl Tasks for Builder {
     fn resolve(&self, task: TaskIx) -> Result<Resolved, Fault> {
-        let keyed = self.resolver.key(task).expect("a task is resolved after all it waits for is accepted");
-        if let Some(failure) = self.impossible(&keyed) {
-            self.record(task, &keyed, false, &failure.message, None);
-            return Ok(Resolved::Red(failure));
+        let earlier = self.pending.lock().expect("no holder panics").get(&task).cloned();
+        let mut met: Vec<TaskIx> = Vec::new();
+        if let Some(pending) = earlier {
+            met.extend(&pending.met);
+            if let Some(ready) = pending.ready {
+                match self.settle_ready(task, &pending.keyed, &ready)? {
+                    Settling::Resolved(resolved) => return Ok(resolved),
+                    Settling::OnTopOf(tasks) => met = tasks,
+                }
+            }
         }
-        let standing = self.resolver.standing(task, &keyed, self.forced.contains(&task)).map_err(fault)?;
-        let key = keyed.key;
-        match standing {
-            // It leaves no record: where the key is again what it was, the last result is still the one that counts.
-            Standing::Conflict(conflict) => Ok(Resolved::Red(conflict.failure())),
-            Standing::Clean(reused) => self.reuse(task, &keyed, &reused),
-            Standing::Judge(reused, gates) => {
-                let names: Vec<String> = gates.iter().map(|gate| format!("`{gate}`")).collect();
-                self.hold(task, keyed, Some((reused, gates)));
-                Ok(Resolved::Dirty { key, because: format!("{} must judge its result", names.join(", ")) })
-            }
-            Standing::Dirty(cause @ (Cause::RedGate(_) | Cause::Forced)) => {
-                self.hold_to_run(task, keyed);
-                Ok(Resolved::Dirty { key, because: cause.to_string() })
-            }
-            Standing::Dirty(cause) => {
-                self.hold(task, keyed, None);
-                Ok(Resolved::Dirty { key, because: cause.to_string() })
+        loop {
+            match self.resolve_once(task, &met)? {
+                Settling::Resolved(resolved) => return Ok(resolved),
+                Settling::OnTopOf(tasks) => met = tasks,
             }
         }
     }
@@ -130,18 +149,110 @@ impl Tasks for Builder {
 
     fn settled(&self, task: TaskIx, _: &Outcome) {
         self.pending.lock().expect("no holder panics").remove(&task);
+        if self.resolver.graph.is_editor(task) {
+            self.settled.lock().expect("no holder panics").insert(task);
+        }
     }
 }
 
+/// How one try to settle a task ended.
+enum Settling {
+    /// So.
+    Resolved(Resolved),
+    /// It has to be made on top of these.
+    OnTopOf(Vec<TaskIx>),
+}
+
+/// How reusing a result ended.
+pub(super) enum Reuse {
+    /// So.
+    Resolved(Resolved),
+    /// It has to be made on top of others; the task holds which.
+    OnTop,
+}
+
 impl Builder {
+    /// Looks a task up and settles it, or says that it has to run.
+    fn resolve_once(&self, task: TaskIx, met: &[TaskIx]) -> Result<Settling, Fault> {
+        let is_open = |ix| self.is_open(ix);
+        let stood = self.resolver.stand(task, self.forced.contains(&task), met, &is_open).map_err(fault)?;
+        let (keyed, standing) = match stood {
+            Stood::At(keyed, standing) => (*keyed, *standing),
+            Stood::Later(on) => return Ok(Settling::Resolved(Resolved::Waits(on))),
+            Stood::Impossible(why) => {
+                return Ok(Settling::Resolved(Resolved::Red(conflict(why, Vec::new()))));
+            }
+            Stood::Waits(on) => {
+                let (task, on) = (self.resolver.name(task), self.resolver.name(on));
+                return Err(fault(format!("`{task}` was resolved before `{on}` was accepted")));
+            }
+        };
+        if let Some(failure) = self.impossible(&keyed) {
+            self.record(task, &keyed, false, &failure.message, None);
+            return Ok(Settling::Resolved(Resolved::Red(failure)));
+        }
+        let key = keyed.key;
+        let resolved = match standing {
+            // It leaves no record: where the key is again what it was, the last result is still the one that counts.
+            Standing::Conflict(conflict) => Ok(Resolved::Red(conflict.failure())),
+            Standing::Clean(reused) => {
+                let outcome = |restored| Outcome::Cached { restored, saved_ms: reused.saved_ms };
+                return self.settling(task, self.reuse(task, &keyed, &reused, &outcome)?);
+            }
+            Standing::Judge(reused, gates) => {
+                let names: Vec<String> = gates.iter().map(|gate| format!("`{gate}`")).collect();
+                self.hold(task, keyed, Some((reused, gates)));
+                Ok(Resolved::Dirty { key, because: format!("{} must judge its result", names.join(", ")) })
+            }
+            Standing::Dirty(cause @ (Cause::RedGate(_) | Cause::Forced)) => {
+                self.hold_to_run(task, keyed);
+                Ok(Resolved::Dirty { key, because: cause.to_string() })
+            }
+            Standing::Dirty(cause) => {
+                self.hold(task, keyed, None);
+                Ok(Resolved::Dirty { key, because: cause.to_string() })
+            }
+        };
+        resolved.map(Settling::Resolved)
+    }
+
+    /// Integrates a result of this build, if it is its turn.
+    fn settle_ready(&self, task: TaskIx, keyed: &Keyed, ready: &Ready) -> Result<Settling, Fault> {
+        let saved_ms = ready.reused.saved_ms;
+        let outcome = |restored| match ready.is_fresh {
+            true => Outcome::Ran,
+            false => Outcome::Cached { restored, saved_ms },
+        };
+        self.settling(task, self.reuse(task, keyed, &ready.reused, &outcome)?)
+    }
+
+    fn settling(&self, task: TaskIx, reuse: Reuse) -> Result<Settling, Fault> {
+        Ok(match reuse {
+            Reuse::Resolved(resolved) => Settling::Resolved(resolved),
+            Reuse::OnTop => Settling::OnTopOf(self.held(task).met.into_iter().collect()),
+        })
+    }
+
+    fn change_pending(&self, task: TaskIx, keyed: Keyed, change: impl FnOnce(&mut Pending)) {
+        let mut all = self.pending.lock().expect("no holder panics");
+        let known = all.remove(&task);
+        let (met, meetings) = known.map_or_else(Default::default, |known| (known.met, known.meetings));
+        let mut pending = Pending { keyed, candidate: None, must_run: false, met, meetings, ready: None };
+        change(&mut pending);
+        all.insert(task, pending);
+    }
+
     pub(super) fn hold(&self, task: TaskIx, keyed: Keyed, candidate: Option<(Reused, Vec<Name>)>) {
-        let mut pending = self.pending.lock().expect("no holder panics");
-        pending.insert(task, Pending { keyed, candidate, must_run: false });
+        self.change_pending(task, keyed, |pending| pending.candidate = candidate);
     }
 
     fn hold_to_run(&self, task: TaskIx, keyed: Keyed) {
-        let mut pending = self.pending.lock().expect("no holder panics");
-        pending.insert(task, Pending { keyed, candidate: None, must_run: true });
+        self.change_pending(task, keyed, |pending| pending.must_run = true);
+    }
+
+    /// Holds a result that every gate agrees to until it is integrated.
+    pub(super) fn hold_ready(&self, task: TaskIx, keyed: Keyed, ready: Ready) {
+        self.change_pending(task, keyed, |pending| pending.ready = Some(ready));
     }
 
     pub(super) fn held(&self, task: TaskIx) -> Pending {
@@ -170,33 +281,86 @@ impl Builder {
 
     /// Restores what is missing of a result that is reused, and accepts it. Where the cache turns out to have lost some
     /// of it, the task needs to run after all.
-    pub(super) fn reuse(&self, task: TaskIx, keyed: &Keyed, reused: &Reused) -> Result<Resolved, Fault> {
+    pub(super) fn reuse(
+        &self,
+        task: TaskIx,
+        keyed: &Keyed,
+        reused: &Reused,
+        outcome: &dyn Fn(u64) -> Outcome,
+    ) -> Result<Reuse, Fault> {
+        let is_editor = self.resolver.graph.is_editor(task);
+        if is_editor && let Some(ended) = self.not_integrated(task, keyed, self.can_integrate(task, keyed, reused))? {
+            return Ok(ended);
+        }
         let is_in_place = reused.recorded && reused.stale.is_empty();
-        let restored = match self.restore(task, reused, is_in_place) {
+        let mut restored = match self.restore(task, reused, is_in_place) {
             Ok(restored) => restored,
-            Err(Refused::Conflict(failure)) => return Ok(Resolved::Red(failure)),
+            Err(Refused::Conflict(failure)) => return Ok(Reuse::Resolved(Resolved::Red(failure))),
             Err(Refused::Lost(path)) => {
                 self.hold(task, keyed.clone(), None);
-                return Ok(Resolved::Dirty { key: keyed.key, because: Cause::Lost(path).to_string() });
+                let because = Cause::Lost(path).to_string();
+                return Ok(Reuse::Resolved(Resolved::Dirty { key: keyed.key, because }));
             }
             Err(Refused::World(error)) => return Err(fault(error)),
         };
-        if !is_in_place {
-            self.record(task, keyed, true, "cached", reused.log);
+        let outcome_of = |restored| outcome(restored);
+        let word = if outcome_of(0) == Outcome::Ran { "ran" } else { "cached" };
+        if is_editor {
+            let record = || self.record_of(task, keyed, true, word, reused.log, reused.cost_micro_usd);
+            let integrated = self.integrate(task, keyed, &reused.edits, &record);
+            if let Ok(Integration::Done(written)) = &integrated {
+                restored += written;
+            }
+            if let Some(ended) = self.not_integrated(task, keyed, integrated)? {
+                return Ok(ended);
+            }
+        } else if !is_in_place {
+            self.put_record(task, self.record_of(task, keyed, true, word, reused.log, reused.cost_micro_usd));
         }
-        if self.resolver.task(task).outputs.is_empty() {
+        if self.resolver.task(task).outputs.is_empty() && word == "cached" {
             self.replay(task, reused);
         }
-        self.resolver.accept(task, Arc::clone(&reused.outputs));
-        Ok(Resolved::Clean { key: keyed.key, outcome: Outcome::Cached { restored, saved_ms: reused.saved_ms } })
+        let (outputs, edits) = (Arc::clone(&reused.outputs), Arc::clone(&reused.edits));
+        let on_top_of = Arc::new(keyed.on_top_of.clone());
+        self.resolver.accept(task, Produced { outputs, edits, on_top_of });
+        Ok(Reuse::Resolved(Resolved::Clean { key: keyed.key, outcome: outcome_of(restored) }))
+    }
+
+    /// What becomes of a task whose result is not in the project; `None` where it is, or can be.
+    fn not_integrated(
+        &self,
+        task: TaskIx,
+        keyed: &Keyed,
+        integrated: Result<Integration, EngineError>,
+    ) -> Result<Option<Reuse>, Fault> {
+        Ok(match integrated.map_err(fault)? {
+            Integration::Done(_) => None,
+            Integration::Waits(on) => Some(Reuse::Resolved(Resolved::Waits(on))),
+            Integration::Refused(failure) => Some(Reuse::Resolved(Resolved::Red(failure))),
+            Integration::Meets(others, hunks) => {
+                let held = self.pending.lock().expect("no holder panics").get(&task).map_or(0, |held| held.meetings);
+                if held >= MEETINGS_MAX || others.iter().all(|other| keyed.on_top_of.contains(other)) {
+                    return Ok(Some(Reuse::Resolved(Resolved::Red(conflict(hunks, Vec::new())))));
+                }
+                let names: Vec<String> = others.iter().map(|ix| format!("`{}`", self.resolver.name(*ix))).collect();
+                let (name, names) = (self.resolver.name(task), names.join(", "));
+                let first = hunks.lines().next().unwrap_or_default();
+                self.notice(false, format!("`{name}` is made again on top of {names}: {first}"));
+                self.change_pending(task, keyed.clone(), |pending| {
+                    pending.met.extend(others.iter().chain(&keyed.on_top_of));
+                    pending.meetings += 1;
+                });
+                Some(Reuse::OnTop)
+            }
+        })
     }
 
     fn restore(&self, task: TaskIx, reused: &Reused, is_in_place: bool) -> Result<u64, Refused> {
         if is_in_place {
             return Ok(0);
         }
-        let store = self.resolver.store.as_ref().expect("a stale result without a cache is no result");
-        let done = self.publisher().publish(task, &reused.outputs, Content::Cache(store), &reused.drifted)?;
+        let content = Content::Stored { kept: self.resolver.kept.as_ref(), store: self.resolver.store.as_ref() };
+        let done = self.publisher().publish(task, &reused.outputs, content, &reused.drifted)?;
         self.tell(done.notices);
         Ok(done.written)
     }
@@ -225,6 +389,12 @@ impl Builder {
 
     /// Where the content of a view's file is: what a task wrote in the cache, source in the project.
     pub(super) fn source(&self, path: &RelPath, entry: &Entry) -> Source<'_> {
+        if let (Some(kept), Entry::File { digest, .. }) = (&self.resolver.kept, entry)
+            && self.resolver.graph.has_editors()
+            && kept.has(digest)
+        {
+            return Source::Kept(kept);
+        }
         match (&self.resolver.store, entry) {
             (Some(store), Entry::File { digest, .. })
                 if self.resolver.graph.owner(path).is_some() && store.has(digest) =>
@@ -236,15 +406,44 @@ impl Builder {
     }
 
     pub(super) fn record(&self, task: TaskIx, keyed: &Keyed, accepted: bool, outcome: &str, log: Option<BlobDigest>) {
-        let record = TaskRecord {
+        self.put_record(task, self.record_of(task, keyed, accepted, outcome, log, 0));
+    }
+
+    fn record_of(
+        &self,
+        task: TaskIx,
+        keyed: &Keyed,
+        accepted: bool,
+        outcome: &str,
+        log: Option<BlobDigest>,
+        cost_micro_usd: u64,
+    ) -> TaskRecord {
+        let plan_task = self.resolver.task(task);
+        let agent = match &plan_task.body {
+            Body::Prompt { agent, .. } => Some(agent.clone()),
+            Body::Run(_) => None,
+        };
+        let on_top_of: Vec<TaskName> = keyed.on_top_of.iter().map(|ix| self.resolver.name(*ix).clone()).collect();
+        let origin = Origin {
+            first_key: (!on_top_of.is_empty()).then_some(keyed.first_key),
+            on_top_of,
+            agent,
+            cost_micro_usd,
+            gates: BTreeMap::new(),
+        };
+        TaskRecord {
             key: keyed.key,
             description: Description::of(&keyed.context).to_text(),
             accepted,
             outcome: outcome.to_owned(),
             run: self.run,
             log,
-            is_agent: self.resolver.task(task).is_agent(),
-        };
+            is_agent: plan_task.is_agent(),
+            origin,
+        }
+    }
+
+    fn put_record(&self, task: TaskIx, record: TaskRecord) {
         let entry = [(self.name(task), record)];
         if let Err(error) = self.resolver.ledger.with_journal(|journal| journal.put_tasks(&entry)) {
             self.notice(true, format!("`{}` will run again: {error}", entry[0].0));

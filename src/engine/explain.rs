@@ -8,7 +8,7 @@ use super::look::{Look, Prospect, Seen};
 use super::resolve::Keyed;
 use super::session::EngineError;
 use super::standing::{Cause, Conflict, Reused, Standing};
-use crate::base::{ActionKey, Name, RelPath, TaskName, Tree};
+use crate::base::{ActionKey, Changes, Name, RelPath, TaskName, Tree};
 use crate::graph::TaskIx;
 use crate::key::{Change, Description};
 use crate::plan::GateDef;
@@ -97,11 +97,11 @@ impl Look {
         let (keyed, standing) = match self.seen(ix) {
             Seen::Known(keyed, standing) => (Some(keyed), Some(standing)),
             Seen::Impossible(keyed, _) => (Some(keyed), None),
-            Seen::Waits(_) => (None, None),
+            Seen::Waits(_) | Seen::Hopeless(_) => (None, None),
         };
         let reused = standing.and_then(reused_of);
         let gates = match (keyed, reused) {
-            (Some(keyed), Some(reused)) => self.gates_say(ix, &keyed.context.view, &reused.outputs),
+            (Some(keyed), Some(reused)) => self.gates_say(ix, &keyed.context.view, &reused.outputs, &reused.edits),
             (Some(keyed), None) => self.gates_say_of_candidate(ix, keyed),
             _ => Vec::new(),
         };
@@ -130,7 +130,7 @@ impl Look {
     pub fn description(&self, ix: TaskIx) -> Option<Description> {
         match self.seen(ix) {
             Seen::Known(keyed, _) | Seen::Impossible(keyed, _) => Some(Description::of(&keyed.context)),
-            Seen::Waits(_) => None,
+            Seen::Waits(_) | Seen::Hopeless(_) => None,
         }
     }
 
@@ -138,7 +138,8 @@ impl Look {
     fn changes_so_far(&self, ix: TaskIx) -> Result<Vec<Change>, EngineError> {
         let Some(record) = self.resolver.ledger.record(self.name(ix))? else { return Ok(Vec::new()) };
         let Some(then) = Description::from_text(&record.description) else { return Ok(Vec::new()) };
-        let now = Description::of(&self.resolver.context(ix).0);
+        let Ok((context, _)) = self.resolver.context(ix, &[]) else { return Ok(Vec::new()) };
+        let now = Description::of(&context);
         let may_come = |change: &Change| change.section == "file" && change.new.is_none();
         Ok(now.changes_since(&then).into_iter().filter(|change| !may_come(change)).collect())
     }
@@ -150,12 +151,12 @@ impl Look {
     /// What gates say of a result that is in the cache and that they do not let pass.
     fn gates_say_of_candidate(&self, ix: TaskIx, keyed: &Keyed) -> Vec<GateSays> {
         let result = self.resolver.store.as_ref().and_then(|store| store.result(&keyed.key).ok().flatten());
-        result.map_or_else(Vec::new, |result| self.gates_say(ix, &keyed.context.view, &result.outputs))
+        result.map_or_else(Vec::new, |result| self.gates_say(ix, &keyed.context.view, &result.outputs, &result.edits))
     }
 
-    fn gates_say(&self, ix: TaskIx, view: &Tree, outputs: &Tree) -> Vec<GateSays> {
+    fn gates_say(&self, ix: TaskIx, view: &Tree, outputs: &Tree, edits: &Changes) -> Vec<GateSays> {
         let verdict = |gate: &GateDef| {
-            let key = self.resolver.gate_key(gate, view, outputs);
+            let key = self.resolver.gate_key(gate, view, outputs, edits);
             match self.resolver.verdict(&key) {
                 Some(verdict) => (verdict.word().to_owned(), verdict.message),
                 None => ("not judged yet".to_owned(), String::new()),

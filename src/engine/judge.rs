@@ -13,7 +13,7 @@ use super::attempt_log::AttemptLog;
 use super::builder::{Builder, fault};
 use super::resolve::Keyed;
 use super::surroundings::GRACE;
-use crate::base::{Entry, FailureKind, GateKey, Name, PatternSet, RelPath, TaskName, Tree};
+use crate::base::{Changes, Entry, FailureKind, GateKey, Name, PatternSet, RelPath, TaskName, Tree};
 use crate::event::{Event, Failure};
 use crate::exec::{self, AttemptError, AttemptSpec, Fault, Workspace, cancelled};
 use crate::gates::{Verdict, VerdictKind, verdict_of_exit};
@@ -41,7 +41,7 @@ impl Builder {
         &self,
         task: TaskIx,
         keyed: &Keyed,
-        outputs: &Tree,
+        (outputs, edits): (&Tree, &Changes),
         workspace: Option<&Root>,
         only: Option<&[Name]>,
         cancel: &watch::Receiver<CancelLevel>,
@@ -52,8 +52,8 @@ impl Builder {
             if only.is_some_and(|only| !only.contains(&gate.name)) {
                 continue;
             }
-            let tree = self.resolver.judged_tree(gate, &keyed.context.view, outputs);
-            let key = self.resolver.gate_key(gate, &keyed.context.view, outputs);
+            let tree = self.resolver.judged_tree(gate, &keyed.context.view, outputs, edits);
+            let key = self.resolver.gate_key(gate, &keyed.context.view, outputs, edits);
             let Some(verdict) = self.verdict(Some(name), gate, &key, &tree, workspace, cancel).await? else {
                 return Ok(Judged::Changed);
             };
@@ -74,7 +74,7 @@ impl Builder {
         tree: &Tree,
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<(), Fault> {
-        let key = self.resolver.gate_key(gate, tree, &Tree::new());
+        let key = self.resolver.gate_key(gate, tree, &Tree::new(), &Changes::new());
         if self.verdict(None, gate, &key, tree, None, cancel).await?.is_none() {
             let message = format!("files changed while the gate `{}` was to judge them; build again", gate.name);
             return Err(Fault(message));
@@ -179,6 +179,7 @@ impl Builder {
             env: surroundings.env,
             view: tree,
             outputs: no_outputs,
+            edits: no_outputs,
             scratch: Vec::new(),
             provided: Vec::new(),
             stdin: None,

@@ -3,16 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use crate::base::{RelPath, TaskName, Tree};
-use crate::store::{Journal, Published, StoreError, TaskRecord, TaskSummary};
+use crate::base::{Change, Changes, RelPath, TaskName, Tree};
+use crate::store::{Journal, Provenance, Published, StoreError, TaskRecord, TaskSummary};
 
 /// The record of earlier runs. Reads are answered from memory, writes go to the journal first.
 pub struct Ledger {
     journal: Option<Mutex<Journal>>,
     tasks: BTreeMap<TaskName, TaskSummary>,
     published: Mutex<Placed>,
+    edits: Mutex<Edits>,
     outputs: HashMap<TaskName, Arc<Tree>>,
     estimates: BTreeMap<TaskName, u64>,
+}
+
+/// Where the content of edited paths comes from.
+#[derive(Debug, Default)]
+struct Edits {
+    provenance: BTreeMap<RelPath, Provenance>,
+    by_task: BTreeMap<TaskName, Arc<Changes>>,
 }
 
 /// What orca put where, and which of it is whose.
@@ -45,6 +53,11 @@ impl Ledger {
             Some(journal) => (journal.tasks()?, journal.published()?, journal.all_estimates()?),
             None => Default::default(),
         };
+        let (provenance, changes) = match &journal {
+            Some(journal) => (journal.edited()?, journal.changes()?),
+            None => Default::default(),
+        };
+        let by_task = changes.into_iter().map(|(task, changes)| (task, Arc::new(changes))).collect();
         let mut outputs: HashMap<TaskName, Tree> = HashMap::new();
         let mut placed = Placed::default();
         for (path, published) in published {
@@ -55,6 +68,7 @@ impl Ledger {
             journal: journal.map(Mutex::new),
             tasks,
             published: Mutex::new(placed),
+            edits: Mutex::new(Edits { provenance, by_task }),
             outputs: outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect(),
             estimates,
         })
@@ -95,6 +109,58 @@ impl Ledger {
         let placed = self.published.lock().expect("no holder panics");
         let paths = placed.by.get(task).into_iter().flatten();
         paths.map(|path| (path.clone(), placed.at[path].entry.clone())).collect()
+    }
+
+    /// Where the content of an edited path comes from.
+    #[must_use]
+    pub fn provenance(&self, path: &RelPath) -> Option<Provenance> {
+        self.edits.lock().expect("no holder panics").provenance.get(path).cloned()
+    }
+
+    /// Every edited path.
+    #[must_use]
+    pub fn edited(&self) -> BTreeMap<RelPath, Provenance> {
+        self.edits.lock().expect("no holder panics").provenance.clone()
+    }
+
+    /// What is on record as changed by this task.
+    #[must_use]
+    pub fn changes_by(&self, task: &TaskName) -> Arc<Changes> {
+        self.edits.lock().expect("no holder panics").by_task.get(task).cloned().unwrap_or_default()
+    }
+
+    /// The tasks on record as having changed anything.
+    #[must_use]
+    pub fn changers(&self) -> BTreeSet<TaskName> {
+        self.edits.lock().expect("no holder panics").by_task.keys().cloned().collect()
+    }
+
+    /// Who is on record as having changed a path, and how.
+    #[must_use]
+    pub fn changes_at(&self, path: &RelPath) -> BTreeMap<TaskName, Change> {
+        let edits = self.edits.lock().expect("no holder panics");
+        let at = |(task, changes): (&TaskName, &Arc<Changes>)| Some((task.clone(), changes.get(path)?.clone()));
+        edits.by_task.iter().filter_map(at).collect()
+    }
+
+    /// Notes in memory what the journal already holds: what a task changed.
+    pub fn note_changes(&self, task: &TaskName, changes: Arc<Changes>) {
+        let mut edits = self.edits.lock().expect("no holder panics");
+        match changes.is_empty() {
+            true => drop(edits.by_task.remove(task)),
+            false => drop(edits.by_task.insert(task.clone(), changes)),
+        }
+    }
+
+    /// Notes in memory what the journal already holds: the provenance of paths.
+    pub fn note_provenance(&self, paths: &BTreeMap<RelPath, Option<Provenance>>) {
+        let mut edits = self.edits.lock().expect("no holder panics");
+        for (path, provenance) in paths {
+            match provenance {
+                Some(provenance) => drop(edits.provenance.insert(path.clone(), provenance.clone())),
+                None => drop(edits.provenance.remove(path)),
+            }
+        }
     }
 
     /// The median of what the task took lately, in milliseconds.

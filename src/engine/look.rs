@@ -10,14 +10,15 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::host::Host;
+use super::produced::Produced;
 use super::project::Project;
-use super::resolve::{Keyed, Resolver, missing_tool};
+use super::resolve::{Keyed, Resolver, Stood, missing_tool};
 use super::session::{EngineError, Session};
 use super::standing::{Cause, Conflict, Standing};
 use crate::base::TaskName;
 use crate::graph::{TaskIx, TaskState};
 use crate::plan::Document;
-use crate::store::{Store, StoreError};
+use crate::store::{Kept, Store, StoreError};
 
 /// What a task is taken to need where none has run yet, in milliseconds.
 const TYPICAL_MS: u64 = 1_000;
@@ -59,6 +60,8 @@ pub enum Seen {
     Impossible(Keyed, String),
     /// It has none before this task has run.
     Waits(TaskIx),
+    /// It has none, since what it would see cannot be put together.
+    Hopeless(String),
 }
 
 /// What a build would do with a task.
@@ -112,7 +115,8 @@ impl Look {
         });
         let (project, host) = (session.project.clone(), session.host.clone());
         let documents = Arc::clone(&session.documents);
-        let resolver = Resolver::new(session, survey, ledger, store);
+        let kept = Kept::open_readonly(&session.project.state()).ok().flatten();
+        let resolver = Resolver::new(session, survey, ledger, store, kept);
         let typical_ms = resolver.typical_ms().unwrap_or(TYPICAL_MS);
         let forced = if force { asked.clone() } else { BTreeSet::new() };
         let mut look = Self {
@@ -135,16 +139,19 @@ impl Look {
     }
 
     fn look_at(&self, ix: TaskIx) -> Result<Seen, EngineError> {
-        let keyed = match self.resolver.key(ix) {
-            Ok(keyed) => keyed,
-            Err(dep) => return Ok(Seen::Waits(dep)),
+        let is_open = |ix: TaskIx| self.seen.contains_key(&ix) && self.resolver.result(ix).is_none();
+        let (keyed, standing) = match self.resolver.stand(ix, self.forced.contains(&ix), &[], &is_open)? {
+            Stood::At(keyed, standing) => (*keyed, *standing),
+            Stood::Waits(on) | Stood::Later(on) => return Ok(Seen::Waits(on)),
+            Stood::Impossible(why) => return Ok(Seen::Hopeless(why)),
         };
         if let Some(why) = missing_tool(&keyed.context) {
             return Ok(Seen::Impossible(keyed, why));
         }
-        let standing = self.resolver.standing(ix, &keyed, self.forced.contains(&ix))?;
         if let Standing::Clean(reused) = &standing {
-            self.resolver.accept(ix, Arc::clone(&reused.outputs));
+            let on_top_of = Arc::new(keyed.on_top_of.clone());
+            let (outputs, edits) = (Arc::clone(&reused.outputs), Arc::clone(&reused.edits));
+            self.resolver.accept(ix, Produced { outputs, edits, on_top_of });
         }
         Ok(Seen::Known(keyed, standing))
     }
@@ -175,7 +182,7 @@ impl Look {
         match self.seen.get(&ix) {
             None => TaskState::Unknown,
             Some(Seen::Waits(on)) => TaskState::WaitsOn(self.name(*on).clone()),
-            Some(Seen::Impossible(_, why)) => TaskState::Failed { because: why.clone() },
+            Some(Seen::Impossible(_, why) | Seen::Hopeless(why)) => TaskState::Failed { because: why.clone() },
             Some(Seen::Known(_, standing)) => match standing {
                 Standing::Clean(_) => TaskState::Clean,
                 Standing::Judge(_, gates) => TaskState::Dirty { because: must_judge(gates) },
@@ -193,7 +200,7 @@ impl Look {
         match self.seen(ix) {
             Seen::Waits(_) if self.forced.contains(&ix) => self.forced_prospect(ix),
             Seen::Waits(on) => Prospect::Maybe { on: self.name(*on).clone() },
-            Seen::Impossible(_, why) => Prospect::Fail { because: why.clone() },
+            Seen::Impossible(_, why) | Seen::Hopeless(why) => Prospect::Fail { because: why.clone() },
             Seen::Known(_, Standing::Clean(reused)) if reused.stale.is_empty() => Prospect::Nothing,
             Seen::Known(_, Standing::Clean(reused)) => Prospect::Restore { files: reused.stale.len() as u64 },
             Seen::Known(_, Standing::Judge(_, gates)) => Prospect::Judge { because: must_judge(gates) },

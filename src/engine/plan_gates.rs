@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::look::Look;
-use crate::base::Name;
+use crate::base::{Changes, Name, Tree};
 use crate::gates::Verdict;
 
 /// Where a gate of the plan stands.
@@ -56,7 +56,7 @@ impl Look {
         }
         let tree = self.resolver.integrated();
         let verdict = |gate| {
-            let key = self.resolver.gate_key(gate, tree.as_ref()?, &crate::base::Tree::new());
+            let key = self.resolver.gate_key(gate, tree.as_ref()?, &Tree::new(), &Changes::new());
             self.resolver.verdict(&key)
         };
         self.resolver.plan_gates().map(|gate| PlanGate::of(&gate.name, verdict(gate))).collect()

@@ -20,7 +20,7 @@ use super::standing::Conflict;
 use crate::base::{Entry, FailureKind, RelPath, TaskName, Tree};
 use crate::event::{Failure, RunId};
 use crate::graph::TaskIx;
-use crate::store::{PendingPublish, Root, Store, StoreError};
+use crate::store::{Kept, PendingPublish, Root, Store, StoreError};
 use crate::sys::beneath::FileKind;
 
 /// Where the content of a result is.
@@ -28,8 +28,13 @@ use crate::sys::beneath::FileKind;
 pub(super) enum Content<'a> {
     /// In the workspace it was made in.
     Workspace(&'a Root),
-    /// In the cache.
-    Cache(&'a Store),
+    /// In what the project keeps, or in the cache.
+    Stored {
+        /// What the project keeps.
+        kept: Option<&'a Kept>,
+        /// The cache.
+        store: Option<&'a Store>,
+    },
 }
 
 /// What publishing did.
@@ -198,8 +203,10 @@ impl Publisher<'_> {
                     return Err(Refused::World(EngineError::World(message)));
                 }
             }
-            Content::Cache(store) => {
-                if !store.copy_to(digest, self.project, path, *executable)? {
+            Content::Stored { kept, store } => {
+                let from_kept = kept.map_or(Ok(false), |kept| kept.copy_to(digest, self.project, path, *executable))?;
+                let from_cache = || store.map_or(Ok(false), |s| s.copy_to(digest, self.project, path, *executable));
+                if !from_kept && !from_cache()? {
                     return Err(Refused::Lost(path.clone()));
                 }
             }
@@ -308,8 +315,8 @@ impl Publisher<'_> {
         if found.is_some() && found != row.old {
             return Ok(None);
         }
-        let Some(store) = &self.resolver.store else { return Ok(found) };
-        match self.place(None, &row.path, &row.new, Content::Cache(store), &mut Vec::new()) {
+        let content = Content::Stored { kept: self.resolver.kept.as_ref(), store: self.resolver.store.as_ref() };
+        match self.place(None, &row.path, &row.new, content, &mut Vec::new()) {
             Ok(()) => Ok(Some(row.new.clone())),
             Err(Refused::Conflict(_) | Refused::Lost(_)) => Ok(found),
             Err(Refused::World(error)) => Err(error),

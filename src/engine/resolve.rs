@@ -11,15 +11,17 @@
 //! INVARIANT: what needs a new result of an agent where a person changed the last one is a conflict, not dirty: nobody
 //! pays for a result that cannot be put into the project.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
 use super::ledger::Ledger;
+use super::merging::{Clash, Contents, Folded, Merging};
+use super::produced::Produced;
 use super::session::{EngineError, Session, Survey};
 use super::standing::{Cause, Conflict, Reused, Standing};
-use crate::base::{ActionKey, Entry, GateKey, Name, RelPath, TaskName, Tree};
+use crate::base::{ActionKey, Change, Changes, Entry, GateKey, Name, RelPath, TaskName, Tree};
 use crate::context::{TaskContext, ToolIdentity, Toolchain, view};
 use crate::db::{Facts, OrcaDb};
 use crate::event::ActionResult;
@@ -27,7 +29,7 @@ use crate::gates::Verdict;
 use crate::graph::{EdgeKind, Graph, TaskIx};
 use crate::key::{Description, action_key, gate_key};
 use crate::plan::{GateDef, Level, Plan, Task};
-use crate::store::{Root, StatCache, Store, StoreError};
+use crate::store::{Kept, Root, StatCache, Store, StoreError};
 use crate::sys::beneath::{FileKind, FileStat};
 
 /// A task keyed, with what it was keyed from.
@@ -39,6 +41,32 @@ pub struct Keyed {
     pub key: ActionKey,
     /// The source files of its view.
     pub source: Arc<Tree>,
+    /// Tasks that no edge of the plan names, and that it sees the changes of.
+    pub on_top_of: Vec<TaskIx>,
+    /// The key without those.
+    pub first_key: ActionKey,
+}
+
+/// A task with its key and where it stands, or why it has none.
+#[derive(Debug)]
+pub enum Stood {
+    /// Here.
+    At(Box<Keyed>, Box<Standing>),
+    /// This one, which it waits for, is not accepted.
+    Waits(TaskIx),
+    /// It is to run on top of this one, which is not settled.
+    Later(TaskIx),
+    /// Changes of the tasks that it waits for clash, or are lost.
+    Impossible(String),
+}
+
+/// Why a task has no key.
+#[derive(Debug)]
+pub enum Unkeyed {
+    /// This one, which it waits for, is not accepted.
+    Waits(TaskIx),
+    /// Changes of the tasks that it waits for clash, or are lost.
+    Impossible(String),
 }
 
 /// Resolves tasks of one session. Shared by all threads of a build.
@@ -55,20 +83,31 @@ pub struct Resolver {
     pub ledger: Ledger,
     /// The cache, if it can be opened.
     pub store: Option<Store>,
+    /// What the project keeps for itself.
+    pub kept: Option<Kept>,
+    pub(super) merging: Merging,
+    editing_ancestors: Vec<Arc<BTreeSet<TaskIx>>>,
     /// All source files of the project, where a gate of the plan judges it.
     pub all_sources: Tree,
     gate_sources: BTreeMap<Name, Tree>,
     facts: Arc<Facts>,
     db: std::sync::Mutex<OrcaDb>,
-    results: Vec<OnceLock<Arc<Tree>>>,
+    results: Vec<OnceLock<Produced>>,
 }
 
 impl Resolver {
     /// A resolver for a surveyed session.
     #[must_use]
-    pub fn new(session: Session, survey: Survey, ledger: Ledger, store: Option<Store>) -> Self {
+    pub fn new(session: Session, survey: Survey, ledger: Ledger, store: Option<Store>, kept: Option<Kept>) -> Self {
         let results = (0..session.graph.len()).map(|_| OnceLock::new()).collect();
+        let editing_ancestors = match session.graph.has_editors() {
+            true => session.graph.editing_ancestors(),
+            false => Vec::new(),
+        };
         Self {
+            kept,
+            merging: Merging::default(),
+            editing_ancestors,
             plan: Arc::clone(&session.lowered),
             graph: Arc::clone(&session.graph),
             root: survey.root,
@@ -110,19 +149,23 @@ impl Resolver {
 
     /// The accepted result of a task, once it is known.
     #[must_use]
-    pub fn result(&self, task: TaskIx) -> Option<&Arc<Tree>> {
+    pub fn result(&self, task: TaskIx) -> Option<&Produced> {
         self.results[task.0 as usize].get()
     }
 
     /// Makes a task's accepted result known to its dependents.
-    pub fn accept(&self, task: TaskIx, outputs: Arc<Tree>) {
+    pub fn accept(&self, task: TaskIx, produced: Produced) {
         // A task is settled once; a second value would mean two results for one key.
-        let _ = self.results[task.0 as usize].set(outputs);
+        let _ = self.results[task.0 as usize].set(produced);
     }
 
     /// Digests these source files anew and tells the memos. What is no longer a file, link or empty directory is gone.
+    /// Of a path that orca edited the base stays the source.
     pub fn refresh(&self, paths: &[RelPath]) -> Result<(), StoreError> {
-        let digest = |path: &RelPath| Ok((path.clone(), on_disk(&self.stat_cache, &self.root, path)?));
+        let digest = |path: &RelPath| match self.ledger.provenance(path) {
+            Some(provenance) => Ok((path.clone(), provenance.base)),
+            None => Ok((path.clone(), on_disk(&self.stat_cache, &self.root, path)?)),
+        };
         let states = paths.par_iter().map(digest).collect::<Result<Vec<_>, StoreError>>()?;
         self.db.lock().expect("no holder panics").set_files(states);
         Ok(())
@@ -141,14 +184,28 @@ impl Resolver {
         self.db.lock().expect("no holder panics").source_view(self.graph.name(task))
     }
 
-    /// Keys a task. All it waits for must be accepted; `Err` names one that is not.
-    pub fn key(&self, task: TaskIx) -> Result<Keyed, TaskIx> {
-        if let Some(dep) = self.absent(task).next() {
-            return Err(dep);
+    /// Keys a task. All it waits for must be accepted.
+    pub fn key(&self, task: TaskIx) -> Result<Keyed, Unkeyed> {
+        self.key_on_top(task, &[])
+    }
+
+    /// Keys a task that runs on top of others, which have to be accepted, too.
+    pub fn key_on_top(&self, task: TaskIx, on_top_of: &[TaskIx]) -> Result<Keyed, Unkeyed> {
+        let absent = self.absent(task).chain(on_top_of.iter().copied().filter(|ix| self.result(*ix).is_none())).next();
+        if let Some(dep) = absent {
+            return Err(Unkeyed::Waits(dep));
         }
-        let (context, source) = self.context(task);
-        let key = action_key(&context);
-        Ok(Keyed { context: Arc::new(context), key, source })
+        let (first, source) = self.context(task, &[]).map_err(Unkeyed::Impossible)?;
+        let first_key = action_key(&first);
+        let (context, key) = match on_top_of {
+            [] => (first, first_key),
+            _ => {
+                let (context, _) = self.context(task, on_top_of).map_err(Unkeyed::Impossible)?;
+                let key = action_key(&context);
+                (context, key)
+            }
+        };
+        Ok(Keyed { context: Arc::new(context), key, source, on_top_of: on_top_of.to_vec(), first_key })
     }
 
     /// What a task sees and does not have accepted yet.
@@ -157,9 +214,17 @@ impl Resolver {
         deps.filter(|dep| self.result(*dep).is_none())
     }
 
-    /// The complete task, as far as what it waits for is accepted; and the source files of its view.
+    /// The complete task, as far as what it waits for is accepted; and the source files of its view. `Err` says why the
+    /// changes that it should see cannot be put together.
+    pub fn context(&self, task: TaskIx, on_top_of: &[TaskIx]) -> Result<(TaskContext, Arc<Tree>), String> {
+        let (mut context, source) = self.context_of_outputs(task);
+        self.overlay(task, on_top_of, &mut context.view)?;
+        Ok((context, source))
+    }
+
+    /// The complete task but for what others changed in place.
     #[must_use]
-    pub fn context(&self, task: TaskIx) -> (TaskContext, Arc<Tree>) {
+    pub fn context_of_outputs(&self, task: TaskIx) -> (TaskContext, Arc<Tree>) {
         let name = self.graph.name(task);
         let (definition, source) = {
             let db = self.db.lock().expect("no holder panics");
@@ -170,14 +235,74 @@ impl Resolver {
         for dep in self.graph.deps(task) {
             let Some(result) = self.result(*dep) else { continue };
             match self.graph.edge(task, *dep) {
-                EdgeKind::Inferred { .. } => matched.push(result.as_ref()),
-                EdgeKind::Declared | EdgeKind::Added { .. } => whole.push(result.as_ref()),
+                EdgeKind::Inferred { .. } => matched.push(result.outputs.as_ref()),
+                EdgeKind::Declared | EdgeKind::Added { .. } => whole.push(result.outputs.as_ref()),
             }
         }
         let of_dropped = self.graph.dropped_ancestors(task);
-        matched.extend(of_dropped.into_iter().filter_map(|dep| self.result(dep)).map(Arc::as_ref));
+        matched.extend(of_dropped.into_iter().filter_map(|dep| self.result(dep)).map(|result| result.outputs.as_ref()));
         let view = view(self.task(task), &source, matched.into_iter(), whole.into_iter());
         (TaskContext { definition: (*definition).clone(), view }, source)
+    }
+
+    /// Puts the changes of the tasks that this one waits for into its view.
+    fn overlay(&self, task: TaskIx, on_top_of: &[TaskIx], view: &mut Tree) -> Result<(), String> {
+        let before = self.editors_before(task, on_top_of);
+        let mut paths: BTreeSet<&RelPath> = BTreeSet::new();
+        for editor in &before {
+            paths.extend(self.result(*editor).into_iter().flat_map(|result| result.edits.keys()));
+        }
+        let plan_task = self.task(task);
+        for path in paths {
+            if !view.contains_key(path) && !plan_task.inputs.matches(path) && !plan_task.edits.matches(path) {
+                continue;
+            }
+            let changes = before.iter().filter_map(|ix| Some((*ix, self.result(*ix)?.edits.get(path)?)));
+            match self.fold(path, changes).map_err(|error| error.to_string())? {
+                Folded::Entry(Some(entry)) => drop(view.insert(path.clone(), entry)),
+                Folded::Entry(None) => drop(view.remove(path)),
+                Folded::Clash(Clash { with, conflict }) => {
+                    let (before, with) = ("the tasks before it".to_owned(), format!("`{}`", self.name(with)));
+                    return Err(conflict.to_text(path.as_str(), &before, &with));
+                }
+                Folded::Lost => return Err(lost(path)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The tasks whose changes one sees: those that edit, that it waits for or runs on top of, and what those saw.
+    #[must_use]
+    pub fn editors_before(&self, task: TaskIx, on_top_of: &[TaskIx]) -> BTreeSet<TaskIx> {
+        let Some(declared) = self.editing_ancestors.get(task.index()) else { return BTreeSet::new() };
+        let mut before: BTreeSet<TaskIx> = declared.as_ref().clone();
+        let mut open: Vec<TaskIx> = before.iter().chain(on_top_of).copied().collect();
+        before.extend(on_top_of);
+        while let Some(editor) = open.pop() {
+            let of_editor = self.result(editor).map(|result| Arc::clone(&result.on_top_of)).unwrap_or_default();
+            for above in self.editing_ancestors[editor.index()].iter().chain(of_editor.iter()) {
+                if before.insert(*above) {
+                    open.push(*above);
+                }
+            }
+        }
+        before
+    }
+
+    /// Folds changes of a path, given in plan order: the first was made to what the path held before all of them.
+    pub(super) fn fold<'c>(
+        &self,
+        path: &RelPath,
+        changes: impl Iterator<Item = (TaskIx, &'c Change)>,
+    ) -> Result<Folded, EngineError> {
+        let mut changes = changes.peekable();
+        let start = changes.peek().and_then(|(_, change)| change.base.clone());
+        self.merging.fold(self.contents(), path, start.as_ref(), changes)
+    }
+
+    /// Where content is found.
+    pub(super) fn contents(&self) -> Contents<'_> {
+        Contents { kept: self.kept.as_ref(), store: self.store.as_ref(), project: &self.root }
     }
 
     /// Where a keyed task stands; `forced` is one that runs whatever its key says.
@@ -189,19 +314,22 @@ impl Resolver {
         let record = self.ledger.task(name);
         if let Some(record) = record.filter(|record| record.accepted && record.key == keyed.key) {
             let outputs = self.ledger.outputs(name);
+            let edits = self.ledger.changes_by(name);
             let (stale, drifted) = self.compare(task, &outputs, true)?;
             // A journal that never saw it run has no time of it, and the cache may.
             let of_cache = || self.cached(&keyed.key).map(|result| result.usage.wall_ms);
             let saved_ms = self.ledger.estimate_ms(name).or_else(of_cache).unwrap_or(0);
-            let reused = Reused { outputs, stale, drifted, saved_ms, log: record.log, recorded: true };
+            let cost_micro_usd = record.origin.cost_micro_usd;
+            let log = record.log;
+            let reused = Reused { outputs, edits, stale, drifted, saved_ms, cost_micro_usd, log, recorded: true };
             return self.judged(task, keyed, reused);
         }
         if let Some(result) = self.cached(&keyed.key) {
-            let outputs = Arc::new(result.outputs);
+            let (outputs, edits) = (Arc::new(result.outputs), Arc::new(result.edits));
             let (stale, drifted) = self.compare(task, &outputs, false)?;
-            let saved_ms = result.usage.wall_ms;
+            let (saved_ms, cost_micro_usd) = (result.usage.wall_ms, result.cost_micro_usd);
             let log = Some(result.log);
-            let reused = Reused { outputs, stale, drifted, saved_ms, log, recorded: false };
+            let reused = Reused { outputs, edits, stale, drifted, saved_ms, cost_micro_usd, log, recorded: false };
             let paths = self.drifted_of(task, reused.stale.clone())?;
             return match self.judged(task, keyed, reused)? {
                 Standing::Clean(_) | Standing::Judge(..) if !paths.is_empty() => {
@@ -212,6 +340,55 @@ impl Resolver {
         }
         let cause = self.cause(name, keyed)?;
         self.to_run(task, cause)
+    }
+
+    /// Keys a task and says where it stands. `met` are the tasks that its result of this run could not be merged with;
+    /// `is_open` says which tasks are not settled yet.
+    ///
+    /// A task that had to run on top of others does so again as long as it is the same task without them: then the
+    /// conflict is known, and not paid for again. Where its first result is still there and theirs is new, that is tried.
+    pub fn stand(
+        &self,
+        task: TaskIx,
+        forced: bool,
+        met: &[TaskIx],
+        is_open: &dyn Fn(TaskIx) -> bool,
+    ) -> Result<Stood, EngineError> {
+        let keyed = |on_top_of: &[TaskIx]| match self.key_on_top(task, on_top_of) {
+            Ok(keyed) => Ok(keyed),
+            Err(Unkeyed::Waits(on)) => Err(Stood::Waits(on)),
+            Err(Unkeyed::Impossible(why)) => Err(Stood::Impossible(why)),
+        };
+        let at = |keyed: Keyed| -> Result<Stood, EngineError> {
+            let standing = self.standing(task, &keyed, forced)?;
+            Ok(Stood::At(Box::new(keyed), Box::new(standing)))
+        };
+        if !met.is_empty() {
+            return keyed(met).map_or_else(Ok, at);
+        }
+        let first = match keyed(&[]) {
+            Ok(first) => first,
+            Err(not) => return Ok(not),
+        };
+        let record = self.ledger.task(self.name(task));
+        let Some(record) = record.filter(|record| record.origin.first_key == Some(first.key)) else {
+            return at(first);
+        };
+        let recorded: Option<Vec<TaskIx>> =
+            record.origin.on_top_of.iter().map(|name| self.graph.ix(name).filter(|ix| *ix < task)).collect();
+        let Some(recorded) = recorded else { return at(first) };
+        if let Some(open) = recorded.iter().find(|ix| self.result(**ix).is_none() && is_open(**ix)) {
+            return Ok(Stood::Later(*open));
+        }
+        if recorded.iter().any(|ix| self.result(*ix).is_none()) {
+            return at(first);
+        }
+        match keyed(&recorded) {
+            Ok(on_top) if record.accepted && record.key == on_top.key => at(on_top),
+            Ok(on_top) if self.cached(&first.key).is_none() => at(on_top),
+            Ok(_) => at(first),
+            Err(not) => Ok(not),
+        }
     }
 
     /// A task that needs to run, unless its result could not be put into the project.
@@ -278,6 +455,10 @@ impl Resolver {
         };
         let (mut stale, mut drifted) = (Vec::new(), Vec::new());
         for (path, entry) in outputs {
+            // What others edit is placed with their changes, and compared with those.
+            if recorded && self.ledger.provenance(path).is_some_and(|known| known.base.as_ref() == Some(entry)) {
+                continue;
+            }
             match self.found_for(path, entry)? {
                 Some(found) if found == *entry => {}
                 Some(_) if is_agent && (recorded || is_from_here(path, entry)) => drifted.push(path.clone()),
@@ -304,20 +485,25 @@ impl Resolver {
 
     /// Whether the gates agree to a result that is there.
     fn judged(&self, task: TaskIx, keyed: &Keyed, reused: Reused) -> Result<Standing, EngineError> {
-        if let Some(store) = &self.store {
-            for path in &reused.stale {
-                if let Some(Entry::File { digest, .. }) = reused.outputs.get(path)
-                    && !store.has(digest)
-                {
-                    return self.to_run(task, Cause::Lost(path.clone()));
-                }
+        let has = |entry: &Entry| match entry {
+            Entry::File { digest, .. } => {
+                let cached = self.store.as_ref().is_some_and(|store| store.has(digest));
+                cached || self.kept.as_ref().is_some_and(|kept| kept.has(digest))
             }
-        } else if let Some(path) = reused.stale.first() {
-            return self.to_run(task, Cause::Lost(path.clone()));
+            Entry::Symlink { .. } | Entry::EmptyDir => true,
+        };
+        let stale = reused.stale.iter().map(|path| (path, reused.outputs.get(path)));
+        // What is on record as changed is in the project; it is needed only where something is placed anew.
+        let edited = reused.edits.iter().filter(|_| !reused.recorded);
+        let edited = edited.map(|(path, change)| (path, change.result.as_ref()));
+        for (path, entry) in stale.chain(edited) {
+            if entry.is_some_and(|entry| !has(entry)) {
+                return self.to_run(task, Cause::Lost(path.clone()));
+            }
         }
         let mut open = Vec::new();
         for gate in self.gates(task) {
-            match self.verdict(&self.gate_key(gate, &keyed.context.view, &reused.outputs)) {
+            match self.verdict(&self.gate_key(gate, &keyed.context.view, &reused.outputs, &reused.edits)) {
                 Some(verdict) if verdict.is_green() => {}
                 Some(_) => return self.to_run(task, Cause::RedGate(gate.name.clone())),
                 None => open.push(gate.name.clone()),
@@ -353,25 +539,49 @@ impl Resolver {
     /// The tree that gates of the plan judge, all source and all results; `None` before every task is accepted.
     #[must_use]
     pub fn integrated(&self) -> Option<Tree> {
+        self.integrated_up_to(TaskIx(u32::try_from(self.graph.len()).expect("tasks are counted in 32 bits")))
+    }
+
+    /// As [`Resolver::integrated`], with the results of the tasks before `end` in plan order only.
+    #[must_use]
+    pub fn integrated_up_to(&self, end: TaskIx) -> Option<Tree> {
         let mut tree = self.all_sources.clone();
-        for ix in self.graph.tasks() {
-            tree.extend(self.result(ix)?.iter().map(|(path, entry)| (path.clone(), entry.clone())));
+        let mut edits: BTreeMap<&RelPath, Vec<(TaskIx, &Change)>> = BTreeMap::new();
+        for ix in self.graph.tasks().take_while(|ix| *ix < end) {
+            let produced = self.result(ix)?;
+            tree.extend(produced.outputs.iter().map(|(path, entry)| (path.clone(), entry.clone())));
+            for (path, change) in produced.edits.iter() {
+                edits.entry(path).or_default().push((ix, change));
+            }
+        }
+        for (path, changes) in edits {
+            let Ok(Folded::Entry(entry)) = self.fold(path, changes.into_iter()) else { return None };
+            match entry {
+                Some(entry) => drop(tree.insert(path.clone(), entry)),
+                None => drop(tree.remove(path)),
+            }
         }
         Some(tree)
     }
 
     /// The tree a gate judges: what the task saw, what it wrote, and what the gate itself needs of the project.
     #[must_use]
-    pub fn judged_tree(&self, gate: &GateDef, view: &Tree, outputs: &Tree) -> Tree {
+    pub fn judged_tree(&self, gate: &GateDef, view: &Tree, outputs: &Tree, edits: &Changes) -> Tree {
         let mut tree = self.gate_sources.get(&gate.name).cloned().unwrap_or_default();
         tree.extend(view.iter().map(|(path, entry)| (path.clone(), entry.clone())));
         tree.extend(outputs.iter().map(|(path, entry)| (path.clone(), entry.clone())));
+        for (path, change) in edits {
+            match &change.result {
+                Some(entry) => drop(tree.insert(path.clone(), entry.clone())),
+                None => drop(tree.remove(path)),
+            }
+        }
         tree
     }
 
     /// The key of a gate's verdict on a result.
     #[must_use]
-    pub fn gate_key(&self, gate: &GateDef, view: &Tree, outputs: &Tree) -> GateKey {
+    pub fn gate_key(&self, gate: &GateDef, view: &Tree, outputs: &Tree, edits: &Changes) -> GateKey {
         let facts = &self.facts;
         let tool = |name: &String| (name.clone(), facts.tools.get(name).cloned().unwrap_or(ToolIdentity::Missing));
         let tools: Vec<_> = gate.tools.iter().map(tool).collect();
@@ -380,7 +590,7 @@ impl Resolver {
             (name.clone(), Toolchain { def: self.plan().toolchains.get(name).cloned(), identity })
         };
         let toolchains: Vec<_> = gate.toolchains.iter().map(installed).collect();
-        gate_key(gate, &tools, &toolchains, &self.judged_tree(gate, view, outputs))
+        gate_key(gate, &tools, &toolchains, &self.judged_tree(gate, view, outputs, edits))
     }
 
     /// A verdict that is known.
@@ -389,6 +599,14 @@ impl Resolver {
         let text = self.store.as_ref()?.verdict(key).ok()??;
         serde_json::from_str(&text).ok()
     }
+}
+
+/// What there is to say where no version of a file's content can be found.
+pub(super) fn lost(path: &RelPath) -> String {
+    format!(
+        "an earlier version of `{path}` is neither in .orca/kept nor in the cache; `orca rebase` makes the present one \
+         the base"
+    )
 }
 
 /// What is at a path of a project; what cannot be an output there counts as nothing.

@@ -150,7 +150,13 @@ impl Session {
         let is_source = |path: &RelPath, is_empty_dir: bool| {
             graph.owner(path).is_none() && !is_leftover(path) && !(is_empty_dir && awaits_outputs(path))
         };
-        let scanned = scan(&root_path, self.plan(), whole, &is_source)?;
+        let mut scanned = scan(&root_path, self.plan(), whole, &is_source)?;
+        // Of what orca edited the base is the source, whatever lies there now.
+        let mut bases = ledger.edited();
+        bases.retain(|path, _| graph.owner(path).is_none());
+        for (path, known) in &bases {
+            scanned.index.set(path, known.base.is_some());
+        }
         let provided = |pattern: &_| graph.provides(pattern);
         self.findings.extend(input_findings(&root_path, self.plan(), &scanned, whole, provided));
         let index = scanned.index;
@@ -179,7 +185,10 @@ impl Session {
             needed.extend(index.walked.iter().cloned());
         }
         let paths: Vec<RelPath> = needed.into_iter().collect();
-        let entries = stat_cache.digest_many(&root, &paths)?;
+        let (edited, plain): (Vec<RelPath>, Vec<RelPath>) =
+            paths.iter().cloned().partition(|path| bases.contains_key(path));
+        let mut entries = stat_cache.digest_many(&root, &plain)?;
+        entries.extend(edited.into_iter().filter_map(|path| Some((path.clone(), bases[&path].base.clone()?))));
         let gate_sources = gate_paths
             .into_iter()
             .map(|(gate, paths)| {

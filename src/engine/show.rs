@@ -27,10 +27,16 @@ impl Look {
     #[must_use]
     pub fn show(&self, ix: TaskIx) -> Shown {
         let task = self.resolver.task(ix);
-        let (context, _) = self.resolver.context(ix);
+        let context = match self.seen(ix) {
+            Seen::Known(keyed, _) | Seen::Impossible(keyed, _) => keyed.context.as_ref().clone(),
+            Seen::Waits(_) | Seen::Hopeless(_) => match self.resolver.context(ix, &[]) {
+                Ok((context, _)) => context,
+                Err(_) => self.resolver.context_of_outputs(ix).0,
+            },
+        };
         let key = match self.seen(ix) {
             Seen::Known(keyed, _) | Seen::Impossible(keyed, _) => Some(keyed.key.to_hex()),
-            Seen::Waits(_) => None,
+            Seen::Waits(_) | Seen::Hopeless(_) => None,
         };
         let mut json = task_json(&context, task, key.as_deref().unwrap_or_default());
         if key.is_none() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{BlobDigest, FailureKind, Name, RelPath, Tree};
+use crate::base::{BlobDigest, Changes, FailureKind, Name, RelPath, Tree};
 use crate::event::Failure;
 use crate::key::Change;
 
@@ -66,12 +66,16 @@ impl std::fmt::Display for Conflict {
 pub struct Reused {
     /// What it put into the project.
     pub outputs: Arc<Tree>,
+    /// What it changed in place.
+    pub edits: Arc<Changes>,
     /// The paths that are not in the project as they should be.
     pub stale: Vec<RelPath>,
     /// Paths of an agent's result that a person changed since: they stay.
     pub drifted: Vec<RelPath>,
     /// What the run took, in milliseconds.
     pub saved_ms: u64,
+    /// What it cost, in millionths of a dollar.
+    pub cost_micro_usd: u64,
     /// Its log.
     pub log: Option<BlobDigest>,
     /// Whether the project's record has it; otherwise it comes from the cache.

@@ -55,6 +55,7 @@ impl Builder {
             env: surroundings.env,
             view: &context.view,
             outputs: &definition.outputs,
+            edits: &definition.edits,
             scratch: plan_task.scratch.clone(),
             provided,
             stdin,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{BlobDigest, FailureKind, Tree};
+use crate::base::{BlobDigest, Changes, Entry, FailureKind, Tree};
 
 /// What a process tree used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Usage {
 pub struct ActionResult {
     /// Every path the task's outputs cover, after the run.
     pub outputs: Tree,
+    /// What it changed in place.
+    #[serde(default, skip_serializing_if = "Changes::is_empty")]
+    pub edits: Changes,
     /// Standard output and error as they came, interleaved, bounded; a blob.
     pub log: BlobDigest,
     /// Length of the log in bytes.
@@ -28,6 +31,13 @@ pub struct ActionResult {
     pub usage: Usage,
     /// What it cost, in millionths of a dollar; 0 for commands.
     pub cost_micro_usd: u64,
+}
+
+impl ActionResult {
+    /// Every entry that it needs to be put into a project.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.outputs.values().chain(self.edits.values().filter_map(|change| change.result.as_ref()))
+    }
 }
 
 /// Why an attempt or a task failed.

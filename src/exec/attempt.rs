@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use tokio::sync::watch;
 
 use super::workspace::{TOOLS, Workspace, WorkspaceError};
-use crate::base::{Pattern, PatternSet, RelPath, Tree};
+use crate::base::{Change, Changes, Pattern, PatternSet, RelPath, Tree};
 use crate::sandbox::{CancelLevel, Exit, Launch, Sandbox, SandboxError, Stdin};
 use crate::store::{Listed, Listing, MaterializeError, Root, Source, StoreError, materialize};
 use crate::sys::beneath::FileKind;
@@ -27,6 +27,8 @@ pub struct AttemptSpec<'a> {
     pub view: &'a Tree,
     /// Paths the task may write.
     pub outputs: &'a PatternSet,
+    /// Paths it may change in place.
+    pub edits: &'a PatternSet,
     /// Directories kept between attempts.
     pub scratch: Vec<RelPath>,
     /// Files orca provides beside the view, beneath `.orca/` of the workspace.
@@ -60,12 +62,23 @@ pub struct Observed {
     pub exit: Exit,
     /// The paths beneath the workspace that `outputs` cover.
     pub outputs: Tree,
+    /// What it changed of the paths that `edits` cover.
+    pub edits: Changes,
     /// Declared outputs that are not there.
     pub missing: Vec<Pattern>,
     /// Paths written, changed or removed outside the declaration.
     pub undeclared: Vec<RelPath>,
     /// What can be no output: pipes, devices, names that are not UTF-8, repositories.
     pub unfit: Vec<String>,
+}
+
+impl Observed {
+    /// Everything that is there and belongs to the result: outputs, and what it changed in place.
+    #[must_use]
+    pub fn brought(&self) -> Tree {
+        let edited = self.edits.iter().filter_map(|(path, change)| Some((path.clone(), change.result.clone()?)));
+        self.outputs.clone().into_iter().chain(edited).collect()
+    }
 }
 
 /// Why an attempt could not be made; the world's fault, not the task's.
@@ -157,26 +170,43 @@ pub fn observe(
     let mut unfit = after.unnameable.clone();
     let mut undeclared = Vec::new();
     let mut written = Vec::new();
+    let mut edited = Vec::new();
     for listed in after.entries.iter().filter(|listed| listed.stat.kind != FileKind::Directory || listed.is_empty_dir) {
         match (spec.outputs.matches(&listed.path), listed.stat.kind) {
             (true, _) if is_reserved(&listed.path) => unfit.push(listed.path.to_string()),
             (true, FileKind::File | FileKind::Symlink | FileKind::Directory) => written.push(listed.path.clone()),
             (true, _) => unfit.push(listed.path.to_string()),
             (false, FileKind::Directory) => {}
-            (false, _) if was.get(&listed.path).is_none_or(|known| known.stat != listed.stat) => {
-                undeclared.push(listed.path.clone());
+            (false, kind) if was.get(&listed.path).is_none_or(|known| known.stat != listed.stat) => {
+                let may_edit = spec.edits.matches(&listed.path) && !is_reserved(&listed.path);
+                match kind {
+                    FileKind::File | FileKind::Symlink if may_edit => edited.push(listed.path.clone()),
+                    _ => undeclared.push(listed.path.clone()),
+                }
             }
             (false, _) => {}
         }
     }
     let is_file = |listed: &&Listed| listed.stat.kind != FileKind::Directory;
     let removed = before.entries.iter().filter(is_file).map(|listed| &listed.path).filter(|path| !is.contains(path));
-    undeclared.extend(removed.filter(|path| !spec.outputs.matches(path)).cloned());
+    let (gone, wrongly): (Vec<_>, Vec<_>) =
+        removed.filter(|path| !spec.outputs.matches(path)).cloned().partition(|path| spec.edits.matches(path));
+    undeclared.extend(wrongly);
     undeclared.sort();
     let present = |pattern: &Pattern| written.iter().any(|path| pattern.matches(path));
     let missing = spec.outputs.iter().filter(|pattern| !present(pattern)).cloned().collect();
     let outputs = digest_all(root, &written)?;
-    Ok(Observed { exit, outputs, missing, undeclared, unfit })
+    let edits = changes(spec.view, digest_all(root, &edited)?, gone);
+    Ok(Observed { exit, outputs, edits, missing, undeclared, unfit })
+}
+
+/// What differs from the view: a file written with the bytes that it had is not changed.
+fn changes(view: &Tree, written: Tree, gone: Vec<RelPath>) -> Changes {
+    let now = written.into_iter().map(|(path, entry)| (path, Some(entry)));
+    now.chain(gone.into_iter().map(|path| (path, None)))
+        .map(|(path, result)| (path.clone(), Change { base: view.get(&path).cloned(), result }))
+        .filter(|(_, change)| change.base != change.result)
+        .collect()
 }
 
 fn is_orcas(path: &RelPath) -> bool {

@@ -211,16 +211,19 @@ impl Loop {
             Message::Answer(false) => self.feed(Input::LayerRefused),
             Message::Resolved(task, Ok(Resolved::Clean { key, outcome })) => {
                 self.keys.insert(task, key);
-                self.settle(task, outcome, 0, Usage::default());
+                let (attempts, usage) = self.tries.get(&task).map_or_else(Default::default, |t| (t.made, t.usage));
+                self.settle(task, outcome, attempts, usage);
                 self.feed(Input::Resolved { task, clean: true });
             }
+            Message::Resolved(task, Ok(Resolved::Waits(on))) => self.feed(Input::Parked { task, on }),
             Message::Resolved(task, Ok(Resolved::Dirty { key, because })) => {
                 self.keys.insert(task, key);
                 self.emit(Event::TaskDirty { task: self.name(task), key, because });
                 self.feed(Input::Resolved { task, clean: false });
             }
             Message::Resolved(task, Ok(Resolved::Red(failure))) => {
-                self.settle(task, Outcome::Failed(failure), 0, Usage::default());
+                let (attempts, usage) = self.tries.get(&task).map_or_else(Default::default, |t| (t.made, t.usage));
+                self.settle(task, Outcome::Failed(failure), attempts, usage);
                 self.feed(Input::Finished { task, ended: Ended::Failed });
             }
             Message::Resolved(task, Err(fault)) => self.faulted(task, fault),
@@ -261,6 +264,10 @@ impl Loop {
                 self.settle(task, outcome, self.tries[&task].made, usage);
                 self.feed(Input::Finished { task, ended: Ended::Accepted });
             }
+            Ok(AttemptEnd::Again { usage }) => {
+                self.tries.entry(task).or_default().usage = usage;
+                self.feed(Input::Finished { task, ended: Ended::Again });
+            }
             Ok(AttemptEnd::Failed { failure, .. })
                 if running.preempted && failure == cancelled() && self.ending.interrupted_by.is_none() =>
             {
@@ -277,6 +284,8 @@ impl Loop {
         let name = self.name(task);
         let retry = self.executor.tasks.retry(task);
         let tries = self.tries.entry(task).or_default();
+        tries.failed += 1;
+        tries.usage = usage;
         let wait_ms = tries.wait_ms(&name, &retry, failure.kind).filter(|_| !self.scheduler.is_stopping());
         tries.lesson = Some(lesson).filter(|lesson| !lesson.is_empty());
         let attempt = tries.made;

@@ -8,6 +8,7 @@
 //!   Waiting ---------------> Resolving -----> Queued ----------> Running ---> Accepted | Failed
 //!      |                         | a hit         ^                  |
 //!      |                         +-> Accepted    +---- Delayed <----+ requeued, preempted
+//!      |                    Parked: until an earlier task is settled
 //!      +-> Skipped: below a red task, or the build stopped
 //! ```
 //!
@@ -47,6 +48,8 @@ pub struct Scheduler {
     tasks: Vec<Task>,
     layers: Vec<Layer>,
     layers_opened: usize,
+    /// Tasks of open layers that are not settled.
+    open_unsettled: usize,
     asked: Asked,
     queue: ReadyQueue,
     ledger: Ledger,
@@ -70,6 +73,8 @@ struct Task {
     deps_open: u32,
     dependents: Box<[TaskIx]>,
     overtaken: u8,
+    /// Tasks that are parked until this one is settled.
+    awaited_by: Vec<TaskIx>,
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +112,7 @@ impl Scheduler {
                 deps_open: 0,
                 dependents: Box::default(),
                 overtaken: 0,
+                awaited_by: Vec::new(),
             })
             .collect();
         for &ix in selected {
@@ -131,6 +137,7 @@ impl Scheduler {
             tasks,
             layers,
             layers_opened: 0,
+            open_unsettled: 0,
             asked: Asked::NotYet,
             reserved: None,
             delayed: BinaryHeap::new(),
@@ -152,6 +159,7 @@ impl Scheduler {
         match input {
             Input::Start => self.start(&mut out),
             Input::Resolved { task, clean } => self.resolved(task, clean, &mut out),
+            Input::Parked { task, on } => self.park_until_settled(task, on, &mut out),
             Input::Finished { task, ended } => self.finished(now_ms, task, ended, &mut out),
             Input::Sample(machine) => self.sampled(now_ms, machine, &mut out),
             Input::Slots(slots) => self.ledger.set_slots(slots),
@@ -225,6 +233,26 @@ impl Scheduler {
         }
     }
 
+    /// What waits like this is earlier in plan order all the way down, so somebody goes on.
+    fn park_until_settled(&mut self, ix: TaskIx, on: TaskIx, out: &mut Vec<Command>) {
+        assert_eq!(self.phase(ix), Phase::Resolving, "only what resolves is parked");
+        assert!(on < ix, "a task waits for earlier ones only");
+        match self.phase(on) {
+            Phase::Outside | Phase::Accepted | Phase::Failed | Phase::Skipped => out.push(Command::Resolve(ix)),
+            _ => {
+                self.enter(ix, Phase::Parked);
+                self.tasks[on.index()].awaited_by.push(ix);
+            }
+        }
+    }
+
+    fn unpark_those_waiting_for(&mut self, settled: TaskIx, out: &mut Vec<Command>) {
+        for ix in std::mem::take(&mut self.tasks[settled.index()].awaited_by) {
+            self.enter(ix, Phase::Resolving);
+            out.push(Command::Resolve(ix));
+        }
+    }
+
     fn finished(&mut self, now_ms: u64, ix: TaskIx, ended: Ended, out: &mut Vec<Command>) {
         match self.phase(ix) {
             Phase::Running => self.release(ix),
@@ -234,6 +262,10 @@ impl Scheduler {
         match ended {
             Ended::Accepted => self.settle(ix, Phase::Accepted, out),
             Ended::Failed => self.failed(ix, out),
+            Ended::Again => {
+                self.enter(ix, Phase::Resolving);
+                out.push(Command::Resolve(ix));
+            }
             Ended::Requeue { .. } if self.stopping => self.skip(ix, SkipReason::Stopped, out),
             Ended::Requeue { after_ms } => {
                 self.enter(ix, Phase::Delayed);
@@ -312,11 +344,13 @@ impl Scheduler {
         if self.config.policy != Policy::Layers {
             return;
         }
-        let settled = |layers: &[Layer], opened: usize| opened == 0 || layers[opened - 1].unsettled == 0;
-        while self.layers_opened < self.layers.len() && settled(&self.layers, self.layers_opened) {
+        // What a parked task waits for may be in a later layer.
+        while self.layers_opened < self.layers.len() && self.open_unsettled == self.counts.parked {
             let tasks = self.layers[self.layers_opened].tasks.iter().copied();
-            let waiting: Vec<TaskIx> = tasks.filter(|ix| self.phase(*ix) == Phase::Waiting).collect();
+            let ready = |ix: &TaskIx| self.phase(*ix) == Phase::Waiting && self.tasks[ix.index()].deps_open == 0;
+            let waiting: Vec<TaskIx> = tasks.filter(ready).collect();
             self.resolve_all(waiting, out);
+            self.open_unsettled += self.layers[self.layers_opened].unsettled;
             self.layers_opened += 1;
             self.asked = Asked::NotYet;
         }
@@ -324,8 +358,7 @@ impl Scheduler {
         {
             self.asked = Asked::Waiting;
             let open = self.layers_opened - 1;
-            let tasks = self.layers[open].tasks.iter().copied();
-            let tasks = tasks.filter(|ix| self.phase(*ix) == Phase::Queued).collect();
+            let tasks = self.in_phase(Phase::Queued).collect();
             out.push(Command::AskLayer { layer: open as u32, tasks });
         }
     }
@@ -457,12 +490,14 @@ impl Scheduler {
         let number = self.tasks[ix.index()].layer;
         let layer = &mut self.layers[number as usize];
         layer.unsettled -= 1;
+        self.open_unsettled -= usize::from((number as usize) < self.layers_opened);
         if layer.unsettled == 0 {
             out.push(Command::LayerDone(number));
         }
         if phase == Phase::Accepted {
             self.accepted(ix, out);
         }
+        self.unpark_those_waiting_for(ix, out);
     }
 
     fn accepted(&mut self, ix: TaskIx, out: &mut Vec<Command>) {
@@ -475,9 +510,14 @@ impl Scheduler {
                 ready.push(dependent);
             }
         }
-        if self.config.policy == Policy::CriticalPath && !self.stopping {
-            self.resolve_all(ready, out);
+        if self.stopping {
+            return;
         }
+        if self.config.policy == Policy::Layers {
+            // A layer that is open already has late comers: those behind a task that was parked.
+            ready.retain(|ix| (self.tasks[ix.index()].layer as usize) < self.layers_opened);
+        }
+        self.resolve_all(ready, out);
     }
 
     fn enter(&mut self, ix: TaskIx, phase: Phase) {

@@ -38,6 +38,8 @@ pub enum Resolved {
     },
     /// It cannot be what it should be: red without having run.
     Red(Failure),
+    /// What it changed may only be put together with the changes of this earlier task, which is not settled.
+    Waits(TaskIx),
 }
 
 /// How one attempt ended.
@@ -47,6 +49,11 @@ pub enum AttemptEnd {
     Accepted {
         /// How it counts.
         outcome: Outcome,
+        /// What it used.
+        usage: Usage,
+    },
+    /// It brought a result that gates agree to; what becomes of it shows when the task is resolved again.
+    Again {
         /// What it used.
         usage: Usage,
     },
@@ -102,6 +109,10 @@ pub trait EventSink: Send + Sync + 'static {
 pub(super) struct Tries {
     /// Attempts begun.
     pub(super) made: u32,
+    /// Those that failed: a result that has to be made again on top of another's is no failure.
+    pub(super) failed: u32,
+    /// What the last one used.
+    pub(super) usage: Usage,
     /// What the next one is told.
     pub(super) lesson: Option<String>,
 }
@@ -109,8 +120,8 @@ pub(super) struct Tries {
 impl Tries {
     /// After a failed attempt: how long to wait before the next one; `None` if there is none.
     pub(super) fn wait_ms(&self, task: &TaskName, retry: &Retry, kind: FailureKind) -> Option<u64> {
-        let again = self.made < retry.attempts && retry.on.contains(&kind);
-        again.then(|| backoff_ms(task, self.made))
+        let again = self.failed < retry.attempts && retry.on.contains(&kind);
+        again.then(|| backoff_ms(task, self.failed))
     }
 }
 
@@ -142,7 +153,7 @@ mod tests {
     fn attempts_and_kinds_bound_retries() {
         let task = TaskName::new("a").expect("valid");
         let retry = Retry { attempts: 2, on: vec![FailureKind::Crash] };
-        let wait = |made, kind| Tries { made, lesson: None }.wait_ms(&task, &retry, kind);
+        let wait = |failed, kind| Tries { failed, ..Tries::default() }.wait_ms(&task, &retry, kind);
         assert!(wait(1, FailureKind::Crash).is_some());
         assert_eq!(wait(2, FailureKind::Crash), None);
         assert_eq!(wait(1, FailureKind::Timeout), None);

@@ -2,6 +2,7 @@
 //!
 //! It holds what edges and drawings need and nothing else of a task, so that editing a prompt leaves it equal.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use petgraph::Directed;
@@ -77,6 +78,7 @@ struct Node {
     name: TaskName,
     tags: Vec<Name>,
     outputs: PatternSet,
+    edits: PatternSet,
 }
 
 /// Tasks in plan order, and who waits for whom. Never cyclic.
@@ -90,6 +92,7 @@ pub struct Graph {
     layers: Vec<u32>,
     dropped: Vec<DroppedEdge>,
     outputs: OutputIndex,
+    edits: OutputIndex,
 }
 
 impl PartialEq for Graph {
@@ -110,7 +113,7 @@ impl Graph {
     #[must_use]
     pub fn build(plan: &Plan) -> (Self, Vec<Finding>) {
         let mut findings = ownership::check(plan);
-        let by_name = outputs_of(plan.tasks.values().map(|task| &task.outputs));
+        let by_name = index_of(plan.tasks.values().map(|task| &task.outputs));
         let mut edges = Edges::collect(plan, &by_name, &mut findings);
         let mut order = plan_order(edges.tasks.len(), &edges.list);
         let mut circular = Vec::new();
@@ -220,6 +223,49 @@ impl Graph {
         covering.filter(|ix| self.node(*ix).outputs.matches(path)).min()
     }
 
+    /// The tasks whose `edits` cover this path, in plan order.
+    #[must_use]
+    pub fn editors(&self, path: &RelPath) -> BTreeSet<TaskIx> {
+        let covering = self.edits.covering(path).map(|edit| TaskIx(edit.task));
+        covering.filter(|ix| self.node(*ix).edits.matches(path)).collect()
+    }
+
+    /// Whether any task edits files in place.
+    #[must_use]
+    pub fn has_editors(&self) -> bool {
+        self.edits.iter().next().is_some()
+    }
+
+    /// For every task, in plan order, the tasks that it waits for, however many others lie between, and that edit files
+    /// in place. Sets that are equal along a chain are shared.
+    #[must_use]
+    pub fn editing_ancestors(&self) -> Vec<Arc<BTreeSet<TaskIx>>> {
+        let none = Arc::new(BTreeSet::new());
+        let mut all: Vec<Arc<BTreeSet<TaskIx>>> = Vec::with_capacity(self.len());
+        for ix in self.tasks() {
+            let mut set = Arc::clone(&none);
+            for dep in self.deps(ix) {
+                let of_dep = &all[dep.index()];
+                if set.is_empty() {
+                    set = Arc::clone(of_dep);
+                } else if !of_dep.is_subset(&set) {
+                    Arc::make_mut(&mut set).extend(of_dep.iter().copied());
+                }
+                if self.is_editor(*dep) {
+                    Arc::make_mut(&mut set).insert(*dep);
+                }
+            }
+            all.push(set);
+        }
+        all
+    }
+
+    /// Whether the task edits files in place.
+    #[must_use]
+    pub fn is_editor(&self, ix: TaskIx) -> bool {
+        !self.node(ix).edits.is_empty()
+    }
+
     /// Whether what some task writes may be covered by this pattern.
     #[must_use]
     pub fn provides(&self, pattern: &Pattern) -> bool {
@@ -251,7 +297,7 @@ impl Graph {
     }
 }
 
-fn outputs_of<'a>(sets: impl Iterator<Item = &'a PatternSet>) -> OutputIndex {
+fn index_of<'a>(sets: impl Iterator<Item = &'a PatternSet>) -> OutputIndex {
     OutputIndex::new((0u32..).zip(sets).flat_map(|(task, set)| {
         let adding = (0u32..).zip(set.iter()).filter(|(_, pattern)| !pattern.excludes());
         adding.map(move |(at, pattern)| (task, at, pattern.clone()))
@@ -278,13 +324,15 @@ impl<'e, 'p> Assembly<'e, 'p> {
         let mut tasks = petgraph::Graph::with_capacity(self.order.len(), list.len());
         for number in self.order {
             let task = self.edges.tasks[*number as usize];
-            tasks.add_node(Node { name: task.name.clone(), tags: task.tags.clone(), outputs: task.outputs.clone() });
+            let (outputs, edits) = (task.outputs.clone(), task.edits.clone());
+            tasks.add_node(Node { name: task.name.clone(), tags: task.tags.clone(), outputs, edits });
         }
         let mut texts = Texts::default();
         for (task, dep, edge) in &list {
             tasks.add_edge(NodeIndex::new(dep.index()), NodeIndex::new(task.index()), self.kind(edge, &mut texts));
         }
-        let outputs = outputs_of(tasks.node_weights().map(|node| &node.outputs));
+        let outputs = index_of(tasks.node_weights().map(|node| &node.outputs));
+        let edits = index_of(tasks.node_weights().map(|node| &node.edits));
         let deps = Adjacency::new(self.order.len(), list.iter().map(|(task, dep, _)| (task.0, *dep)));
         let dependents = Adjacency::new(self.order.len(), list.iter().map(|(task, dep, _)| (dep.0, *task)));
         let layers = layers(&deps, self.order.len());
@@ -296,6 +344,7 @@ impl<'e, 'p> Assembly<'e, 'p> {
             layers,
             dropped: self.dropped(circular, &mut texts),
             outputs,
+            edits,
         }
     }
 

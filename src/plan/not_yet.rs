@@ -57,14 +57,6 @@ pub fn not_yet(plan: &Plan, selected: &BTreeSet<TaskName>) -> Vec<Finding> {
 
 fn task_features(task: &Task, add: &mut impl FnMut(NodeId, String, &str)) {
     let name = &task.name;
-    if !task.edits.is_empty() {
-        let help = "declare files the task makes as `outputs`";
-        add(
-            task.node.child("edits"),
-            format!("`{}` edits files in place, which no build can do yet", name.stem()),
-            help,
-        );
-    }
     if task.tdd.is_some() {
         let help = "use a gate with run = \"...\"";
         add(task.node.child("tdd"), format!("`{}` asks for `tdd`, which no build can do yet", name.stem()), help);

@@ -147,7 +147,8 @@ mod tests {
         for directory in ["usr/lib", "nix/store", "nix/var", "data/home", "etc"] {
             std::fs::create_dir_all(root.join(directory)).expect("directories");
         }
-        std::os::unix::fs::symlink("usr/lib", root.join("lib")).expect("a link");
+        let opened = crate::sys::beneath::open_root(root).expect("a directory");
+        crate::sys::beneath::make_symlink("usr/lib", std::os::fd::AsFd::as_fd(&opened), "lib").expect("a link");
         let kept = ["usr", "nix/store", "etc"].map(|name| root.join(name));
         let kept: Vec<&Path> = kept.iter().map(PathBuf::as_path).collect();
         assert_eq!(directories_beside(root, &kept), [root.join("data"), root.join("nix/var")]);

@@ -230,6 +230,20 @@ impl Cas {
         }
     }
 
+    /// The digest of every blob.
+    pub(super) fn names(&self) -> Result<Vec<BlobDigest>, StoreError> {
+        let failed = |source| StoreError::io("list", self.root.path().join("cas"), source);
+        let mut names = Vec::new();
+        for shard in beneath::list(self.cas.as_fd()).map_err(failed)? {
+            let shard = String::from_utf8_lossy(&shard).into_owned();
+            let Ok(dir) = beneath::open_child_dir(self.cas.as_fd(), &shard, Access::Read) else { continue };
+            let listed = beneath::list(dir.as_fd()).map_err(failed)?;
+            names.extend(listed.iter().filter_map(|name| String::from_utf8_lossy(name).parse::<BlobDigest>().ok()));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// Removes a blob; `false` if it was not there.
     pub(super) fn remove(&self, digest: &BlobDigest) -> Result<bool, StoreError> {
         let path = blob_path(digest);

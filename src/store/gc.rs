@@ -12,6 +12,7 @@ use super::action_cache::{Row, Table};
 use super::root::TEMP_PREFIX;
 use super::{Store, StoreError, clock, stream};
 use crate::base::BlobDigest;
+use crate::event::ActionResult;
 use crate::sys::beneath::{self, Access, FileKind};
 
 /// What was used within this time is never removed by `gc`: a build that just ended may still be followed by one that
@@ -300,8 +301,7 @@ fn walk_shard(cas: &OwnedFd, shard: &[u8]) -> std::io::Result<Walked> {
 /// The blobs a record needs.
 fn blobs_of(row: &Row) -> impl Iterator<Item = &BlobDigest> {
     use crate::base::Entry;
-    let outputs = row.result.iter().flat_map(|result| result.outputs.values());
-    let digests = outputs.filter_map(|entry| match entry {
+    let digests = row.result.iter().flat_map(ActionResult::entries).filter_map(|entry| match entry {
         Entry::File { digest, .. } => Some(digest),
         _ => None,
     });

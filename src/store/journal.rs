@@ -16,7 +16,7 @@ use crate::event::{Event, EventRecord, Outcome, RunId};
 
 /// Raised whenever a table changes, or what one of its columns holds.
 static FORMAT: Format = Format {
-    version: 1,
+    version: 2,
     schema: "
         CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, started_ms INTEGER NOT NULL, args TEXT NOT NULL,
             ended_ms INTEGER, ok INTEGER);
@@ -25,10 +25,17 @@ static FORMAT: Format = Format {
         CREATE TABLE walls (id INTEGER PRIMARY KEY AUTOINCREMENT, task TEXT NOT NULL, wall_ms INTEGER NOT NULL);
         CREATE INDEX walls_by_task ON walls (task, id);
         CREATE TABLE tasks (name TEXT PRIMARY KEY, key BLOB NOT NULL, accepted INTEGER NOT NULL, outcome TEXT NOT NULL,
-            run INTEGER NOT NULL, log BLOB, is_agent INTEGER NOT NULL, description BLOB NOT NULL) WITHOUT ROWID;
+            run INTEGER NOT NULL, log BLOB, is_agent INTEGER NOT NULL, origin TEXT NOT NULL, description BLOB NOT NULL)
+            WITHOUT ROWID;
         CREATE TABLE published (path TEXT PRIMARY KEY, task TEXT NOT NULL, entry TEXT NOT NULL, old TEXT,
             pending INTEGER NOT NULL) WITHOUT ROWID;
         CREATE INDEX published_by_task ON published (task);
+        CREATE TABLE edited (path TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE changes (task TEXT NOT NULL, path TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (task, path))
+            WITHOUT ROWID;
+        CREATE TABLE writes (run INTEGER NOT NULL, path TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, path))
+            WITHOUT ROWID;
+        CREATE TABLE notes (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
     ",
 };
 
@@ -91,6 +98,7 @@ impl Journal {
             let id = unsigned(connection.last_insert_rowid());
             let oldest = signed((id + 1).saturating_sub(RUNS_MAX));
             connection.execute("DELETE FROM events WHERE run < ?1", [oldest])?;
+            connection.execute("DELETE FROM writes WHERE run < ?1", [oldest])?;
             connection.execute("DELETE FROM runs WHERE id < ?1", [oldest])?;
             Ok(RunId(id))
         })
@@ -107,6 +115,22 @@ impl Journal {
                 }
             }
             Ok(())
+        })
+    }
+
+    /// A note that was left under this name.
+    pub fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.read(|connection| one(connection, "SELECT body FROM notes WHERE name = ?1", name, |row| row.get(0)))
+    }
+
+    /// Leaves a note under a name, in place of the one before; `None` takes it away.
+    pub fn put_note(&self, name: &str, body: Option<&str>) -> Result<(), StoreError> {
+        self.write("note something in", |connection| match body {
+            Some(body) => {
+                let sql = "INSERT OR REPLACE INTO notes (name, body) VALUES (?1, ?2)";
+                connection.prepare_cached(sql)?.execute([name, body]).map(drop)
+            }
+            None => connection.prepare_cached("DELETE FROM notes WHERE name = ?1")?.execute([name]).map(drop),
         })
     }
 

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use rusqlite::{Connection, Row, params};
+use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::journal::{Journal, one, signed, unsigned};
-use crate::base::{ActionKey, BlobDigest, Entry, RelPath, TaskName};
+use crate::base::{ActionKey, BlobDigest, Entry, GateKey, Name, RelPath, TaskName};
 use crate::event::RunId;
 
 /// zstd's level for descriptions: they repeat themselves, and are written once per run of a task.
@@ -18,6 +19,26 @@ const DESCRIPTION_LEVEL: i32 = 3;
 const UNFINISHED: &str = "its outputs were not all put into the project";
 /// The longest description that is read back.
 const DESCRIPTION_BYTES_MAX: u64 = 256 << 20;
+
+/// How a result came about, as far as its key does not say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// The key without `on_top_of`, where the task had to run on top of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_key: Option<ActionKey>,
+    /// Tasks whose changes its first result could not be merged with: it was run again with theirs in its view.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_top_of: Vec<TaskName>,
+    /// The agent that made it; for prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Name>,
+    /// What it cost, in millionths of a dollar.
+    #[serde(default)]
+    pub cost_micro_usd: u64,
+    /// The gates that agreed to it, by key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gates: BTreeMap<Name, GateKey>,
+}
 
 /// The last state of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +57,8 @@ pub struct TaskRecord {
     pub log: Option<BlobDigest>,
     /// Whether its body is a prompt.
     pub is_agent: bool,
+    /// How its result came about.
+    pub origin: Origin,
 }
 
 /// A [`TaskRecord`] without its description.
@@ -53,6 +76,8 @@ pub struct TaskSummary {
     pub log: Option<BlobDigest>,
     /// Whether its body is a prompt.
     pub is_agent: bool,
+    /// How its result came about.
+    pub origin: Origin,
 }
 
 /// A path that orca put into the project.
@@ -82,26 +107,26 @@ pub struct PendingPublish {
 impl Journal {
     /// The last state of a task.
     pub fn task(&self, task: &TaskName) -> Result<Option<TaskRecord>, StoreError> {
-        let sql = "SELECT key, accepted, outcome, run, log, is_agent, description FROM tasks WHERE name = ?1";
+        let sql = "SELECT key, accepted, outcome, run, log, is_agent, origin, description FROM tasks WHERE name = ?1";
         let found = self.read(|connection| {
             one(connection, sql, task.as_str(), |row| {
-                Ok((lenient(summary_of(row))?, lenient(row.get::<_, Vec<u8>>(6))?))
+                Ok((lenient(summary_of(row))?, lenient(row.get::<_, Vec<u8>>(7))?))
             })
         })?;
         let Some((summary, packed)) = found else { return Ok(None) };
         let Some((summary, description)) = summary.zip(packed.as_deref().and_then(unpack)) else {
             return Ok(self.damaged(format!("the record of task `{task}`")));
         };
-        let TaskSummary { key, accepted, outcome, run, log, is_agent } = summary;
-        Ok(Some(TaskRecord { key, description, accepted, outcome, run, log, is_agent }))
+        let TaskSummary { key, accepted, outcome, run, log, is_agent, origin } = summary;
+        Ok(Some(TaskRecord { key, description, accepted, outcome, run, log, is_agent, origin }))
     }
 
     /// The last state of every task, without descriptions.
     pub fn tasks(&self) -> Result<BTreeMap<TaskName, TaskSummary>, StoreError> {
-        let sql = "SELECT key, accepted, outcome, run, log, is_agent, name FROM tasks";
+        let sql = "SELECT key, accepted, outcome, run, log, is_agent, origin, name FROM tasks";
         let rows: Vec<(String, Option<TaskSummary>)> = self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([], |row| Ok((row.get(6)?, lenient(summary_of(row))?)))?;
+            let rows = statement.query_map([], |row| Ok((row.get(7)?, lenient(summary_of(row))?)))?;
             rows.collect()
         })?;
         let tasks = rows.into_iter().filter_map(|(name, summary)| match (TaskName::new(&name), summary) {
@@ -214,7 +239,7 @@ pub(super) fn lenient<T, U: Into<Option<T>>>(read: rusqlite::Result<U>) -> rusql
 }
 
 /// Whether orca can have put anything there. A journal may come with a repository, and then says what its author likes.
-fn may_be_output(path: &RelPath) -> bool {
+pub(super) fn may_be_output(path: &RelPath) -> bool {
     !path.as_str().split('/').any(|part| [".git", ".orca"].iter().any(|kept| part.eq_ignore_ascii_case(kept)))
 }
 
@@ -237,24 +262,41 @@ fn summary_of(row: &Row<'_>) -> rusqlite::Result<Option<TaskSummary>> {
     let key: Vec<u8> = row.get(0)?;
     let log: Option<Vec<u8>> = row.get(4)?;
     let (accepted, outcome, run, is_agent) = (row.get(1)?, row.get(2)?, RunId(unsigned(row.get(3)?)), row.get(5)?);
+    let origin: String = row.get(6)?;
     let bytes = |bytes: Vec<u8>| <[u8; 32]>::try_from(bytes).ok();
     let parse = || {
         let log = match log {
             None => None,
             Some(log) => Some(BlobDigest::from_bytes(bytes(log)?)),
         };
-        Some(TaskSummary { key: ActionKey::from_bytes(bytes(key)?), accepted, outcome, run, log, is_agent })
+        let origin = serde_json::from_str(&origin).ok()?;
+        Some(TaskSummary { key: ActionKey::from_bytes(bytes(key)?), accepted, outcome, run, log, is_agent, origin })
     };
     Ok(parse())
 }
 
-fn put_task(connection: &Connection, name: &TaskName, record: &TaskRecord, packed: &[u8]) -> rusqlite::Result<()> {
-    let sql = "INSERT OR REPLACE INTO tasks (name, key, accepted, outcome, run, log, is_agent, description)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    let TaskRecord { key, accepted, outcome, run, log, is_agent, description: _ } = record;
+pub(super) fn put_task(
+    connection: &Connection,
+    name: &TaskName,
+    record: &TaskRecord,
+    packed: &[u8],
+) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO tasks (name, key, accepted, outcome, run, log, is_agent, origin, description)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let TaskRecord { key, accepted, outcome, run, log, is_agent, origin, description: _ } = record;
+    let origin = serde_json::to_string(origin).expect("an origin is plain data");
     let log = log.as_ref().map(|log| log.as_bytes().as_slice());
-    let row =
-        params![name.as_str(), key.as_bytes().as_slice(), accepted, outcome, signed(run.0), log, is_agent, packed];
+    let row = params![
+        name.as_str(),
+        key.as_bytes().as_slice(),
+        accepted,
+        outcome,
+        signed(run.0),
+        log,
+        is_agent,
+        origin,
+        packed
+    ];
     connection.prepare_cached(sql)?.execute(row).map(drop)
 }
 
@@ -275,7 +317,7 @@ fn json(entry: &Entry) -> String {
     serde_json::to_string(entry).expect("an entry is plain data")
 }
 
-fn pack(text: &str) -> Vec<u8> {
+pub(super) fn pack(text: &str) -> Vec<u8> {
     zstd::bulk::compress(text.as_bytes(), DESCRIPTION_LEVEL).expect("compressing to memory does not fail")
 }
 

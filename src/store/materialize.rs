@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rayon::prelude::*;
 
 use super::root::file_mode;
-use super::{Root, Store, StoreError, stream};
+use super::{Kept, Root, Store, StoreError, stream};
 use crate::base::{BlobDigest, Entry, RelPath, Tree};
 use crate::sys::beneath::{self, Access};
 
@@ -18,6 +18,8 @@ pub enum Source<'a> {
     Project(&'a Root),
     /// The cache.
     Cas(&'a Store),
+    /// What the project keeps.
+    Kept(&'a Kept),
 }
 
 /// Why a tree could not be put on disk. What was made so far stays; the caller removes the workspace.
@@ -107,6 +109,7 @@ fn make_entry(
             let source = source(path, entry);
             let (from, size_bytes) = match source {
                 Source::Cas(store) => store.cas().open_blob(digest, store.warnings())?.ok_or_else(missing)?,
+                Source::Kept(kept) => kept.cas().open_blob(digest, kept.warnings())?.ok_or_else(missing)?,
                 Source::Project(project) => open_source(project, path, *executable)?.ok_or_else(changed)?,
             };
             let file = beneath::create_file(dir, path.file_name()).map_err(failed)?;
@@ -117,6 +120,10 @@ fn make_entry(
                 Source::Project(_) => Err(changed()),
                 Source::Cas(store) => {
                     store.cas().take_out(digest, store.warnings())?;
+                    Err(missing())
+                }
+                Source::Kept(kept) => {
+                    kept.cas().take_out(digest, kept.warnings())?;
                     Err(missing())
                 }
             }

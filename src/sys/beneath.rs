@@ -244,6 +244,12 @@ pub fn rename_to_free(from: BorrowedFd<'_>, name: &OsStr, to: BorrowedFd<'_>, ne
     }
 }
 
+/// Lets two names change places in one step. On a file system that cannot, the first replaces the second, and what
+/// that stood for is lost: callers look before.
+pub fn exchange(left: BorrowedFd<'_>, name: &OsStr, right: BorrowedFd<'_>, other: &OsStr) -> io::Result<()> {
+    Ok(rustix::fs::renameat_with(left, name, right, other, RenameFlags::EXCHANGE)?)
+}
+
 /// The names in an opened directory, without `.` and `..`, in no order.
 pub fn list(dir: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();

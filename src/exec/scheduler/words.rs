@@ -89,6 +89,13 @@ pub enum Input {
         /// Whether its result is accepted as it is.
         clean: bool,
     },
+    /// A task that resolves cannot go on before another, earlier in plan order, is settled; it holds nothing meanwhile.
+    Parked {
+        /// The task.
+        task: TaskIx,
+        /// The one it waits for. If that is settled by now, the task resolves again at once.
+        on: TaskIx,
+    },
     /// A running task ended, or resolving one failed.
     Finished {
         /// The task.
@@ -117,6 +124,8 @@ pub enum Ended {
     Accepted,
     /// It is red.
     Failed,
+    /// What it brought is to be looked at anew: it resolves again.
+    Again,
     /// It is to run again: a retry, or it was preempted.
     Requeue {
         /// Not before this time has passed.
@@ -171,6 +180,8 @@ pub enum Phase {
     Waiting,
     /// Its key is being looked up.
     Resolving,
+    /// It waits for a task that it does not depend on, but whose changes come first.
+    Parked,
     /// It has to run and waits for room.
     Queued,
     /// It runs.
@@ -192,6 +203,7 @@ pub struct Counts {
     pub total: usize,
     pub waiting: usize,
     pub resolving: usize,
+    pub parked: usize,
     pub queued: usize,
     pub running: usize,
     pub delayed: usize,
@@ -217,6 +229,7 @@ impl Counts {
             Phase::Outside => unreachable!("a task outside the selection stays there"),
             Phase::Waiting => &mut self.waiting,
             Phase::Resolving => &mut self.resolving,
+            Phase::Parked => &mut self.parked,
             Phase::Queued => &mut self.queued,
             Phase::Running => &mut self.running,
             Phase::Delayed => &mut self.delayed,

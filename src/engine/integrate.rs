@@ -1,0 +1,461 @@
+//! Integration: what a result changed, put together with what others changed, and placed in the project.
+//! `docs/integration.md` says what counts and draws the states; this is that page as code.
+//!
+//! Nothing is written before all paths of a task are known to merge, and nothing is written over what a person saved in
+//! the meantime: then the path is planned anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::builder::Builder;
+use super::merging::{Clash, Combined, Folded};
+use super::resolve::{Keyed, Resolver, lost};
+use super::session::EngineError;
+use super::standing::Reused;
+use crate::base::{Change, Changes, Entry, FailureKind, RelPath, TaskName, Tree};
+use crate::event::{Failure, RunId};
+use crate::graph::TaskIx;
+use crate::merge::Conflict;
+use crate::store::{Acceptance, Exchange, Placing, Provenance, Root, StoreError, TaskRecord, Written};
+
+/// How often paths are planned anew because somebody wrote them at the last moment.
+const PLANS_MAX: u32 = 8;
+
+/// What can be done with a result now.
+pub(super) enum Integration {
+    /// It is in the project; this many paths were written.
+    Done(u64),
+    /// This task, which is earlier and may change a path of it, is not settled.
+    Waits(TaskIx),
+    /// It cannot be merged with what these earlier tasks changed.
+    Meets(BTreeSet<TaskIx>, String),
+    /// It cannot be put into the project.
+    Refused(Failure),
+}
+
+/// What is to be written for one task.
+#[derive(Default)]
+struct Plan {
+    placing: BTreeMap<RelPath, Provenance>,
+    /// Paths that only their record changes of.
+    settled: BTreeMap<RelPath, Option<Provenance>>,
+    written: BTreeMap<RelPath, Written>,
+    /// Tasks that are red in this run, and whose earlier changes of these paths go.
+    dropped: BTreeMap<TaskIx, BTreeSet<RelPath>>,
+}
+
+enum Planned {
+    Plan(Plan),
+    Not(Integration),
+}
+
+impl Builder {
+    /// Whether a result could be put into the project now: [`Integration::Done`] with nothing done yet.
+    pub(super) fn can_integrate(
+        &self,
+        task: TaskIx,
+        keyed: &Keyed,
+        reused: &Reused,
+    ) -> Result<Integration, EngineError> {
+        let _one_at_a_time = self.integrating.lock().expect("no holder panics");
+        Ok(match self.plan(task, keyed, &reused.edits)? {
+            Planned::Plan(_) => Integration::Done(0),
+            Planned::Not(why) => why,
+        })
+    }
+
+    /// Puts a result into the project, if it is its turn.
+    pub(super) fn integrate(
+        &self,
+        task: TaskIx,
+        keyed: &Keyed,
+        edits: &Arc<Changes>,
+        record: &dyn Fn() -> TaskRecord,
+    ) -> Result<Integration, EngineError> {
+        let _one_at_a_time = self.integrating.lock().expect("no holder panics");
+        let name = self.resolver.name(task);
+        let mut recorded = false;
+        let mut written = 0;
+        for _ in 0..PLANS_MAX {
+            let plan = match self.plan(task, keyed, edits)? {
+                Planned::Plan(plan) => plan,
+                Planned::Not(why) => return Ok(why),
+            };
+            let known = self.resolver.ledger.task(name);
+            let is_on_record = known.is_some_and(|known| known.accepted && known.key == keyed.key)
+                && self.resolver.ledger.changes_by(name) == *edits;
+            if plan.placing.is_empty() && plan.settled.is_empty() && (recorded || is_on_record) {
+                return Ok(Integration::Done(written));
+            }
+            self.commit(task, edits, &record(), &plan)?;
+            recorded = true;
+            let placed = self.place_all(&plan.placing)?;
+            written += placed.len() as u64;
+            if placed.len() == plan.placing.len() {
+                return Ok(Integration::Done(written));
+            }
+        }
+        let message = "somebody else writes the files that it changed, all the time";
+        Ok(Integration::Refused(conflict(message.to_owned(), Vec::new())))
+    }
+
+    fn plan(&self, task: TaskIx, keyed: &Keyed, edits: &Changes) -> Result<Planned, EngineError> {
+        let resolver = &self.resolver;
+        let name = resolver.name(task);
+        let before = resolver.editors_before(task, &keyed.on_top_of);
+        let recorded = resolver.ledger.changes_by(name);
+        let mut plan = Plan::default();
+        let (mut met, mut hunks) = (BTreeSet::new(), Vec::new());
+        for (path, change) in edits {
+            if let Some(owner) = resolver.graph.owner(path).filter(|owner| !self.is_above(task, *owner)) {
+                return Ok(Planned::Not(Integration::Refused(owned_by_another(path, resolver.name(owner)))));
+            }
+            let earlier: Vec<TaskIx> = resolver.graph.editors(path).range(..task).copied().collect();
+            let open = |ix: &&TaskIx| !before.contains(ix) && self.is_open(**ix);
+            if let Some(open) = earlier.iter().find(open) {
+                return Ok(Planned::Not(Integration::Waits(*open)));
+            }
+            if let Some(clash) = self.meets(path, change, task, &earlier)? {
+                let others = earlier.iter().filter(|ix| !before.contains(ix) && self.effective(**ix, path).is_some());
+                let others: BTreeSet<TaskIx> = others.copied().collect();
+                let names: Vec<String> = others.iter().map(|ix| format!("`{}`", resolver.name(*ix))).collect();
+                let text = clash.to_text(path.as_str(), &names.join(", "), &format!("`{name}`"));
+                if others.is_empty() {
+                    return Ok(Planned::Not(Integration::Refused(conflict(text, Vec::new()))));
+                }
+                met.extend(others);
+                hunks.push(text);
+            }
+        }
+        if !met.is_empty() {
+            return Ok(Planned::Not(Integration::Meets(met, hunks.join("\n"))));
+        }
+        let paths: BTreeSet<&RelPath> = edits.keys().chain(recorded.keys()).collect();
+        for path in paths {
+            if let Some(why) = self.plan_path(task, path, edits.get(path), &mut plan)? {
+                return Ok(Planned::Not(why));
+            }
+        }
+        Ok(Planned::Plan(plan))
+    }
+
+    /// Whether the change clashes with what earlier tasks made of the path.
+    fn meets(
+        &self,
+        path: &RelPath,
+        change: &Change,
+        task: TaskIx,
+        earlier: &[TaskIx],
+    ) -> Result<Option<Conflict>, EngineError> {
+        let changes: Vec<(TaskIx, Change)> = self.changes_of(path, earlier.iter().copied());
+        let all = changes.iter().map(|(ix, change)| (*ix, change)).chain([(task, change)]);
+        match self.resolver.fold(path, all)? {
+            Folded::Entry(_) => Ok(None),
+            Folded::Clash(Clash { with, conflict }) if with == task => Ok(Some(conflict)),
+            // Of the earlier ones, one is red in this run, and what it did before does not fit any more: not this task's.
+            Folded::Clash(_) => Ok(None),
+            Folded::Lost => Err(EngineError::World(lost(path))),
+        }
+    }
+
+    /// Plans one path. `Some` says why the task cannot be integrated at all.
+    fn plan_path(
+        &self,
+        task: TaskIx,
+        path: &RelPath,
+        change: Option<&Change>,
+        plan: &mut Plan,
+    ) -> Result<Option<Integration>, EngineError> {
+        let resolver = &self.resolver;
+        let mut editors: BTreeSet<TaskIx> = self.changers_of(path);
+        editors.remove(&task);
+        let later_is_open = |ix: &TaskIx| *ix > task && self.is_open(*ix) && self.effective(*ix, path).is_some();
+        if editors.iter().any(later_is_open) {
+            // It places the path when its turn comes, with this task's change in it.
+            return Ok(None);
+        }
+        let mut changes = self.changes_of(path, editors.into_iter());
+        if let Some(change) = change {
+            let at = changes.partition_point(|(ix, _)| *ix < task);
+            changes.insert(at, (task, change.clone()));
+        }
+        let fold = loop {
+            match resolver.fold(path, changes.iter().map(|(ix, change)| (*ix, change)))? {
+                Folded::Entry(entry) => break entry,
+                Folded::Lost => return Err(EngineError::World(lost(path))),
+                Folded::Clash(Clash { with, conflict: _ }) if with != task && self.selected.contains(&with) => {
+                    changes.retain(|(ix, _)| *ix != with);
+                    plan.dropped.entry(with).or_default().insert(path.clone());
+                }
+                Folded::Clash(Clash { with, conflict: clash }) => {
+                    let (this, other) = (resolver.name(task), resolver.name(with));
+                    let hunk = clash.to_text(path.as_str(), &format!("`{this}`"), &format!("`{other}`"));
+                    let message = format!("it clashes with what `{other}` changed in `{path}`");
+                    let advice = format!("build both: orca build {this} {other}");
+                    return Ok(Some(Integration::Refused(conflict(message, vec![hunk, advice]))));
+                }
+            }
+        };
+        let known = resolver.ledger.provenance(path).map(|known| Provenance { pending: None, ..known });
+        let base = match changes.first() {
+            Some((_, first)) => first.base.clone(),
+            None => known.as_ref().and_then(|known| known.base.clone()),
+        };
+        let fold = if changes.is_empty() { base.clone() } else { fold };
+        let placed = known.as_ref().map_or_else(|| base.clone(), |known| known.placed.clone());
+        let found = resolver.on_disk(path)?;
+        let after = if found == placed || found == fold {
+            fold.clone()
+        } else {
+            let versions = [placed.as_ref(), found.as_ref(), fold.as_ref()];
+            match resolver.merging.combine(resolver.contents(), path, versions)? {
+                Combined::Entry(entry) => entry,
+                Combined::Lost => return Err(EngineError::World(lost(path))),
+                Combined::Clash(clash) => {
+                    let name = resolver.name(task);
+                    let hunk = clash.to_text(path.as_str(), "you", &format!("`{name}`"));
+                    return Ok(Some(Integration::Refused(with_a_person(path, name, hunk))));
+                }
+            }
+        };
+        let is_edited = !changes.is_empty();
+        let now = Provenance { base, placed: fold.clone(), pending: None };
+        if after == found {
+            let wanted = is_edited.then_some(now);
+            if wanted != known {
+                plan.settled.insert(path.clone(), wanted);
+            }
+            return Ok(None);
+        }
+        let written = Written {
+            before: found.clone(),
+            after: after.clone(),
+            provenance: known.clone(),
+            changes: resolver.ledger.changes_at(path),
+            task: resolver.name(task).clone(),
+        };
+        plan.written.insert(path.clone(), written);
+        let pending = Placing { before: found, after, placed: fold };
+        let before = known.unwrap_or_else(|| Provenance { base: now.base.clone(), placed, pending: None });
+        plan.placing.insert(path.clone(), Provenance { base: now.base, pending: Some(pending), ..before });
+        Ok(None)
+    }
+
+    /// Puts the acceptance on record, and the contents that it refers to where they are kept.
+    fn commit(&self, task: TaskIx, edits: &Arc<Changes>, record: &TaskRecord, plan: &Plan) -> Result<(), EngineError> {
+        let resolver = &self.resolver;
+        let name = resolver.name(task);
+        let kept = resolver.kept.as_ref().expect("a build keeps what it needs");
+        let on_disk: Tree = plan
+            .placing
+            .iter()
+            .filter_map(|(path, provenance)| Some((path.clone(), provenance.pending.as_ref()?.before.clone()?)))
+            .filter(|(_, entry)| !kept.has_entry(entry))
+            .collect();
+        match kept.ingest(&self.project, &on_disk) {
+            // It is planned anew, since it will not be what is expected.
+            Err(StoreError::Changed { .. }) => {}
+            other => other?,
+        }
+        let wanted = plan.placing.values().filter_map(|provenance| provenance.pending.as_ref());
+        for entry in wanted.flat_map(|placing| [&placing.after, &placing.placed]).flatten() {
+            self.keep(entry)?;
+        }
+        let acceptance = Acceptance {
+            task: (name, record),
+            changes: edits,
+            placing: &plan.placing,
+            written: &plan.written,
+            run: self.run,
+        };
+        resolver.ledger.with_journal(|journal| {
+            journal.accept_changes(&acceptance)?;
+            journal.settle(&plan.settled)
+        })?;
+        resolver.ledger.note_changes(name, Arc::clone(edits));
+        let pending = plan.placing.iter().map(|(path, provenance)| (path.clone(), Some(provenance.clone())));
+        resolver.ledger.note_provenance(&pending.chain(plan.settled.clone()).collect());
+        for (dropped, paths) in &plan.dropped {
+            self.drop_changes(*dropped, paths)?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that an entry's content is kept, which is in the cache otherwise.
+    fn keep(&self, entry: &Entry) -> Result<(), EngineError> {
+        let kept = self.resolver.kept.as_ref().expect("a build keeps what it needs");
+        if let (Entry::File { digest, .. }, false) = (entry, kept.has_entry(entry))
+            && let Some(bytes) = self.resolver.store.as_ref().map_or(Ok(None), |store| store.read(digest))?
+        {
+            kept.put_bytes(&bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Takes out of the record what a red task had changed, where that does not fit any more.
+    fn drop_changes(&self, task: TaskIx, paths: &BTreeSet<RelPath>) -> Result<(), EngineError> {
+        let ledger = &self.resolver.ledger;
+        let name = self.resolver.name(task);
+        let mut left = ledger.changes_by(name).as_ref().clone();
+        left.retain(|path, _| !paths.contains(path));
+        ledger.with_journal(|journal| journal.put_changes(name, &left))?;
+        ledger.note_changes(name, Arc::new(left));
+        for path in paths {
+            self.notice(
+                true,
+                format!("what `{name}` had changed in `{path}` does not fit any more; it is not in there"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes the paths that are pending; answers those that are written, with the record settled for them.
+    fn place_all(&self, placing: &BTreeMap<RelPath, Provenance>) -> Result<BTreeSet<RelPath>, EngineError> {
+        let resolver = &self.resolver;
+        let kept = resolver.kept.as_ref().expect("a build keeps what it needs");
+        let mut placed = BTreeSet::new();
+        let mut settled = BTreeMap::new();
+        for (path, provenance) in placing {
+            let pending = provenance.pending.as_ref().expect("what is to be placed is pending");
+            resolver.stat_cache.forget(path);
+            let exchanged = self.project.exchange(path, pending.before.as_ref(), pending.after.as_ref(), kept);
+            let now = match exchanged? {
+                Exchange::Done => {
+                    placed.insert(path.clone());
+                    Provenance { base: provenance.base.clone(), placed: pending.placed.clone(), pending: None }
+                }
+                Exchange::Disturbed => Provenance { pending: None, ..provenance.clone() },
+                Exchange::Lost => return Err(EngineError::World(lost(path))),
+            };
+            let is_source = now.placed == now.base && resolver.ledger.changes_at(path).is_empty();
+            settled.insert(path.clone(), (!is_source).then_some(now));
+        }
+        resolver.ledger.with_journal(|journal| journal.settle(&settled))?;
+        resolver.ledger.note_provenance(&settled);
+        Ok(placed)
+    }
+
+    /// Whether a task of this build may still change what it changes.
+    pub(super) fn is_open(&self, task: TaskIx) -> bool {
+        self.selected.contains(&task) && !self.settled.lock().expect("no holder panics").contains(&task)
+    }
+
+    /// Whether `above` is a task that this one waits for.
+    fn is_above(&self, task: TaskIx, above: TaskIx) -> bool {
+        self.resolver.graph.with_deps(&[task].into()).contains(&above)
+    }
+
+    /// What a task changes of a path, as far as it is known: by its accepted result, else by what is on record.
+    fn effective(&self, task: TaskIx, path: &RelPath) -> Option<Change> {
+        match self.resolver.result(task) {
+            Some(produced) => produced.edits.get(path).cloned(),
+            None => self.resolver.ledger.changes_by(self.resolver.name(task)).get(path).cloned(),
+        }
+    }
+
+    fn changes_of(&self, path: &RelPath, tasks: impl Iterator<Item = TaskIx>) -> Vec<(TaskIx, Change)> {
+        tasks.filter_map(|ix| Some((ix, self.effective(ix, path)?))).collect()
+    }
+
+    /// The tasks that may have changed a path: by the plan, or by the record.
+    fn changers_of(&self, path: &RelPath) -> BTreeSet<TaskIx> {
+        let recorded = self.resolver.ledger.changes_at(path).into_keys();
+        let mut tasks = self.resolver.graph.editors(path);
+        tasks.extend(recorded.filter_map(|name| self.resolver.graph.ix(&name)));
+        tasks
+    }
+}
+
+/// What a build that was killed had begun to place: looked at, and put on record as it is. Nothing is written.
+pub(super) fn recover(resolver: &Resolver) -> Result<(), EngineError> {
+    let mut settled = BTreeMap::new();
+    for (path, known) in resolver.ledger.edited() {
+        let Some(pending) = &known.pending else { continue };
+        let found = resolver.on_disk(&path)?;
+        let placed = if found == pending.after { &pending.placed } else { &known.placed };
+        let now = Provenance { base: known.base.clone(), placed: placed.clone(), pending: None };
+        settled.insert(path, Some(now));
+    }
+    if !settled.is_empty() {
+        resolver.ledger.with_journal(|journal| journal.settle(&settled))?;
+        resolver.ledger.note_provenance(&settled);
+    }
+    Ok(())
+}
+
+/// Makes source of what tasks changed that the plan does not have any more. Answers what to tell.
+pub(super) fn adopt_leavers(resolver: &Resolver, run: RunId) -> Result<Vec<String>, EngineError> {
+    let _ = run;
+    let leavers: Vec<TaskName> =
+        resolver.ledger.changers().into_iter().filter(|name| resolver.graph.ix(name).is_none()).collect();
+    let mut notices = Vec::new();
+    for leaver in &leavers {
+        let changes = resolver.ledger.changes_by(leaver);
+        let alone = |path: &&RelPath| resolver.ledger.changes_at(path).keys().all(|name| leavers.contains(name));
+        let (free, shared): (Vec<&RelPath>, Vec<&RelPath>) = changes.keys().partition(alone);
+        let free: Vec<RelPath> = free.into_iter().cloned().collect();
+        notices.push(format!("`{leaver}` is not in the plan any more: what it changed is source now"));
+        if !shared.is_empty() {
+            let rebased: Vec<RelPath> = shared.into_iter().cloned().collect();
+            notices.push(format!(
+                "the present version of {} is the base now, since others changed it, too",
+                rebased.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
+            ));
+            forget(resolver, &[], &rebased)?;
+        }
+        forget(resolver, std::slice::from_ref(leaver), &free)?;
+    }
+    Ok(notices)
+}
+
+/// Makes the present content of paths their base: nobody changed them, by the record.
+pub(super) fn forget(resolver: &Resolver, tasks: &[TaskName], paths: &[RelPath]) -> Result<(), EngineError> {
+    resolver.ledger.with_journal(|journal| journal.adopt(tasks, paths))?;
+    for task in tasks {
+        resolver.ledger.note_changes(task, Arc::default());
+    }
+    for path in paths {
+        for task in resolver.ledger.changes_at(path).into_keys() {
+            let mut left = resolver.ledger.changes_by(&task).as_ref().clone();
+            left.remove(path);
+            resolver.ledger.note_changes(&task, Arc::new(left));
+        }
+    }
+    resolver.ledger.note_provenance(&paths.iter().map(|path| (path.clone(), None)).collect());
+    Ok(())
+}
+
+/// The bases of what the task may edit, kept before it runs: once their place in the project is taken, and the task's
+/// workspace is gone, they are nowhere else.
+pub(super) fn keep_bases(resolver: &Resolver, workspace: &Root, task: TaskIx, view: &Tree) -> Result<(), EngineError> {
+    let edits = &resolver.task(task).edits;
+    let Some(kept) = resolver.kept.as_ref().filter(|_| !edits.is_empty()) else { return Ok(()) };
+    let bases: Tree = view
+        .iter()
+        .filter(|(path, _)| edits.matches(path))
+        .map(|(path, entry)| (path.clone(), entry.clone()))
+        .collect();
+    Ok(kept.ingest(workspace, &bases)?)
+}
+
+pub(super) fn conflict(message: String, details: Vec<String>) -> Failure {
+    let mut lines = message.lines();
+    let first = lines.next().unwrap_or_default().to_owned();
+    let details = lines.map(str::to_owned).chain(details.iter().flat_map(|detail| detail.lines().map(str::to_owned)));
+    Failure { kind: FailureKind::Conflict, message: first, exit_code: None, signal: None, details: details.collect() }
+}
+
+fn owned_by_another(path: &RelPath, owner: &TaskName) -> Failure {
+    let message = format!("it changed `{path}`, which is an output of `{owner}`");
+    let advice = format!("name `{owner}` in `deps` to work on what it makes, or take the file out of `edits`");
+    Failure { kind: FailureKind::UndeclaredWrite, ..conflict(message, vec![advice]) }
+}
+
+fn with_a_person(path: &RelPath, task: &TaskName, hunk: String) -> Failure {
+    let message = format!("its change of `{path}` clashes with yours; nothing was written, and the result is kept");
+    let advice = format!(
+        "change your version where they clash, or put it aside, and build again: `{task}` does not run again for that; \
+         `orca diff {task}` shows its version, `orca rebase` makes yours the base"
+    );
+    conflict(message, vec![hunk, advice])
+}

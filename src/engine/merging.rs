@@ -1,0 +1,161 @@
+//! Merging entries: what `merge` does for bytes, done for what trees and records name by digest. Answers are remembered,
+//! since the same three versions meet again in the view of every task behind them.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use super::session::EngineError;
+use crate::base::{BlobDigest, Change, Entry, RelPath};
+use crate::graph::TaskIx;
+use crate::merge::{Conflict, Limits, Merged, Side, merge};
+use crate::store::{Kept, Root, Store};
+
+/// The longest file that is read to be merged; a longer one is a conflict unless only one side changed it.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// Where content is found.
+#[derive(Clone, Copy)]
+pub(super) struct Contents<'a> {
+    /// What the project keeps.
+    pub kept: Option<&'a Kept>,
+    /// The cache.
+    pub store: Option<&'a Store>,
+    /// The project itself, where the file may still be what is looked for.
+    pub project: &'a Root,
+}
+
+impl Contents<'_> {
+    /// The bytes of a file's entry; `None` where they are nowhere to be had any more.
+    pub(super) fn read(&self, path: &RelPath, digest: &BlobDigest) -> Result<Option<Vec<u8>>, EngineError> {
+        if let Some(bytes) = self.kept.map_or(Ok(None), |kept| kept.read(digest))? {
+            return Ok(Some(bytes));
+        }
+        if let Some(store) = self.store.filter(|store| store.has(digest))
+            && let Some(bytes) = store.read(digest)?
+        {
+            return Ok(Some(bytes));
+        }
+        let on_disk = self.project.read(path, FILE_BYTES_MAX).ok();
+        Ok(on_disk.filter(|bytes| BlobDigest::of(bytes) == *digest))
+    }
+}
+
+/// What three versions of a path come to.
+#[derive(Debug, Clone)]
+pub(super) enum Combined {
+    /// This.
+    Entry(Option<Entry>),
+    /// They clash.
+    Clash(Conflict),
+    /// The content of one of them is nowhere to be had any more.
+    Lost,
+}
+
+type Three = (Option<Entry>, Option<Entry>, Option<Entry>);
+
+/// A task's change that cannot be put on top of what the tasks before it made of the path.
+#[derive(Debug, Clone)]
+pub(super) struct Clash {
+    /// The task whose change it is.
+    pub with: TaskIx,
+    /// How the two clash.
+    pub conflict: Conflict,
+}
+
+/// What became of folding changes.
+#[derive(Debug, Clone)]
+pub(super) enum Folded {
+    /// This entry.
+    Entry(Option<Entry>),
+    /// One of them clashes with those before it.
+    Clash(Clash),
+    /// The content of a version is nowhere to be had any more.
+    Lost,
+}
+
+/// Merges, and remembers.
+#[derive(Debug, Default)]
+pub(super) struct Merging {
+    known: Mutex<HashMap<Three, Combined>>,
+}
+
+impl Merging {
+    /// What `ours` and `theirs` made of `base`. New content goes into what the project keeps; where nothing may be
+    /// written, its entry is right all the same.
+    pub(super) fn combine(
+        &self,
+        contents: Contents<'_>,
+        path: &RelPath,
+        [base, ours, theirs]: [Option<&Entry>; 3],
+    ) -> Result<Combined, EngineError> {
+        if theirs == base || ours == theirs {
+            return Ok(Combined::Entry(ours.cloned()));
+        }
+        if ours == base {
+            return Ok(Combined::Entry(theirs.cloned()));
+        }
+        let three = (base.cloned(), ours.cloned(), theirs.cloned());
+        if let Some(known) = self.known.lock().expect("no holder panics").get(&three) {
+            return Ok(known.clone());
+        }
+        let combined = combine(contents, path, [base, ours, theirs])?;
+        if !matches!(combined, Combined::Lost) {
+            self.known.lock().expect("no holder panics").insert(three, combined.clone());
+        }
+        Ok(combined)
+    }
+
+    /// Folds changes of one path over each other, in the order given. `start` is what the first of them changed.
+    pub(super) fn fold<'c>(
+        &self,
+        contents: Contents<'_>,
+        path: &RelPath,
+        start: Option<&Entry>,
+        changes: impl Iterator<Item = (TaskIx, &'c Change)>,
+    ) -> Result<Folded, EngineError> {
+        let mut current = start.cloned();
+        for (task, change) in changes {
+            let versions = [change.base.as_ref(), current.as_ref(), change.result.as_ref()];
+            match self.combine(contents, path, versions)? {
+                Combined::Entry(entry) => current = entry,
+                Combined::Clash(conflict) => return Ok(Folded::Clash(Clash { with: task, conflict })),
+                Combined::Lost => return Ok(Folded::Lost),
+            }
+        }
+        Ok(Folded::Entry(current))
+    }
+}
+
+fn combine(contents: Contents<'_>, path: &RelPath, versions: [Option<&Entry>; 3]) -> Result<Combined, EngineError> {
+    let mut bytes: [Vec<u8>; 3] = Default::default();
+    for (bytes, entry) in bytes.iter_mut().zip(versions) {
+        if let Some(Entry::File { digest, .. }) = entry {
+            match contents.read(path, digest)? {
+                Some(found) => *bytes = found,
+                None => return Ok(Combined::Lost),
+            }
+        }
+    }
+    let [base, ours, theirs] = [0, 1, 2].map(|at| side(versions[at], &bytes[at]));
+    Ok(match merge(base, ours, theirs, Limits::default()) {
+        Merged::Ours => Combined::Entry(versions[1].cloned()),
+        Merged::Theirs => Combined::Entry(versions[2].cloned()),
+        Merged::Content { bytes, executable } => {
+            let digest = match contents.kept {
+                Some(kept) => kept.put_bytes(&bytes)?,
+                None => BlobDigest::of(&bytes),
+            };
+            Combined::Entry(Some(Entry::File { digest, size_bytes: bytes.len() as u64, executable }))
+        }
+        Merged::Conflict(conflict) => Combined::Clash(conflict),
+    })
+}
+
+fn side<'a>(entry: Option<&'a Entry>, bytes: &'a [u8]) -> Side<'a> {
+    match entry {
+        None => Side::Absent,
+        Some(Entry::File { executable, .. }) => Side::File { bytes, executable: *executable },
+        Some(Entry::Symlink { target }) => Side::Symlink { target },
+        Some(Entry::EmptyDir) => Side::EmptyDir,
+    }
+}

@@ -1,0 +1,254 @@
+//! The journal's third part: where the present content of edited source comes from. Per path what was there before orca
+//! and what orca last placed; per task what its accepted result changed; per run what it wrote over what. Source is the
+//! base of all that (`docs/integration.md`), so a record lost here would make a person's edit look like orca's.
+//!
+//! A path that is about to be written is *pending*, durably, with what is on disk and what will be. Whoever finds it so
+//! after a kill looks at the disk: if what was to be written is there, it counts as placed; if not, nothing happened.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use super::journal::{Journal, signed};
+use super::ledger::{TaskRecord, may_be_output, put_task};
+use crate::base::{Change, Changes, Entry, RelPath, TaskName};
+use crate::event::RunId;
+
+/// Where the content of an edited path comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// What the project held before orca changed it; what tasks see as source.
+    pub base: Option<Entry>,
+    /// What orca last placed there. What lies there differs where a person edited it since.
+    pub placed: Option<Entry>,
+    /// What was being written when the journal was last written.
+    pub pending: Option<Placing>,
+}
+
+/// One path that is being written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placing {
+    /// What was on disk.
+    pub before: Option<Entry>,
+    /// What will be: `placed`, or that with a person's edit merged into it.
+    pub after: Option<Entry>,
+    /// What counts as placed then.
+    pub placed: Option<Entry>,
+}
+
+/// What a run did to a path, with all that taking it back needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// What was there before the run.
+    pub before: Option<Entry>,
+    /// What the run left there.
+    pub after: Option<Entry>,
+    /// The provenance before the run, without anything pending; `None`: the path was plain source, or an output.
+    pub provenance: Option<Provenance>,
+    /// The tasks that had changed it before, and how.
+    pub changes: BTreeMap<TaskName, Change>,
+    /// The task that wrote it.
+    pub task: TaskName,
+}
+
+/// A result with changes that is about to be put into the project.
+#[derive(Debug)]
+pub struct Acceptance<'a> {
+    /// The task, and its state from now on.
+    pub task: (&'a TaskName, &'a TaskRecord),
+    /// All that its result changed; replaces what it had changed before.
+    pub changes: &'a Changes,
+    /// The paths to write, with the provenance they get.
+    pub placing: &'a BTreeMap<RelPath, Provenance>,
+    /// What the run did to them.
+    pub written: &'a BTreeMap<RelPath, Written>,
+    /// The run.
+    pub run: RunId,
+}
+
+impl Journal {
+    /// The provenance of every edited path.
+    pub fn edited(&self) -> Result<BTreeMap<RelPath, Provenance>, StoreError> {
+        let rows = self.text_rows("SELECT path, body FROM edited", "the provenance of")?;
+        Ok(rows.into_iter().filter(|(path, _)| may_be_output(path)).collect())
+    }
+
+    /// What each task's accepted result changed.
+    pub fn changes(&self) -> Result<BTreeMap<TaskName, Changes>, StoreError> {
+        let rows: Vec<(String, String, String)> = self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT task, path, body FROM changes")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            rows.collect()
+        })?;
+        let mut changes: BTreeMap<TaskName, Changes> = BTreeMap::new();
+        for (task, path, body) in rows {
+            let parsed = || {
+                let path = RelPath::from_disk(&path).ok().filter(may_be_output)?;
+                Some((TaskName::new(&task).ok()?, path, serde_json::from_str::<Change>(&body).ok()?))
+            };
+            match parsed() {
+                Some((task, path, change)) => drop(changes.entry(task).or_default().insert(path, change)),
+                None => drop(self.damaged::<()>(format!("the change of `{path}`"))),
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Accepts a result with changes, all at once: the task's state, its changes, and the paths as pending.
+    pub fn accept_changes(&self, acceptance: &Acceptance<'_>) -> Result<(), StoreError> {
+        let (task, record) = acceptance.task;
+        let packed = super::ledger::pack(&record.description);
+        self.write("accept changes in", |connection| {
+            put_task(connection, task, record, &packed)?;
+            put_changes(connection, task, acceptance.changes)?;
+            for (path, provenance) in acceptance.placing {
+                put_provenance(connection, path, provenance)?;
+            }
+            acceptance
+                .written
+                .iter()
+                .try_for_each(|(path, written)| put_written(connection, acceptance.run, path, written))
+        })
+    }
+
+    /// Replaces what a task is on record to have changed.
+    pub fn put_changes(&self, task: &TaskName, changes: &Changes) -> Result<(), StoreError> {
+        self.write("note changes in", |connection| put_changes(connection, task, changes))
+    }
+
+    /// Sets the provenance of paths: `None` where a path is plain source again.
+    pub fn settle(&self, paths: &BTreeMap<RelPath, Option<Provenance>>) -> Result<(), StoreError> {
+        self.write("settle paths in", |connection| settle(connection, paths))
+    }
+
+    /// Forgets what these tasks changed, and the provenance of `paths`: both are source now.
+    pub fn adopt(&self, tasks: &[TaskName], paths: &[RelPath]) -> Result<(), StoreError> {
+        self.write("adopt paths in", |connection| {
+            for task in tasks {
+                connection.prepare_cached("DELETE FROM changes WHERE task = ?1")?.execute([task.as_str()])?;
+            }
+            for path in paths {
+                connection.prepare_cached("DELETE FROM edited WHERE path = ?1")?.execute([path.as_str()])?;
+                connection.prepare_cached("DELETE FROM changes WHERE path = ?1")?.execute([path.as_str()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes what a run did to paths, where that is to be undone some day.
+    pub fn put_written(&self, run: RunId, written: &BTreeMap<RelPath, Written>) -> Result<(), StoreError> {
+        self.write("note what was written in", |connection| {
+            written.iter().try_for_each(|(path, written)| put_written(connection, run, path, written))
+        })
+    }
+
+    /// What a run did to which paths.
+    pub fn written(&self, run: RunId) -> Result<BTreeMap<RelPath, Written>, StoreError> {
+        let sql = format!("SELECT path, body FROM writes WHERE run = {}", signed(run.0));
+        self.text_rows(&sql, "what was written to")
+    }
+
+    /// The last run that wrote each path.
+    pub fn last_writers(&self) -> Result<BTreeMap<RelPath, RunId>, StoreError> {
+        let rows: Vec<(String, i64)> = self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT path, max(run) FROM writes GROUP BY path")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })?;
+        let path = |(path, run): (String, i64)| Some((RelPath::from_disk(&path).ok()?, RunId(run.unsigned_abs())));
+        Ok(rows.into_iter().filter_map(path).collect())
+    }
+
+    /// Everything that taking a run back changes in the record, at once: provenance and changes as they were, the tasks
+    /// of the run no longer accepted, the run's writes forgotten.
+    pub fn take_back(
+        &self,
+        run: RunId,
+        paths: &BTreeMap<RelPath, Option<Provenance>>,
+        changes: &BTreeMap<RelPath, BTreeMap<TaskName, Change>>,
+        tasks: &[TaskName],
+    ) -> Result<(), StoreError> {
+        self.write("take a run back in", |connection| {
+            settle(connection, paths)?;
+            for (path, changes) in changes {
+                connection.prepare_cached("DELETE FROM changes WHERE path = ?1")?.execute([path.as_str()])?;
+                for (task, change) in changes {
+                    put_change(connection, task, path, change)?;
+                }
+            }
+            for task in tasks {
+                let sql = "UPDATE tasks SET accepted = 0, outcome = 'undone' WHERE name = ?1";
+                connection.prepare_cached(sql)?.execute([task.as_str()])?;
+            }
+            connection.prepare_cached("DELETE FROM writes WHERE run = ?1")?.execute([signed(run.0)]).map(drop)
+        })
+    }
+
+    fn text_rows<T: for<'de> Deserialize<'de>>(
+        &self,
+        sql: &str,
+        what: &str,
+    ) -> Result<BTreeMap<RelPath, T>, StoreError> {
+        let rows: Vec<(String, String)> = self.read(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })?;
+        let parse = |(path, body): (String, String)| {
+            let parsed = RelPath::from_disk(&path).ok().zip(serde_json::from_str(&body).ok());
+            parsed.or_else(|| self.damaged(format!("{what} `{path}`")))
+        };
+        Ok(rows.into_iter().filter_map(parse).collect())
+    }
+}
+
+fn settle(connection: &Connection, paths: &BTreeMap<RelPath, Option<Provenance>>) -> rusqlite::Result<()> {
+    for (path, provenance) in paths {
+        match provenance {
+            Some(provenance) => put_provenance(connection, path, provenance)?,
+            None => {
+                let sql = "DELETE FROM edited WHERE path = ?1";
+                connection.prepare_cached(sql)?.execute([path.as_str()]).map(drop)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn put_provenance(connection: &Connection, path: &RelPath, provenance: &Provenance) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO edited (path, body) VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![path.as_str(), json(provenance)]).map(drop)
+}
+
+fn put_changes(connection: &Connection, task: &TaskName, changes: &Changes) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM changes WHERE task = ?1")?.execute([task.as_str()])?;
+    changes.iter().try_for_each(|(path, change)| put_change(connection, task, path, change))
+}
+
+fn put_change(connection: &Connection, task: &TaskName, path: &RelPath, change: &Change) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO changes (task, path, body) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(sql)?.execute(params![task.as_str(), path.as_str(), json(change)]).map(drop)
+}
+
+/// A path that a run writes twice was before what it was before the first time.
+fn put_written(connection: &Connection, run: RunId, path: &RelPath, written: &Written) -> rusqlite::Result<()> {
+    let sql = "SELECT body FROM writes WHERE run = ?1 AND path = ?2";
+    let earlier: Option<String> = connection
+        .prepare_cached(sql)?
+        .query_map(params![signed(run.0), path.as_str()], |row| row.get(0))?
+        .next()
+        .transpose()?;
+    let earlier = earlier.and_then(|body| serde_json::from_str::<Written>(&body).ok());
+    let body = match earlier {
+        Some(earlier) => json(&Written { after: written.after.clone(), task: written.task.clone(), ..earlier }),
+        None => json(written),
+    };
+    let sql = "INSERT OR REPLACE INTO writes (run, path, body) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(sql)?.execute(params![signed(run.0), path.as_str(), body]).map(drop)
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain data")
+}
