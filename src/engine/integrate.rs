@@ -17,6 +17,7 @@ use crate::event::{Failure, RunId};
 use crate::graph::TaskIx;
 use crate::merge::Conflict;
 use crate::store::{Acceptance, Exchange, Placing, Provenance, Root, StoreError, TaskRecord, Written};
+use crate::sys::beneath::FileKind;
 
 /// How often paths are planned anew because somebody wrote them at the last moment.
 const PLANS_MAX: u32 = 8;
@@ -110,7 +111,9 @@ impl Builder {
             if let Some(owner) = resolver.graph.owner(path).filter(|owner| !self.is_above(task, *owner)) {
                 return Ok(Planned::Not(Integration::Refused(owned_by_another(path, resolver.name(owner)))));
             }
-            let earlier: Vec<TaskIx> = resolver.graph.editors(path).range(..task).copied().collect();
+            let mut editors = resolver.graph.editors(path);
+            path.ancestors().for_each(|above| editors.extend(resolver.graph.editors(&above)));
+            let earlier: Vec<TaskIx> = editors.range(..task).copied().collect();
             let open = |ix: &&TaskIx| !before.contains(ix) && self.is_open(**ix);
             if let Some(open) = earlier.iter().find(open) {
                 return Ok(Planned::Not(Integration::Waits(*open)));
@@ -126,6 +129,16 @@ impl Builder {
                 met.extend(others);
                 hunks.push(text);
             }
+            let present = change.result.is_some();
+            for (other, at) in
+                earlier.iter().filter(|_| present).filter_map(|ix| Some((*ix, self.beside(*ix, path, edits)?)))
+            {
+                if !before.contains(&other) {
+                    let other_name = resolver.name(other);
+                    hunks.push(format!("`{name}` makes `{path}`, and `{other_name}` makes `{at}`: both cannot be"));
+                    met.insert(other);
+                }
+            }
         }
         if !met.is_empty() {
             return Ok(Planned::Not(Integration::Meets(met, hunks.join("\n"))));
@@ -136,7 +149,54 @@ impl Builder {
                 return Ok(Planned::Not(why));
             }
         }
+        let made = |(path, provenance): (&RelPath, &Provenance)| {
+            let pending = provenance.pending.as_ref()?;
+            (pending.before.is_none() && pending.after.is_some()).then(|| path.clone())
+        };
+        for path in plan.placing.iter().filter_map(made).collect::<Vec<_>>() {
+            if let Some(obstacle) = self.obstacle(&path, &plan)? {
+                let message =
+                    format!("`{obstacle}` is in the way of `{path}`; nothing was written, the result is kept");
+                let advice = vec![format!("move `{obstacle}` away, then build again")];
+                return Ok(Planned::Not(Integration::Refused(conflict(message, advice))));
+            }
+        }
         Ok(Planned::Plan(plan))
+    }
+
+    /// What another task makes above or beneath a path, where a file cannot be beside it; unless `edits` remove that.
+    fn beside(&self, other: TaskIx, path: &RelPath, edits: &Changes) -> Option<RelPath> {
+        let changes = match self.resolver.result(other) {
+            Some(produced) => Arc::clone(&produced.edits),
+            None => self.resolver.ledger.changes_by(self.resolver.name(other)),
+        };
+        let is_in_the_way = |at: &RelPath| at != path && (at.is_within(path) || path.is_within(at));
+        let stays = |at: &RelPath| edits.get(at).is_none_or(|change| change.result.is_some());
+        let mut made = changes.iter().filter(|(_, change)| change.result.is_some());
+        made.find(|(at, _)| is_in_the_way(at) && stays(at)).map(|(at, _)| at.clone())
+    }
+
+    /// What of the project is where a path, or a directory above it, has to be; what this plan removes is not.
+    fn obstacle(&self, path: &RelPath, plan: &Plan) -> Result<Option<RelPath>, EngineError> {
+        let goes = |at: &RelPath| {
+            let pending = plan.placing.get(at).and_then(|provenance| provenance.pending.as_ref());
+            pending.is_some_and(|pending| pending.after.is_none())
+        };
+        for above in path.ancestors().filter(|above| !goes(above)) {
+            if self.project.stat(&above)?.is_some_and(|stat| stat.kind != FileKind::Directory) {
+                return Ok(Some(above));
+            }
+        }
+        let is_entry = |kind: FileKind| matches!(kind, FileKind::File | FileKind::Symlink);
+        let blocked = match self.project.stat(path)? {
+            Some(stat) if stat.kind == FileKind::Directory => {
+                let beneath = self.project.list(Some(path), &|_| false)?.entries;
+                beneath.into_iter().map(|listed| listed.path).find(|at| !goes(at))
+            }
+            Some(stat) => (!is_entry(stat.kind)).then(|| path.clone()),
+            None => None,
+        };
+        Ok(blocked)
     }
 
     /// Whether the change clashes with what earlier tasks made of the path.
@@ -315,7 +375,10 @@ impl Builder {
         let kept = resolver.kept.as_ref().expect("a build keeps what it needs");
         let mut placed = BTreeSet::new();
         let mut settled = BTreeMap::new();
-        for (path, provenance) in placing {
+        // What goes makes room for what comes.
+        let goes = |provenance: &Provenance| provenance.pending.as_ref().is_some_and(|pending| pending.after.is_none());
+        let (going, coming): (Vec<_>, Vec<_>) = placing.iter().partition(|(_, provenance)| goes(provenance));
+        for (path, provenance) in going.into_iter().rev().chain(coming) {
             let pending = provenance.pending.as_ref().expect("what is to be placed is pending");
             resolver.stat_cache.forget(path);
             let exchanged = self.project.exchange(path, pending.before.as_ref(), pending.after.as_ref(), kept);
