@@ -51,14 +51,36 @@ fn a_changed_output_of_an_agent_is_kept() {
     orca.orca(["status"]).prints(["out"]);
 
     orca.write("in", "two\n");
-    let red = orca.build_red();
-    assert_eq!(red.failure("agent").kind, FailureKind::Conflict);
-    assert!(red.failure("agent").details[0].starts_with("out: "), "{:?}", red.failure("agent").details);
-    assert_eq!(orca.read("out"), "a person's\n", "and is never overwritten");
+    for runs in [1, 0] {
+        let red = orca.build_red();
+        assert_eq!(red.failure("agent").kind, FailureKind::Conflict);
+        let details = &red.failure("agent").details;
+        assert!(details[0].starts_with("out: ") && details.join("\n").contains("a person's\n"), "{details:?}");
+        assert_eq!(red.output.stdout.matches("task-started").count(), runs, "{}", red.output.transcript());
+        assert_eq!(orca.read("out"), "a person's\n", "and is never overwritten");
+    }
 
-    orca.rename("out", "mine").build().ran(["agent", "below"]);
+    orca.rename("out", "mine").build().ran(["below"]).cached(["agent"]);
     assert_eq!((orca.read("out"), orca.read("below")), ("two\n".to_owned(), "two\n".to_owned()));
 }
+
+#[test]
+fn what_a_person_made_of_an_agents_output_is_carried_over_to_the_next() {
+    let orca = Project::new(AGENT);
+    orca.write("in", "1\n2\n3\n4\n5\n").build();
+    orca.write("out", "one\n2\n3\n4\n5\n");
+    orca.build().ran([]);
+    for last in ["five", "V"] {
+        orca.write("in", format!("1\n2\n3\n4\n{last}\n")).build().ran(["agent", "below"]);
+        assert_eq!(orca.read("out"), format!("one\n2\n3\n4\n{last}\n"));
+        assert_eq!(orca.read("below"), format!("1\n2\n3\n4\n{last}\n"), "what follows stands on the result");
+        orca.build().ran([]);
+        orca.orca(["status"]).prints(["out"]);
+    }
+}
+
+/// What a person wrote that no text can be merged with.
+const MINE: &str = "a person's\0\n";
 
 /// A dry run says that a build fails, and it does.
 #[track_caller]
@@ -76,7 +98,7 @@ fn conflicts_in<const N: usize>(orca: &Project, args: [&str; N]) -> Build {
 fn conflicts<const N: usize>(orca: &Project, args: [&str; N]) {
     let red = conflicts_in(orca, args);
     assert!(!red.output.stdout.contains("task-started"), "an agent was asked\n{}", red.output.transcript());
-    assert_eq!(orca.read("out"), "a person's\n");
+    assert_eq!(orca.read("out"), MINE);
 }
 
 #[test]
@@ -84,7 +106,7 @@ fn a_conflict_is_known_before_an_agent_is_asked() {
     let orca = Project::new(AGENT);
     orca.write("in", "one\n").build();
     orca.write("in", "two\n").build();
-    orca.write("out", "a person's\n");
+    orca.write("out", MINE);
     conflicts(&orca, ["--force", "agent"]);
     orca.build().ran([]);
 
@@ -98,7 +120,7 @@ fn a_conflict_is_known_before_an_agent_is_asked() {
     }
 
     orca.write("in", "two\n").build().ran([]);
-    assert_eq!(orca.read("out"), "a person's\n", "what it was an edit of is due again, so it stays");
+    assert_eq!(orca.read("out"), MINE, "what it was an edit of is due again, so it stays");
     orca.write("in", "one\n").remove("out").build().ran([]);
     assert_eq!(orca.read("out"), "one\n", "deleted, it is taken from the cache");
 }
@@ -108,7 +130,7 @@ fn a_conflict_is_known_of_a_forced_task_that_has_no_key_yet() {
     let orca = Project::new(AGENT);
     orca.append("orca.toml", "[tasks.first]\nrun = 'date +%N > in'\noutputs = [\"in\"]\n");
     orca.build();
-    orca.write("out", "a person's\n").replace("orca.toml", "+%N", "+%N%s");
+    orca.write("out", MINE).replace("orca.toml", "+%N", "+%N%s");
     conflicts_in(&orca, ["--force", "agent"]);
 }
 
@@ -120,12 +142,12 @@ fn what_a_person_does_while_an_agent_runs_is_a_conflict_and_the_edit_stays_one()
     orca.write("in", "slow\n");
     let mut build = orca.spawn(["build", "--json"]);
     build.wait_for("task-started");
-    orca.write("out", "a person's\n");
+    orca.write("out", MINE);
     let red = Build::read(build.wait()).red();
     assert_eq!(red.failure("agent").kind, FailureKind::Conflict);
     conflicts(&orca, []);
     orca.write("in", "one\n").build().ran([]);
-    assert_eq!(orca.read("out"), "a person's\n", "what it was an edit of is due again, so it stays");
+    assert_eq!(orca.read("out"), MINE, "what it was an edit of is due again, so it stays");
 }
 
 #[test]

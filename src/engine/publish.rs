@@ -7,20 +7,20 @@
 //! | nothing | | the new entry is placed |
 //! | what the record says orca put there | ours | it is replaced |
 //! | the new entry already | done | nothing |
-//! | anything else | a person's | a command's output is replaced, what was there kept in `.orca/replaced`; of an agent's it is a conflict |
+//! | anything else | a person's | a command's output is replaced, what was there kept in `.orca/replaced`; with an agent's the edit is merged |
 //! | a file or link where a directory above the outputs has to be | a person's | a conflict |
 //!
 //! A kill in between leaves pending rows; [`Publisher::recover`] finishes them at the next build.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::merging::Combined;
 use super::resolve::Resolver;
 use super::session::EngineError;
-use super::standing::Conflict;
 use crate::base::{Entry, FailureKind, RelPath, TaskName, Tree};
 use crate::event::{Failure, RunId};
 use crate::graph::TaskIx;
-use crate::store::{Kept, PendingPublish, Root, Store, StoreError};
+use crate::store::{Exchange, Kept, PendingPublish, Root, Store, StoreError};
 use crate::sys::beneath::FileKind;
 
 /// Where the content of a result is.
@@ -86,21 +86,16 @@ impl Publisher<'_> {
         let mut done = Publication::default();
         let mut planned: Vec<(&RelPath, &Entry, Option<Entry>)> = Vec::new();
         for (path, entry) in outputs.iter().filter(|(path, _)| !keep.contains(path)) {
+            if self.is_edited_by_others(path) {
+                continue;
+            }
             let found = self.resolver.found_for(path, entry)?;
             if found.as_ref() != Some(entry) {
                 planned.push((path, entry, found));
             }
         }
-        if self.resolver.task(task).is_agent() {
-            let touched = |(path, _, found): &&(&RelPath, &Entry, Option<Entry>)| {
-                let known = self.resolver.ledger.published_at(path);
-                known.is_some_and(|known| found.as_ref().is_some_and(|found| *found != known.entry))
-            };
-            let paths: Vec<RelPath> = planned.iter().filter(touched).map(|(path, _, _)| (*path).clone()).collect();
-            if !paths.is_empty() {
-                return Err(Refused::Conflict(Conflict { paths, cause: None }.failure()));
-            }
-        }
+        let merged = self.merge_drift(task, &mut planned)?;
+        let is_pending = |path: &RelPath| !keep.contains(path) && !merged.iter().any(|(merged, _)| merged == path);
         let leftovers: Vec<RelPath> = earlier.keys().filter(|path| !outputs.contains_key(*path)).cloned().collect();
         if planned.is_empty() && leftovers.is_empty() && earlier == *outputs {
             return Ok(done);
@@ -109,7 +104,7 @@ impl Publisher<'_> {
         let row = |(path, entry): (&RelPath, &Entry)| {
             (path.clone(), entry.clone(), old.get(path).and_then(|old| (*old).clone()))
         };
-        let rows: Vec<_> = outputs.iter().map(row).collect();
+        let rows: Vec<_> = outputs.iter().filter(|(path, _)| is_pending(path)).map(row).collect();
         for (path, _, found) in &planned {
             self.save(path, found.as_ref(), &mut done.notices)?;
         }
@@ -125,10 +120,71 @@ impl Publisher<'_> {
             present.insert(path.clone(), entry.clone());
             done.written += 1;
         }
-        self.resolver.ledger.with_journal(|journal| journal.finish_publish(&name, &leftovers))?;
+        let drifted: Vec<(RelPath, Entry)> = outputs
+            .iter()
+            .filter(|(path, entry)| !is_pending(path) && earlier.get(*path) != Some(*entry))
+            .map(|(path, entry)| (path.clone(), entry.clone()))
+            .collect();
+        self.resolver.ledger.with_journal(|journal| {
+            journal.finish_publish(&name, &leftovers)?;
+            journal.note_published(&name, &drifted)
+        })?;
         self.resolver.ledger.note_published(&name, outputs, &leftovers);
         done.notices.extend(self.strangers(task, outputs)?);
         Ok(done)
+    }
+
+    /// Whether other tasks edit this output: then it is placed with their changes.
+    fn is_edited_by_others(&self, path: &RelPath) -> bool {
+        self.resolver.graph.has_editors() && !self.resolver.ledger.changes_at(path).is_empty()
+    }
+
+    /// Carries what a person made of an agent's last result over to this one. The paths are written one by one, each by an
+    /// exchange, before anything is on record; done again after a kill, it comes to the same.
+    fn merge_drift(
+        &self,
+        task: TaskIx,
+        planned: &mut Vec<(&RelPath, &Entry, Option<Entry>)>,
+    ) -> Result<Vec<(RelPath, Entry)>, Refused> {
+        let resolver = self.resolver;
+        let Some(kept) = resolver.kept.as_ref().filter(|_| resolver.task(task).is_agent()) else {
+            return Ok(Vec::new());
+        };
+        let name = resolver.name(task);
+        let (mut edited, mut clashes) = (Vec::new(), Vec::new());
+        for (path, entry, found) in planned.iter() {
+            let known = resolver.ledger.published_at(path).filter(|known| known.task == *name);
+            let (Some(known), Some(found)) = (known, found) else { continue };
+            if *found == known.entry {
+                continue;
+            }
+            let versions = [Some(&known.entry), Some(found), Some(*entry)];
+            match resolver.merging.combine(resolver.contents(), path, versions)? {
+                Combined::Entry(Some(after)) => edited.push(((*path).clone(), (*entry).clone(), found.clone(), after)),
+                Combined::Clash(clash) => {
+                    clashes.push(clash.to_text(path.as_str(), "you", &format!("`{name}`")));
+                }
+                Combined::Entry(None) | Combined::Lost => clashes.push(format!("{path}: its last version is lost")),
+            }
+        }
+        if !clashes.is_empty() {
+            return Err(Refused::Conflict(with_a_person(name, clashes)));
+        }
+        let mut merged = Vec::new();
+        for (path, entry, found, after) in edited {
+            let exchanged = self.project.exchange(&path, Some(&found), Some(&after), kept)?;
+            resolver.stat_cache.forget(&path);
+            match exchanged {
+                Exchange::Done => merged.push((path, entry)),
+                Exchange::Lost => return Err(Refused::Lost(path)),
+                Exchange::Disturbed => {
+                    let hunk = format!("{path} was written just now: build again");
+                    return Err(Refused::Conflict(with_a_person(name, vec![hunk])));
+                }
+            }
+        }
+        planned.retain(|(path, _, _)| !merged.iter().any(|(merged, _)| merged == *path));
+        Ok(merged)
     }
 
     /// What lies among the outputs of a task and came neither with its result nor from orca: it stays, and is told.
@@ -338,6 +394,15 @@ impl Publisher<'_> {
         }
         Ok((paths, notices))
     }
+}
+
+fn with_a_person(task: &TaskName, clashes: Vec<String>) -> Failure {
+    let message = "its new result clashes with what you made of the last one; that stays, and the result is kept";
+    let advice = format!(
+        "change your version where they clash, or put it aside, and build again: `{task}` does not run again for that"
+    );
+    let details = clashes.iter().flat_map(|clash| clash.lines().map(str::to_owned)).chain([advice]).collect();
+    Failure { kind: FailureKind::Conflict, message: message.to_owned(), exit_code: None, signal: None, details }
 }
 
 fn in_the_way(path: &RelPath, obstacle: &RelPath) -> Failure {

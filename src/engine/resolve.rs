@@ -28,6 +28,7 @@ use crate::event::ActionResult;
 use crate::gates::Verdict;
 use crate::graph::{EdgeKind, Graph, TaskIx};
 use crate::key::{Description, action_key, gate_key};
+use crate::merge::is_binary;
 use crate::plan::{GateDef, Level, Plan, Task};
 use crate::store::{Kept, Root, StatCache, Store, StoreError};
 use crate::sys::beneath::{FileKind, FileStat};
@@ -407,7 +408,8 @@ impl Resolver {
         self.drifted_of(task, owned)
     }
 
-    /// Which of these paths a person changed since orca put something there, where they are an agent's.
+    /// Which of these paths a person changed since orca put something there, where they are an agent's and no new version
+    /// could be merged with that.
     fn drifted_of(&self, task: TaskIx, paths: Vec<RelPath>) -> Result<Vec<RelPath>, EngineError> {
         let mut drifted = Vec::new();
         if !self.task(task).is_agent() {
@@ -416,11 +418,25 @@ impl Resolver {
         for path in paths {
             let known = self.ledger.published_at(&path).filter(|known| known.task == *self.name(task));
             let Some(known) = known else { continue };
-            if self.found_for(&path, &known.entry)?.is_some_and(|found| found != known.entry) {
+            let Some(found) = self.found_for(&path, &known.entry)?.filter(|found| *found != known.entry) else { continue };
+            if !self.can_be_merged(&path, &known.entry, &found)? {
                 drifted.push(path);
             }
         }
         Ok(drifted)
+    }
+
+    /// Whether a new version may be merged with what a person made of the old one: both are text.
+    fn can_be_merged(&self, path: &RelPath, placed: &Entry, found: &Entry) -> Result<bool, EngineError> {
+        let (Entry::File { digest: placed, .. }, Entry::File { digest: found, .. }) = (placed, found) else {
+            return Ok(false);
+        };
+        for digest in [placed, found] {
+            if self.contents().read(path, digest)?.is_none_or(|bytes| is_binary(&bytes)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn cached(&self, key: &ActionKey) -> Option<ActionResult> {

@@ -21,6 +21,6 @@ mod three_way;
 mod unified;
 
 pub use conflict::{Conflict, ConflictHunk, ConflictKind, Excerpt, Made};
-pub use side::Side;
+pub use side::{Side, is_binary};
 pub use three_way::{Limits, Merged, merge};
 pub use unified::{DiffLimits, unified_diff};

@@ -25,6 +25,7 @@ pub enum Side<'a> {
 const BINARY_LOOK_BYTES: usize = 8000;
 
 /// Whether these bytes are no text: a NUL near the start. Text that is not UTF-8 is text, and is merged byte by byte.
-pub(super) fn is_binary(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn is_binary(bytes: &[u8]) -> bool {
     bytes[..bytes.len().min(BINARY_LOOK_BYTES)].contains(&0)
 }

@@ -192,6 +192,18 @@ impl Journal {
         })
     }
 
+    /// Notes what a task's results put at these paths, where a person's edits are merged into what lies there: the paths
+    /// were written one by one, and were never pending.
+    pub fn note_published(&self, task: &TaskName, paths: &[(RelPath, Entry)]) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO published (path, task, entry, old, pending) VALUES (?1, ?2, ?3, NULL, 0)";
+        self.write("note what was published in", |connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            paths.iter().try_for_each(|(path, entry)| {
+                statement.execute(params![path.as_str(), task.as_str(), json(entry)]).map(drop)
+            })
+        })
+    }
+
     /// What was begun and not ended: the work of a build that was killed.
     pub fn pending(&self) -> Result<Vec<PendingPublish>, StoreError> {
         let rows = self
