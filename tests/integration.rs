@@ -65,6 +65,34 @@ fn changes_of_the_same_line_make_the_later_task_run_on_top_of_the_earlier() {
     orca.append("orca.toml", "# a comment").build().ran([]);
 }
 
+#[test]
+fn a_red_gate_of_the_plan_names_the_task_that_broke_it() {
+    let tasks: Vec<String> =
+        (1..=9).map(|n| edits(&format!("t{n}"), "'a.txt'", &format!("sed -i '1i line {n}' a.txt"))).collect();
+    let orca = Project::new(&plan(&format!(
+        "[plan]\ngates = ['no-six']\n[gates.no-six]\nrun = '! grep -q \"line 6\" a.txt'\n{}",
+        tasks.concat()
+    )));
+    orca.write("a.txt", TEN);
+    let blamed = |build: &Build| {
+        build.events.iter().find_map(|event| match event {
+            orca::event::Event::GateBlamed { task, judged, .. } => {
+                Some((task.as_ref().map(ToString::to_string), *judged))
+            }
+            _ => None,
+        })
+    };
+    let built = orca.build_args(["-j", "2"]).red();
+    let (task, judged) = blamed(&built).unwrap_or_else(|| panic!("nobody is blamed\n{}", built.output.transcript()));
+    assert_eq!(task.as_deref(), Some("t6"));
+    assert!(judged <= 5, "{judged} trees for nine tasks");
+    let again = orca.build_red();
+    assert_eq!(again.ran([]).output.stdout.matches("gate-judged").count(), 1);
+    let red_before = orca.clean_room([".orca"]);
+    red_before.write("a.txt", "line 6\n");
+    assert_eq!(blamed(&red_before.build_red()).map(|(task, _)| task), Some(None));
+}
+
 fn attempts(build: &Build, name: &str) -> usize {
     let started = |event: &&orca::event::Event| matches!(event, orca::event::Event::TaskStarted { task, .. } if task.as_str() == name);
     build.events.iter().filter(started).count()

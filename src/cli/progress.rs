@@ -106,6 +106,15 @@ impl Progress {
                 }
                 self.lines(details);
             }
+            Event::GateBlamed { gate, task, .. } => {
+                let word = self.painted("1;31", " blame");
+                self.say(&match task {
+                    Some(task) => {
+                        format!("{word} gate {gate} of the plan: green without `{task}`, red with its result")
+                    }
+                    None => format!("{word} gate {gate} of the plan: red without the results of any task"),
+                });
+            }
             Event::TaskFinished { task, outcome, usage, .. } => self.finished(task, outcome, *usage),
             _ => {}
         }

@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::builder::{Builder, Working};
 use super::host::now_ms;
 use super::ignored::Ignored;
 use super::integrate::{adopt_leavers, recover};
+use super::judge_plan::judge_plan;
 use super::ledger::Ledger;
 use super::publish::Publisher;
 use super::recorder::{Listener, Recorder};
@@ -22,7 +23,7 @@ use super::resolve::Resolver;
 use super::session::{EngineError, Session};
 use super::summary::Summary;
 use super::trust::{Power, consent, consented, powers};
-use crate::base::{Finding, RelPath, Severity, SizeBytes, TaskName};
+use crate::base::{BlobDigest, Entry, Finding, RelPath, Severity, SizeBytes, TaskName};
 use crate::event::{Event, EventRecord, Outcome, RunId};
 use crate::exec::admission::{Sampler, auto_jobs, cores};
 use crate::exec::budget::Budget;
@@ -30,11 +31,13 @@ use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
 use crate::exec::{Approver, EventSink, Executor, Tasks, remove_tree};
 use crate::graph::{Graph, TaskIx};
 use crate::plan::{Document, Plan, not_yet};
-use crate::sandbox::{CancelLevel, DetectOptions, Sandbox};
+use crate::sandbox::{DetectOptions, Sandbox};
 use crate::store::{Journal, Kept, Root, Store};
 
 /// What the rest of the machine keeps where the plan does not say.
 const RESERVE_MEMORY: SizeBytes = SizeBytes::new(1 << 30);
+/// How long the project keeps content that nothing on record refers to: two weeks.
+const KEPT_UNUSED_MS: u64 = 14 * 24 * 60 * 60 * 1000;
 /// What a task is taken to need where the plan does not say.
 const MEMORY_PER_TASK: SizeBytes = SizeBytes::new(256 << 20);
 
@@ -386,39 +389,6 @@ fn executor(
     }
 }
 
-/// Lets the gates of the plan judge the integrated tree: all source, and all results. The signal that interrupted them,
-/// if one did.
-async fn judge_plan(
-    builder: &Arc<Builder>,
-    signals: &mut mpsc::UnboundedReceiver<i32>,
-) -> Result<Option<i32>, crate::exec::Fault> {
-    let resolver = &builder.resolver;
-    if resolver.plan_gates().next().is_none() {
-        return Ok(None);
-    }
-    let tree = resolver.integrated().expect("every task is accepted");
-    let (cancel, cancelled) = watch::channel(CancelLevel::None);
-    let mut interrupted_by = None;
-    for gate in resolver.plan_gates() {
-        let judging = builder.judge_plan_gate(gate, &tree, &cancelled);
-        tokio::pin!(judging);
-        loop {
-            tokio::select! {
-                judged = &mut judging => break judged?,
-                Some(signal) = signals.recv() => {
-                    let level = if interrupted_by.is_none() { CancelLevel::Graceful } else { CancelLevel::Immediate };
-                    interrupted_by.get_or_insert(signal);
-                    cancel.send_replace(level);
-                }
-            }
-        }
-        if interrupted_by.is_some() {
-            break;
-        }
-    }
-    Ok(interrupted_by)
-}
-
 /// Outputs that this build published and that are not what it published any more. An agent's may be: what a person
 /// makes of them stays.
 fn disturbed(resolver: &Resolver, done: &Summary) -> Result<Vec<RelPath>, EngineError> {
@@ -440,6 +410,21 @@ fn disturbed(resolver: &Resolver, done: &Summary) -> Result<Vec<RelPath>, Engine
     Ok(disturbed)
 }
 
+/// Removes what the project keeps, that nothing refers to, and that was not used for long: results that were never
+/// integrated stay for a while.
+fn drop_unreferenced(resolver: &Resolver) -> Result<(), EngineError> {
+    let Some(kept) = resolver.kept.as_ref() else { return Ok(()) };
+    let digest = |entry: Entry| match entry {
+        Entry::File { digest, .. } => Some(digest),
+        Entry::Symlink { .. } | Entry::EmptyDir => None,
+    };
+    if resolver.graph.tasks().any(|ix| resolver.task(ix).is_agent() || resolver.graph.is_editor(ix)) {
+        let needed: BTreeSet<BlobDigest> = resolver.ledger.referenced()?.into_iter().filter_map(digest).collect();
+        kept.retain(&needed, KEPT_UNUSED_MS)?;
+    }
+    Ok(())
+}
+
 fn finish(
     builder: &Builder,
     recorder: &Recorder,
@@ -454,6 +439,9 @@ fn finish(
     }
     for message in resolver.store.iter().flat_map(Store::take_warnings) {
         recorder.emit(Event::Notice { warning: true, message });
+    }
+    if let Err(error) = drop_unreferenced(resolver) {
+        recorder.emit(Event::Notice { warning: true, message: format!("what is not needed any more stays: {error}") });
     }
     let done = summary.lock().expect("no holder panics").clone();
     let disturbed = disturbed(resolver, &done)?;

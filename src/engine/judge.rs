@@ -67,22 +67,22 @@ impl Builder {
         Ok(judged)
     }
 
-    /// Lets one gate of the plan judge the integrated tree.
+    /// Lets one gate of the plan judge the integrated tree; whether it is green.
     pub(super) async fn judge_plan_gate(
         &self,
         gate: &GateDef,
         tree: &Tree,
         cancel: &watch::Receiver<CancelLevel>,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let key = self.resolver.gate_key(gate, tree, &Tree::new(), &Changes::new());
-        if self.verdict(None, gate, &key, tree, None, cancel).await?.is_none() {
+        let Some(verdict) = self.verdict(None, gate, &key, tree, None, cancel).await? else {
             let message = format!("files changed while the gate `{}` was to judge them; build again", gate.name);
             return Err(Fault(message));
-        }
-        Ok(())
+        };
+        Ok(verdict.is_green())
     }
 
-    /// The verdict of a gate: the one it gave already, else a new one. `None` where a file of the tree changed.
+    /// The verdict of a gate, reported. `None` where a file of the tree changed.
     async fn verdict(
         &self,
         task: Option<&TaskName>,
@@ -92,21 +92,9 @@ impl Builder {
         workspace: Option<&Root>,
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<Option<Verdict>, Fault> {
-        let known = self.resolver.verdict(key);
-        let cached = known.is_some();
-        let verdict = match known {
-            Some(verdict) => verdict,
-            None => {
-                let owner = task.map_or_else(|| "plan".to_owned(), TaskName::file_name);
-                let Some(verdict) = self.run_gate(&owner, gate, tree, workspace, cancel).await? else {
-                    return Ok(None);
-                };
-                verdict
-            }
+        let (Some(verdict), cached) = self.verdict_on(task, gate, key, tree, workspace, cancel).await? else {
+            return Ok(None);
         };
-        if verdict.is_final() && !cached {
-            self.keep_verdict(key, &verdict);
-        }
         self.sink.emit(Event::GateJudged {
             task: task.cloned(),
             gate: gate.name.clone(),
@@ -117,6 +105,34 @@ impl Builder {
             details: verdict.details(),
         });
         Ok(Some(verdict))
+    }
+
+    /// The verdict of a gate: the one it gave already, else a new one, which is kept; and whether it was known.
+    pub(super) async fn verdict_on(
+        &self,
+        task: Option<&TaskName>,
+        gate: &GateDef,
+        key: &GateKey,
+        tree: &Tree,
+        workspace: Option<&Root>,
+        cancel: &watch::Receiver<CancelLevel>,
+    ) -> Result<(Option<Verdict>, bool), Fault> {
+        let known = self.resolver.verdict(key);
+        let cached = known.is_some();
+        let verdict = match known {
+            Some(verdict) => verdict,
+            None => {
+                let owner = task.map_or_else(|| "plan".to_owned(), TaskName::file_name);
+                let Some(verdict) = self.run_gate(&owner, gate, tree, workspace, cancel).await? else {
+                    return Ok((None, false));
+                };
+                verdict
+            }
+        };
+        if verdict.is_final() && !cached {
+            self.keep_verdict(key, &verdict);
+        }
+        Ok((Some(verdict), cached))
     }
 
     fn keep_verdict(&self, key: &GateKey, verdict: &Verdict) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use crate::base::{Change, Changes, RelPath, TaskName, Tree};
+use crate::base::{Change, Changes, Entry, RelPath, TaskName, Tree};
 use crate::store::{Journal, Provenance, Published, StoreError, TaskRecord, TaskSummary};
 
 /// The record of earlier runs. Reads are answered from memory, writes go to the journal first.
@@ -161,6 +161,22 @@ impl Ledger {
                 None => drop(edits.provenance.remove(path)),
             }
         }
+    }
+
+    /// Every entry that the record of edits, and of what agents put into the project, refers to.
+    pub fn referenced(&self) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = self.with_journal(|journal| journal.all_written())?.unwrap_or_default();
+        let edits = self.edits.lock().expect("no holder panics");
+        for known in edits.provenance.values() {
+            let pending = known.pending.iter().flat_map(|placing| [&placing.before, &placing.after, &placing.placed]);
+            entries.extend([&known.base, &known.placed].into_iter().chain(pending).flatten().cloned());
+        }
+        let changes = edits.by_task.values().flat_map(|changes| changes.values());
+        entries.extend(changes.flat_map(|change| [&change.base, &change.result]).flatten().cloned());
+        let placed = self.published.lock().expect("no holder panics");
+        let of_agent = |task: &TaskName| self.tasks.get(task).is_some_and(|task| task.is_agent);
+        entries.extend(placed.at.values().filter(|put| of_agent(&put.task)).map(|put| put.entry.clone()));
+        Ok(entries)
     }
 
     /// The median of what the task took lately, in milliseconds.

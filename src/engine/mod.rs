@@ -15,6 +15,7 @@ mod ignored;
 mod input_findings;
 mod integrate;
 mod judge;
+mod judge_plan;
 mod ledger;
 mod load;
 mod look;

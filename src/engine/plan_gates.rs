@@ -54,7 +54,7 @@ impl Look {
         if !self.is_whole {
             return Vec::new();
         }
-        let tree = self.resolver.integrated();
+        let tree = self.resolver.integrated().ok();
         let verdict = |gate| {
             let key = self.resolver.gate_key(gate, tree.as_ref()?, &Tree::new(), &Changes::new());
             self.resolver.verdict(&key)

@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
+use super::judge_plan::with_drift;
 use super::ledger::Ledger;
 use super::merging::{Clash, Contents, Folded, Merging};
 use super::produced::Produced;
@@ -418,7 +419,9 @@ impl Resolver {
         for path in paths {
             let known = self.ledger.published_at(&path).filter(|known| known.task == *self.name(task));
             let Some(known) = known else { continue };
-            let Some(found) = self.found_for(&path, &known.entry)?.filter(|found| *found != known.entry) else { continue };
+            let Some(found) = self.found_for(&path, &known.entry)?.filter(|found| *found != known.entry) else {
+                continue;
+            };
             if !self.can_be_merged(&path, &known.entry, &found)? {
                 drifted.push(path);
             }
@@ -552,32 +555,34 @@ impl Resolver {
         self.plan().gates.iter().filter_map(|name| defs.get(name)).filter(|gate| gate.level != Level::Disabled)
     }
 
-    /// The tree that gates of the plan judge, all source and all results; `None` before every task is accepted.
-    #[must_use]
-    pub fn integrated(&self) -> Option<Tree> {
-        self.integrated_up_to(TaskIx(u32::try_from(self.graph.len()).expect("tasks are counted in 32 bits")))
+    /// The tree that gates of the plan judge: all source and all results, with what a person made of edited files since.
+    /// `Err` before every task is accepted.
+    pub fn integrated(&self) -> Result<Tree, String> {
+        let mut tree = self.integrated_up_to(TaskIx(u32::MAX))?;
+        with_drift(self, &mut tree);
+        Ok(tree)
     }
 
     /// As [`Resolver::integrated`], with the results of the tasks before `end` in plan order only.
-    #[must_use]
-    pub fn integrated_up_to(&self, end: TaskIx) -> Option<Tree> {
+    pub fn integrated_up_to(&self, end: TaskIx) -> Result<Tree, String> {
         let mut tree = self.all_sources.clone();
         let mut edits: BTreeMap<&RelPath, Vec<(TaskIx, &Change)>> = BTreeMap::new();
         for ix in self.graph.tasks().take_while(|ix| *ix < end) {
-            let produced = self.result(ix)?;
+            let produced = self.result(ix).ok_or_else(|| format!("`{}` is not accepted", self.name(ix)))?;
             tree.extend(produced.outputs.iter().map(|(path, entry)| (path.clone(), entry.clone())));
             for (path, change) in produced.edits.iter() {
                 edits.entry(path).or_default().push((ix, change));
             }
         }
         for (path, changes) in edits {
-            let Ok(Folded::Entry(entry)) = self.fold(path, changes.into_iter()) else { return None };
+            let folded = self.fold(path, changes.into_iter()).map_err(|error| error.to_string())?;
+            let Folded::Entry(entry) = folded else { return Err(lost(path)) };
             match entry {
                 Some(entry) => drop(tree.insert(path.clone(), entry)),
                 None => drop(tree.remove(path)),
             }
         }
-        Some(tree)
+        Ok(tree)
     }
 
     /// The tree a gate judges: what the task saw, what it wrote, and what the gate itself needs of the project.

@@ -118,6 +118,15 @@ pub enum Event {
         #[serde(default)]
         details: Vec<String>,
     },
+    /// It was found out with whose result a gate of the plan turned red.
+    GateBlamed {
+        /// The gate.
+        gate: Name,
+        /// The task; `None`: it was red before any of them.
+        task: Option<TaskName>,
+        /// How many trees it had to judge, or had judged before, for that.
+        judged: u64,
+    },
     /// A task is settled.
     TaskFinished {
         /// The task.

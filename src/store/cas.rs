@@ -230,18 +230,23 @@ impl Cas {
         }
     }
 
-    /// The digest of every blob.
-    pub(super) fn names(&self) -> Result<Vec<BlobDigest>, StoreError> {
+    /// The digest of every blob, and when it was last used, in milliseconds since the epoch.
+    pub(super) fn blobs(&self) -> Result<Vec<(BlobDigest, i64)>, StoreError> {
         let failed = |source| StoreError::io("list", self.root.path().join("cas"), source);
-        let mut names = Vec::new();
+        let mut blobs = Vec::new();
         for shard in beneath::list(self.cas.as_fd()).map_err(failed)? {
             let shard = String::from_utf8_lossy(&shard).into_owned();
             let Ok(dir) = beneath::open_child_dir(self.cas.as_fd(), &shard, Access::Read) else { continue };
-            let listed = beneath::list(dir.as_fd()).map_err(failed)?;
-            names.extend(listed.iter().filter_map(|name| String::from_utf8_lossy(name).parse::<BlobDigest>().ok()));
+            for name in beneath::list(dir.as_fd()).map_err(failed)? {
+                let name = String::from_utf8_lossy(&name).into_owned();
+                let stat = beneath::lstat(dir.as_fd(), &name).map_err(failed)?;
+                if let (Ok(digest), Some(stat)) = (name.parse(), stat) {
+                    blobs.push((digest, stat.mtime_ns / 1_000_000));
+                }
+            }
         }
-        names.sort_unstable();
-        Ok(names)
+        blobs.sort_unstable();
+        Ok(blobs)
     }
 
     /// Removes a blob; `false` if it was not there.

@@ -1,13 +1,13 @@
 //! What one project must not lose: the content of files before orca changed them, and of agents' results that are in
 //! use. `.orca/kept`, a content-addressed store of the same form as the cache, but nobody else's, and never emptied by
-//! size: it holds what the record of the project refers to, and the rest is dropped at the end of a build.
+//! size: it holds what the record of the project refers to; what nothing refers to goes after a while.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::cas::Cas;
 use super::warnings::Warnings;
-use super::{Root, StoreError};
+use super::{Root, StoreError, clock};
 use crate::base::{BlobDigest, Entry, RelPath, Tree};
 
 /// Blobs of one project.
@@ -82,11 +82,12 @@ impl Kept {
         }
     }
 
-    /// Removes every blob that is not among `needed`; answers how many.
-    pub fn retain(&self, needed: &BTreeSet<BlobDigest>) -> Result<u64, StoreError> {
+    /// Removes every blob that is not among `needed` and was not used for `unused_ms`; answers how many.
+    pub fn retain(&self, needed: &BTreeSet<BlobDigest>, unused_ms: u64) -> Result<u64, StoreError> {
+        let before_ms = clock::now_ms().saturating_sub(i64::try_from(unused_ms).unwrap_or(i64::MAX));
         let mut removed = 0;
-        for digest in self.cas.names()? {
-            if !needed.contains(&digest) && self.cas.remove(&digest)? {
+        for (digest, used_ms) in self.cas.blobs()? {
+            if !needed.contains(&digest) && used_ms <= before_ms && self.cas.remove(&digest)? {
                 removed += 1;
             }
         }

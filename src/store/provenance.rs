@@ -150,6 +150,17 @@ impl Journal {
         self.text_rows(&sql, "what was written to")
     }
 
+    /// Every entry that a run on record wrote, or wrote over.
+    pub fn all_written(&self) -> Result<Vec<Entry>, StoreError> {
+        let bodies: Vec<String> = self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT body FROM writes")?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            rows.collect()
+        })?;
+        let parsed = bodies.iter().filter_map(|body| serde_json::from_str::<Written>(body).ok());
+        Ok(parsed.flat_map(|written| [written.before, written.after]).flatten().collect())
+    }
+
     /// The last run that wrote each path.
     pub fn last_writers(&self) -> Result<BTreeMap<RelPath, RunId>, StoreError> {
         let rows: Vec<(String, i64)> = self.read(|connection| {

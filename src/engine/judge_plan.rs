@@ -1,0 +1,134 @@
+//! The gates of the plan at work: they judge the integrated tree, and where one is red, the fold is bisected for the task
+//! that broke it (the idea is `git bisect`'s; the history is the plan order).
+//!
+//! ```text
+//!  base ── a ── b ── c ── d        each step: one more result in the tree, those that change nothing left out
+//!  green       green  red   red    so c broke it
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::builder::{Builder, fault};
+use super::resolve::Resolver;
+use crate::base::{Changes, Tree};
+use crate::event::Event;
+use crate::exec::Fault;
+use crate::graph::TaskIx;
+use crate::plan::GateDef;
+use crate::sandbox::CancelLevel;
+
+/// Lets the gates of the plan judge the integrated tree: all source, and all results, with what a person edited of them.
+/// The signal that interrupted them, if one did.
+pub(super) async fn judge_plan(
+    builder: &Arc<Builder>,
+    signals: &mut mpsc::UnboundedReceiver<i32>,
+) -> Result<Option<i32>, Fault> {
+    let resolver = &builder.resolver;
+    if resolver.plan_gates().next().is_none() {
+        return Ok(None);
+    }
+    let tree = resolver.integrated().map_err(fault)?;
+    let (cancel, cancelled) = watch::channel(CancelLevel::None);
+    let mut interrupted_by = None;
+    for gate in resolver.plan_gates() {
+        let judging = async {
+            if !builder.judge_plan_gate(gate, &tree, &cancelled).await? && *cancelled.borrow() == CancelLevel::None {
+                blame(builder, gate, &cancelled).await?;
+            }
+            Ok::<(), Fault>(())
+        };
+        tokio::pin!(judging);
+        loop {
+            tokio::select! {
+                judged = &mut judging => break judged?,
+                Some(signal) = signals.recv() => {
+                    let level = if interrupted_by.is_none() { CancelLevel::Graceful } else { CancelLevel::Immediate };
+                    interrupted_by.get_or_insert(signal);
+                    cancel.send_replace(level);
+                }
+            }
+        }
+        if interrupted_by.is_some() {
+            break;
+        }
+    }
+    Ok(interrupted_by)
+}
+
+/// Finds the task with whose result the gate turned red, and says so. Verdicts are kept, so a second build with the same
+/// results finds it without judging.
+async fn blame(builder: &Arc<Builder>, gate: &GateDef, cancel: &watch::Receiver<CancelLevel>) -> Result<(), Fault> {
+    let resolver = &builder.resolver;
+    let steps = steps(resolver);
+    let mut judged = 0_u64;
+    let mut is_green = async |results: usize| {
+        let end = steps.get(results).copied().unwrap_or_else(|| TaskIx(u32::MAX));
+        let tree = resolver.integrated_up_to(end).map_err(fault)?;
+        judged += 1;
+        builder.is_green(gate, &tree, cancel).await
+    };
+    // INVARIANT: with `green` results the gate is green, with `red` of them it is not.
+    let (mut green, mut red) = (0, steps.len());
+    if red == 0 || !is_green(0).await? {
+        if *cancel.borrow() == CancelLevel::None {
+            builder.sink.emit(Event::GateBlamed { gate: gate.name.clone(), task: None, judged });
+        }
+        return Ok(());
+    }
+    while red - green > 1 {
+        let middle = usize::midpoint(green, red);
+        match is_green(middle).await? {
+            true => green = middle,
+            false => red = middle,
+        }
+        if *cancel.borrow() != CancelLevel::None {
+            return Ok(());
+        }
+    }
+    let task = resolver.name(steps[red - 1]).clone();
+    builder.sink.emit(Event::GateBlamed { gate: gate.name.clone(), task: Some(task), judged });
+    Ok(())
+}
+
+/// The tasks whose results put anything into the tree, in plan order.
+fn steps(resolver: &Resolver) -> Vec<TaskIx> {
+    let brings = |ix: &TaskIx| {
+        resolver.result(*ix).is_some_and(|produced| !produced.outputs.is_empty() || !produced.edits.is_empty())
+    };
+    resolver.graph.tasks().filter(brings).collect()
+}
+
+impl Builder {
+    /// Whether a gate of the plan lets a tree pass that is not the integrated one; nothing is reported.
+    async fn is_green(
+        &self,
+        gate: &GateDef,
+        tree: &Tree,
+        cancel: &watch::Receiver<CancelLevel>,
+    ) -> Result<bool, Fault> {
+        let key = self.resolver.gate_key(gate, tree, &Tree::new(), &Changes::new());
+        let (verdict, _) = self.verdict_on(None, gate, &key, tree, None, cancel).await?;
+        Ok(verdict.is_some_and(|verdict| verdict.is_green()))
+    }
+}
+
+/// What a person made of edited files, laid over a tree: for what is to be judged as it lies there.
+pub(super) fn with_drift(resolver: &Resolver, tree: &mut Tree) {
+    let edited = resolver.ledger.edited().into_iter().map(|(path, known)| (path, known.placed));
+    let agents = resolver.graph.tasks().filter(|ix| resolver.task(*ix).is_agent());
+    let outputs = agents.filter_map(|ix| resolver.result(ix)).flat_map(|produced| produced.outputs.iter());
+    let outputs = outputs.map(|(path, entry)| (path.clone(), Some(entry.clone())));
+    for (path, placed) in outputs.chain(edited).collect::<BTreeMap<_, _>>() {
+        let Ok(found) = resolver.on_disk(&path) else { continue };
+        if found == placed {
+            continue;
+        }
+        match found {
+            Some(entry) => drop(tree.insert(path, entry)),
+            None => drop(tree.remove(&path)),
+        }
+    }
+}
