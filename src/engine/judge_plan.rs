@@ -65,7 +65,7 @@ async fn blame(builder: &Arc<Builder>, gate: &GateDef, cancel: &watch::Receiver<
     let steps = steps(resolver);
     let mut judged = 0_u64;
     let mut is_green = async |results: usize| {
-        let end = steps.get(results).copied().unwrap_or_else(|| TaskIx(u32::MAX));
+        let end = steps.get(results).copied().unwrap_or(TaskIx(u32::MAX));
         let tree = resolver.integrated_up_to(end).map_err(fault)?;
         judged += 1;
         builder.is_green(gate, &tree, cancel).await
