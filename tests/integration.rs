@@ -66,6 +66,25 @@ fn changes_of_the_same_line_make_the_later_task_run_on_top_of_the_earlier() {
 }
 
 #[test]
+fn a_task_that_leaves_the_plan_leaves_its_work_and_costs_the_others_nothing() {
+    let one = edits("one", "'a.txt', 'b*.txt'", "sed -i s/^2$/two/ a.txt; echo one > b.txt");
+    let two = edits("two", "'a.txt'", "sed -i s/^9$/nine/ a.txt");
+    let orca = project(&[one.clone(), two.clone()]);
+    orca.build().ran(["one", "two"]);
+    let both = TEN.replace("2\n", "two\n").replace("9\n", "nine\n");
+
+    orca.write("orca.toml", plan(&two)).build().ran([]).cached(["two"]);
+    assert_eq!((orca.read("a.txt"), orca.read("b.txt")), (both.clone(), "one\n".to_owned()));
+    orca.build().ran([]);
+
+    orca.write("orca.toml", plan(&two.replace("/nine/", "/NINE/"))).build().ran(["two"]);
+    assert_eq!(orca.read("a.txt"), both.replace("nine", "NINE"), "what has left stays in the fold");
+
+    orca.write("orca.toml", plan(&edits("three", "'a.txt'", "sed -i s/^two$/2/ a.txt"))).build().ran(["three"]);
+    assert_eq!(orca.read("a.txt"), TEN.replace("9\n", "NINE\n"), "with the last of them gone, it is source");
+}
+
+#[test]
 fn a_red_gate_of_the_plan_names_the_task_that_broke_it() {
     let tasks: Vec<String> =
         (1..=9).map(|n| edits(&format!("t{n}"), "'a.txt'", &format!("sed -i '1i line {n}' a.txt"))).collect();

@@ -182,7 +182,7 @@ pub fn build(
     let kept = Kept::open(&state)?;
     let mut resolver = Resolver::new(session, survey, ledger, store, Some(kept));
     recover(&resolver)?;
-    early.extend(adopt_leavers(&resolver, run)?);
+    let leavers = adopt_leavers(&resolver, &mut early)?;
     early.extend(Publisher { resolver: &resolver, project: &project, run }.recover()?);
     let (orphans, notices) = Publisher { resolver: &resolver, project: &project, run }.remove_orphans()?;
     resolver.ledger.forget(&orphans);
@@ -215,6 +215,7 @@ pub fn build(
         working: Working::default(),
         selected: selected.clone(),
         settled: Mutex::default(),
+        leavers,
         integrating: Mutex::default(),
         pending: Mutex::default(),
     });

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::host::Host;
 use super::ignored::Ignored;
-use super::integrate::{Integration, conflict};
+use super::integrate::{Integration, Leavers, conflict};
 use super::produced::Produced;
 use super::publish::{Content, Publisher, Refused};
 use super::resolve::{Keyed, Resolver, Stood, missing_tool};
@@ -58,6 +58,8 @@ pub(super) struct Builder {
     pub selected: BTreeSet<TaskIx>,
     /// Those of them that came to an end.
     pub settled: Mutex<BTreeSet<TaskIx>>,
+    /// Tasks that left the plan and still have a part in files that others changed, too, with their turns.
+    pub leavers: Leavers,
     /// Held while a result is put together with others: one at a time.
     pub integrating: Mutex<()>,
 }

@@ -13,7 +13,7 @@ use super::resolve::{Keyed, Resolver, lost};
 use super::session::EngineError;
 use super::standing::Reused;
 use crate::base::{Change, Changes, Entry, FailureKind, RelPath, TaskName, Tree};
-use crate::event::{Failure, RunId};
+use crate::event::Failure;
 use crate::graph::TaskIx;
 use crate::merge::Conflict;
 use crate::store::{Acceptance, Exchange, Placing, Provenance, Root, StoreError, TaskRecord, Written};
@@ -207,8 +207,9 @@ impl Builder {
         task: TaskIx,
         earlier: &[TaskIx],
     ) -> Result<Option<Conflict>, EngineError> {
-        let changes: Vec<(TaskIx, Change)> = self.changes_of(path, earlier.iter().copied());
-        let all = changes.iter().map(|(ix, change)| (*ix, change)).chain([(task, change)]);
+        let mut changes = self.changes_of(path, earlier.iter().copied());
+        changes.retain(|(turn, _)| *turn < Turn::of(task));
+        let all = changes.iter().map(|(turn, change)| (turn.task(), change)).chain([(task, change)]);
         match self.resolver.fold(path, all)? {
             Folded::Entry(_) => Ok(None),
             Folded::Clash(Clash { with, conflict }) if with == task => Ok(Some(conflict)),
@@ -235,17 +236,21 @@ impl Builder {
             return Ok(None);
         }
         let mut changes = self.changes_of(path, editors.into_iter());
-        if let Some(change) = change {
-            let at = changes.partition_point(|(ix, _)| *ix < task);
-            changes.insert(at, (task, change.clone()));
-        }
+        changes.extend(change.map(|change| (Turn::of(task), change.clone())));
+        changes.sort_by_key(|(turn, _)| *turn);
         let fold = loop {
-            match resolver.fold(path, changes.iter().map(|(ix, change)| (*ix, change)))? {
+            match resolver.fold(path, changes.iter().map(|(turn, change)| (turn.task(), change)))? {
                 Folded::Entry(entry) => break entry,
                 Folded::Lost => return Err(EngineError::World(lost(path))),
                 Folded::Clash(Clash { with, conflict: _ }) if with != task && self.selected.contains(&with) => {
-                    changes.retain(|(ix, _)| *ix != with);
+                    changes.retain(|(turn, _)| turn.task() != with);
                     plan.dropped.entry(with).or_default().insert(path.clone());
+                }
+                Folded::Clash(Clash { with, conflict: clash }) if with == LEFT => {
+                    let hunk = clash.to_text(path.as_str(), "the others", "a task that is not in the plan any more");
+                    let message = format!("it clashes with what tasks changed in `{path}` that left the plan");
+                    let advice = format!("`orca rebase {path}` makes the present version the base");
+                    return Ok(Some(Integration::Refused(conflict(message, vec![hunk, advice]))));
                 }
                 Folded::Clash(Clash { with, conflict: clash }) => {
                     let (this, other) = (resolver.name(task), resolver.name(with));
@@ -416,8 +421,15 @@ impl Builder {
         }
     }
 
-    fn changes_of(&self, path: &RelPath, tasks: impl Iterator<Item = TaskIx>) -> Vec<(TaskIx, Change)> {
-        tasks.filter_map(|ix| Some((ix, self.effective(ix, path)?))).collect()
+    /// What these tasks, and those that left the plan, change of a path, in the order of their turns.
+    fn changes_of(&self, path: &RelPath, tasks: impl Iterator<Item = TaskIx>) -> Vec<(Turn, Change)> {
+        let mut changes: Vec<(Turn, Change)> =
+            tasks.filter_map(|ix| Some((Turn::of(ix), self.effective(ix, path)?))).collect();
+        let of_leaver =
+            |(turn, name): &(Turn, TaskName)| Some((*turn, self.resolver.ledger.changes_by(name).get(path)?.clone()));
+        changes.extend(self.leavers.iter().filter_map(of_leaver));
+        changes.sort_by_key(|(turn, _)| *turn);
+        changes
     }
 
     /// The tasks that may have changed a path: by the plan, or by the record.
@@ -426,6 +438,27 @@ impl Builder {
         let mut tasks = self.resolver.graph.editors(path);
         tasks.extend(recorded.filter_map(|name| self.resolver.graph.ix(&name)));
         tasks
+    }
+}
+
+/// Stands for a task that left the plan, where one of it is asked for.
+const LEFT: TaskIx = TaskIx(u32::MAX);
+
+/// When a task's changes are folded in: in plan order, and of tasks that left the plan after the one that was before them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn {
+    after: Option<TaskIx>,
+    /// 0: it is the task `after` itself; else the place among those that left behind it.
+    left: u32,
+}
+
+impl Turn {
+    fn of(task: TaskIx) -> Self {
+        Self { after: Some(task), left: 0 }
+    }
+
+    fn task(self) -> TaskIx {
+        self.after.filter(|_| self.left == 0).unwrap_or(LEFT)
     }
 }
 
@@ -446,29 +479,56 @@ pub(super) fn recover(resolver: &Resolver) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Makes source of what tasks changed that the plan does not have any more. Answers what to tell.
-pub(super) fn adopt_leavers(resolver: &Resolver, run: RunId) -> Result<Vec<String>, EngineError> {
-    let _ = run;
-    let leavers: Vec<TaskName> =
-        resolver.ledger.changers().into_iter().filter(|name| resolver.graph.ix(name).is_none()).collect();
-    let mut notices = Vec::new();
-    for leaver in &leavers {
-        let changes = resolver.ledger.changes_by(leaver);
-        let alone = |path: &&RelPath| resolver.ledger.changes_at(path).keys().all(|name| leavers.contains(name));
-        let (free, shared): (Vec<&RelPath>, Vec<&RelPath>) = changes.keys().partition(alone);
-        let free: Vec<RelPath> = free.into_iter().cloned().collect();
-        notices.push(format!("`{leaver}` is not in the plan any more: what it changed is source now"));
-        if !shared.is_empty() {
-            let rebased: Vec<RelPath> = shared.into_iter().cloned().collect();
-            notices.push(format!(
-                "the present version of {} is the base now, since others changed it, too",
-                rebased.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
-            ));
-            forget(resolver, &[], &rebased)?;
+/// Tasks that left the plan and still have a part in files that others changed, too, with their turns.
+pub(super) type Leavers = Vec<(Turn, TaskName)>;
+
+/// The note that holds the editing tasks of the last build, in the order in which their changes are folded.
+const ORDER: &str = "edit-order";
+
+/// Makes source of what tasks changed that the plan does not have any more: where no other task changed the path, too. What
+/// they share with others stays in the fold, at its place. Answers who does so.
+pub(super) fn adopt_leavers(resolver: &Resolver, notices: &mut Vec<String>) -> Result<Leavers, EngineError> {
+    let ledger = &resolver.ledger;
+    let has_left = |name: &TaskName| resolver.graph.ix(name).is_none();
+    let mut stay = BTreeSet::new();
+    for leaver in ledger.changers().into_iter().filter(has_left) {
+        let changes = ledger.changes_by(&leaver);
+        let alone = |path: &&RelPath| ledger.changes_at(path).keys().all(has_left);
+        let free: Vec<RelPath> = changes.keys().filter(alone).cloned().collect();
+        let is_new = !free.is_empty();
+        forget(resolver, &[], &free)?;
+        if is_new {
+            notices.push(format!("`{leaver}` is not in the plan any more: what it changed is source now"));
         }
-        forget(resolver, std::slice::from_ref(leaver), &free)?;
+        if !ledger.changes_by(&leaver).is_empty() {
+            stay.insert(leaver);
+        }
     }
-    Ok(notices)
+    let noted = ledger.with_journal(|journal| journal.note(ORDER))?.flatten();
+    let noted: Vec<TaskName> = noted.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let mut leavers = Vec::new();
+    let mut turn = Turn { after: None, left: 0 };
+    for name in noted.iter().chain(stay.iter().filter(|name| !noted.contains(name))) {
+        match resolver.graph.ix(name) {
+            Some(ix) if turn.after.is_none_or(|after| after < ix) => turn = Turn::of(ix),
+            Some(_) => {}
+            None if stay.contains(name) => {
+                turn.left += 1;
+                leavers.push((turn, name.clone()));
+            }
+            None => {}
+        }
+    }
+    let editors = resolver.graph.tasks().filter(|ix| resolver.graph.is_editor(*ix));
+    let mut order: Vec<(Turn, TaskName)> = editors.map(|ix| (Turn::of(ix), resolver.name(ix).clone())).collect();
+    order.extend(leavers.iter().cloned());
+    order.sort();
+    let order: Vec<TaskName> = order.into_iter().map(|(_, name)| name).collect();
+    if order != noted {
+        let text = serde_json::to_string(&order).expect("names are plain data");
+        ledger.with_journal(|journal| journal.put_note(ORDER, Some(&text)))?;
+    }
+    Ok(leavers)
 }
 
 /// Makes the present content of paths their base: nobody changed them, by the record.
