@@ -80,8 +80,12 @@ fn a_task_that_leaves_the_plan_leaves_its_work_and_costs_the_others_nothing() {
     orca.write("orca.toml", plan(&two.replace("/nine/", "/NINE/"))).build().ran(["two"]);
     assert_eq!(orca.read("a.txt"), both.replace("nine", "NINE"), "what has left stays in the fold");
 
+    let made = "[tasks.made]\nprompt = '''\n$ echo made > made.txt\n'''\noutputs = ['made.txt']\n";
+    orca.append("orca.toml", made).build().ran(["made"]);
     orca.write("orca.toml", plan(&edits("three", "'a.txt'", "sed -i s/^two$/2/ a.txt"))).build().ran(["three"]);
     assert_eq!(orca.read("a.txt"), TEN.replace("9\n", "NINE\n"), "with the last of them gone, it is source");
+    assert_eq!(orca.read("made.txt"), "made\n", "what an agent made is not removed either");
+    orca.build().ran([]);
 }
 
 #[test]

@@ -441,6 +441,10 @@ fn finish(
     for message in resolver.store.iter().flat_map(Store::take_warnings) {
         recorder.emit(Event::Notice { warning: true, message });
     }
+    let facts = resolver.merging.facts();
+    if facts != resolver.ledger.merges() {
+        resolver.ledger.with_journal(|journal| journal.put_merges(&facts))?;
+    }
     if let Err(error) = drop_unreferenced(resolver) {
         recorder.emit(Event::Notice { warning: true, message: format!("what is not needed any more stays: {error}") });
     }

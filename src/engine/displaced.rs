@@ -25,7 +25,8 @@ impl Look {
         let mut displaced = Displaced::default();
         for (path, entry) in self.resolver.orphans() {
             let is_taken_over = self.resolver.graph.owner(&path).is_some();
-            if !is_taken_over && self.resolver.on_disk(&path)? == Some(entry) {
+            let is_left = self.resolver.ledger.is_left_by_agent(&self.resolver.graph, &path);
+            if !is_taken_over && !is_left && self.resolver.on_disk(&path)? == Some(entry) {
                 displaced.removes.push(path);
             }
         }

@@ -214,8 +214,8 @@ impl Builder {
             Folded::Entry(_) => Ok(None),
             Folded::Clash(Clash { with, conflict }) if with == task => Ok(Some(conflict)),
             // Of the earlier ones, one is red in this run, and what it did before does not fit any more: not this task's.
-            Folded::Clash(_) => Ok(None),
-            Folded::Lost => Err(EngineError::World(lost(path))),
+            // And what is lost is said when the path is planned.
+            Folded::Clash(_) | Folded::Lost => Ok(None),
         }
     }
 
@@ -241,7 +241,7 @@ impl Builder {
         let fold = loop {
             match resolver.fold(path, changes.iter().map(|(turn, change)| (turn.task(), change)))? {
                 Folded::Entry(entry) => break entry,
-                Folded::Lost => return Err(EngineError::World(lost(path))),
+                Folded::Lost => return Ok(Some(Integration::Refused(conflict(lost(path), Vec::new())))),
                 Folded::Clash(Clash { with, conflict: _ }) if with != task && self.selected.contains(&with) => {
                     changes.retain(|(turn, _)| turn.task() != with);
                     plan.dropped.entry(with).or_default().insert(path.clone());
@@ -275,7 +275,7 @@ impl Builder {
             let versions = [placed.as_ref(), found.as_ref(), fold.as_ref()];
             match resolver.merging.combine(resolver.contents(), path, versions)? {
                 Combined::Entry(entry) => entry,
-                Combined::Lost => return Err(EngineError::World(lost(path))),
+                Combined::Lost => return Ok(Some(Integration::Refused(conflict(lost(path), Vec::new())))),
                 Combined::Clash(clash) => {
                     let name = resolver.name(task);
                     let hunk = clash.to_text(path.as_str(), "you", &format!("`{name}`"));
@@ -322,9 +322,11 @@ impl Builder {
             Err(StoreError::Changed { .. }) => {}
             other => other?,
         }
-        let wanted = plan.placing.values().filter_map(|provenance| provenance.pending.as_ref());
-        for entry in wanted.flat_map(|placing| [&placing.after, &placing.placed]).flatten() {
-            self.keep(entry)?;
+        let wanted = plan.placing.iter().filter_map(|(path, known)| Some((path, known.pending.as_ref()?)));
+        let wanted = wanted.flat_map(|(path, placing)| [(path, &placing.after), (path, &placing.placed)]);
+        let changed = edits.iter().flat_map(|(path, change)| [(path, &change.base), (path, &change.result)]);
+        for (path, entry) in wanted.chain(changed).filter_map(|(path, entry)| Some((path, entry.as_ref()?))) {
+            self.keep(path, entry)?;
         }
         let acceptance = Acceptance {
             task: (name, record),
@@ -346,11 +348,11 @@ impl Builder {
         Ok(())
     }
 
-    /// Makes sure that an entry's content is kept, which is in the cache otherwise.
-    fn keep(&self, entry: &Entry) -> Result<(), EngineError> {
+    /// Makes sure that an entry's content is kept, wherever it is now. What is nowhere cannot be.
+    fn keep(&self, path: &RelPath, entry: &Entry) -> Result<(), EngineError> {
         let kept = self.resolver.kept.as_ref().expect("a build keeps what it needs");
         if let (Entry::File { digest, .. }, false) = (entry, kept.has_entry(entry))
-            && let Some(bytes) = self.resolver.store.as_ref().map_or(Ok(None), |store| store.read(digest))?
+            && let Some(bytes) = self.resolver.contents().read(path, digest)?
         {
             kept.put_bytes(&bytes)?;
         }

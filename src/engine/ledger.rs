@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use crate::base::{Change, Changes, Entry, RelPath, TaskName, Tree};
-use crate::store::{Journal, Provenance, Published, StoreError, TaskRecord, TaskSummary};
+use crate::graph::Graph;
+use crate::store::{Journal, MergeFact, Provenance, Published, StoreError, TaskRecord, TaskSummary};
 
 /// The record of earlier runs. Reads are answered from memory, writes go to the journal first.
 pub struct Ledger {
@@ -12,6 +13,7 @@ pub struct Ledger {
     tasks: BTreeMap<TaskName, TaskSummary>,
     published: Mutex<Placed>,
     edits: Mutex<Edits>,
+    merges: Vec<MergeFact>,
     outputs: HashMap<TaskName, Arc<Tree>>,
     estimates: BTreeMap<TaskName, u64>,
 }
@@ -53,8 +55,8 @@ impl Ledger {
             Some(journal) => (journal.tasks()?, journal.published()?, journal.all_estimates()?),
             None => Default::default(),
         };
-        let (provenance, changes) = match &journal {
-            Some(journal) => (journal.edited()?, journal.changes()?),
+        let (provenance, changes, merges) = match &journal {
+            Some(journal) => (journal.edited()?, journal.changes()?, journal.merges()?),
             None => Default::default(),
         };
         let by_task = changes.into_iter().map(|(task, changes)| (task, Arc::new(changes))).collect();
@@ -69,6 +71,7 @@ impl Ledger {
             tasks,
             published: Mutex::new(placed),
             edits: Mutex::new(Edits { provenance, by_task }),
+            merges,
             outputs: outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect(),
             estimates,
         })
@@ -101,6 +104,13 @@ impl Ledger {
     #[must_use]
     pub fn published(&self) -> BTreeMap<RelPath, Published> {
         self.published.lock().expect("no holder panics").at.clone()
+    }
+
+    /// Whether an agent wrote what is on record at a path, and its task is not in the plan any more: its work stays.
+    #[must_use]
+    pub fn is_left_by_agent(&self, graph: &Graph, path: &RelPath) -> bool {
+        let Some(put) = self.published_at(path).filter(|_| graph.owner(path).is_none()) else { return false };
+        graph.ix(&put.task).is_none() && self.tasks.get(&put.task).is_some_and(|task| task.is_agent)
     }
 
     /// The paths on record as this task's, now.
@@ -161,6 +171,12 @@ impl Ledger {
                 None => drop(edits.provenance.remove(path)),
             }
         }
+    }
+
+    /// What was merged to what, when the ledger was read.
+    #[must_use]
+    pub fn merges(&self) -> Vec<MergeFact> {
+        self.merges.clone()
     }
 
     /// Every entry that the record of edits, and of what agents put into the project, refers to.

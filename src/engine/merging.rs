@@ -1,14 +1,14 @@
 //! Merging entries: what `merge` does for bytes, done for what trees and records name by digest. Answers are remembered,
 //! since the same three versions meet again in the view of every task behind them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use super::session::EngineError;
 use crate::base::{BlobDigest, Change, Entry, RelPath};
 use crate::graph::TaskIx;
 use crate::merge::{Conflict, Limits, Merged, Side, merge};
-use crate::store::{Kept, Root, Store};
+use crate::store::{Kept, MergeFact, Root, Store};
 
 /// The longest file that is read to be merged; a longer one is a conflict unless only one side changed it.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -75,11 +75,35 @@ pub(super) enum Folded {
 
 /// Merges, and remembers.
 #[derive(Debug, Default)]
-pub(super) struct Merging {
+pub struct Merging {
     known: Mutex<HashMap<Three, Combined>>,
+    used: Mutex<HashSet<Three>>,
 }
 
 impl Merging {
+    /// Starts with what is on record.
+    #[must_use]
+    pub fn knowing(facts: Vec<MergeFact>) -> Self {
+        let known = facts.into_iter().map(|fact| ((fact.base, fact.ours, fact.theirs), Combined::Entry(fact.merged)));
+        Self { known: Mutex::new(known.collect()), used: Mutex::default() }
+    }
+
+    /// What was asked for and could be merged, in a fixed order: what is to be on record.
+    #[must_use]
+    pub fn facts(&self) -> Vec<MergeFact> {
+        let (known, used) = (self.known.lock().expect("no holder panics"), self.used.lock().expect("no holder panics"));
+        let fact = |three: &Three| match &known[three] {
+            Combined::Entry(merged) => {
+                let (base, ours, theirs) = three.clone();
+                Some(MergeFact { base, ours, theirs, merged: merged.clone() })
+            }
+            Combined::Clash(_) | Combined::Lost => None,
+        };
+        let mut facts: Vec<MergeFact> = used.iter().filter_map(fact).collect();
+        facts.sort_by_cached_key(|fact| serde_json::to_string(fact).expect("plain data"));
+        facts
+    }
+
     /// What `ours` and `theirs` made of `base`. New content goes into what the project keeps; where nothing may be
     /// written, its entry is right all the same.
     pub(super) fn combine(
@@ -96,11 +120,13 @@ impl Merging {
         }
         let three = (base.cloned(), ours.cloned(), theirs.cloned());
         if let Some(known) = self.known.lock().expect("no holder panics").get(&three) {
+            self.used.lock().expect("no holder panics").insert(three);
             return Ok(known.clone());
         }
         let combined = combine(contents, path, [base, ours, theirs])?;
         if !matches!(combined, Combined::Lost) {
-            self.known.lock().expect("no holder panics").insert(three, combined.clone());
+            self.known.lock().expect("no holder panics").insert(three.clone(), combined.clone());
+            self.used.lock().expect("no holder panics").insert(three);
         }
         Ok(combined)
     }

@@ -49,6 +49,7 @@ pub use host::{Host, HostError, now_ms};
 pub use ledger::Ledger;
 pub use load::{LoadError, Loaded, PlanFileError, load};
 pub use look::{Look, Looked, Prospect, Seen};
+pub use merging::Merging;
 pub use plan_gates::PlanGate;
 pub use produced::Produced;
 pub use project::{Project, ProjectError};

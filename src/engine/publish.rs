@@ -386,7 +386,11 @@ impl Publisher<'_> {
         let orphans = resolver.orphans();
         let mut notices = Vec::new();
         let paths: Vec<RelPath> = orphans.keys().cloned().collect();
-        let removed = self.remove_leftovers(&paths, &orphans, &mut notices)?;
+        let (left, removable): (Vec<RelPath>, Vec<RelPath>) =
+            paths.iter().cloned().partition(|path| resolver.ledger.is_left_by_agent(&resolver.graph, path));
+        let removed = self.remove_leftovers(&removable, &orphans, &mut notices)?;
+        let stays = left.iter().map(|path| format!("`{path}` is source now: the agent that wrote it left the plan"));
+        notices.extend(stays);
         let unowned = removed.iter().filter(|path| resolver.graph.owner(path).is_none());
         notices.extend(unowned.map(|path| format!("removed `{path}`: no task writes it any more")));
         if !paths.is_empty() {

@@ -87,7 +87,8 @@ pub struct Resolver {
     pub store: Option<Store>,
     /// What the project keeps for itself.
     pub kept: Option<Kept>,
-    pub(super) merging: Merging,
+    /// Merges of what tasks changed, and what is known of them.
+    pub merging: Merging,
     editing_ancestors: Vec<Arc<BTreeSet<TaskIx>>>,
     /// All source files of the project, where a gate of the plan judges it.
     pub all_sources: Tree,
@@ -108,7 +109,7 @@ impl Resolver {
         };
         Self {
             kept,
-            merging: Merging::default(),
+            merging: Merging::knowing(ledger.merges()),
             editing_ancestors,
             plan: Arc::clone(&session.lowered),
             graph: Arc::clone(&session.graph),

@@ -142,7 +142,7 @@ impl Session {
         let graph = Arc::clone(&self.graph);
         // What orca put there for a task that no longer writes it is about to be removed; unless a person changed it.
         let is_leftover = |path: &RelPath| {
-            let put = ledger.published_at(path);
+            let put = ledger.published_at(path).filter(|_| !ledger.is_left_by_agent(&graph, path));
             put.is_some_and(|put| stat_cache.digest(&root, path).is_ok_and(|found| found == Some(put.entry)))
         };
         // Where outputs go, a directory is empty because they are not there yet, or not any more.

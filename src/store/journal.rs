@@ -35,6 +35,7 @@ static FORMAT: Format = Format {
             WITHOUT ROWID;
         CREATE TABLE writes (run INTEGER NOT NULL, path TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, path))
             WITHOUT ROWID;
+        CREATE TABLE merges (body TEXT PRIMARY KEY) WITHOUT ROWID;
         CREATE TABLE notes (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
     ",
 };

@@ -41,7 +41,7 @@ pub use journal::{Journal, RunRecord};
 pub use kept::Kept;
 pub use ledger::{Origin, PendingPublish, Published, TaskRecord, TaskSummary};
 pub use materialize::{MaterializeError, Source, SourceOf, materialize};
-pub use provenance::{Acceptance, Placing, Provenance, Written};
+pub use provenance::{Acceptance, MergeFact, Placing, Provenance, Written};
 pub use remove::Ours;
 pub use root::{Root, TEMP_PREFIX};
 pub use stat_cache::{StatCache, StatTuple};

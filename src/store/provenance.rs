@@ -38,6 +38,20 @@ pub struct Placing {
     pub placed: Option<Entry>,
 }
 
+/// What three versions of a path were merged to. With these on record, what was folded once is folded again without the
+/// content of a single version: in a fresh clone, that has none of them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MergeFact {
+    /// What both started from.
+    pub base: Option<Entry>,
+    /// What the one made of it.
+    pub ours: Option<Entry>,
+    /// What the other made of it.
+    pub theirs: Option<Entry>,
+    /// What it comes to.
+    pub merged: Option<Entry>,
+}
+
 /// What a run did to a path, with all that taking it back needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
@@ -134,6 +148,26 @@ impl Journal {
                 connection.prepare_cached("DELETE FROM changes WHERE path = ?1")?.execute([path.as_str()])?;
             }
             Ok(())
+        })
+    }
+
+    /// What was merged to what, in the folds of the last build.
+    pub fn merges(&self) -> Result<Vec<MergeFact>, StoreError> {
+        let bodies: Vec<String> = self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT body FROM merges ORDER BY body")?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            rows.collect()
+        })?;
+        let parse = |body: String| serde_json::from_str(&body).ok().or_else(|| self.damaged("a merge".to_owned()));
+        Ok(bodies.into_iter().filter_map(parse).collect())
+    }
+
+    /// Replaces what is on record of merges.
+    pub fn put_merges(&self, merges: &[MergeFact]) -> Result<(), StoreError> {
+        self.write("note merges in", |connection| {
+            connection.execute("DELETE FROM merges", [])?;
+            let mut statement = connection.prepare_cached("INSERT OR IGNORE INTO merges (body) VALUES (?1)")?;
+            merges.iter().try_for_each(|merge| statement.execute([json(merge)]).map(drop))
         })
     }
 
