@@ -3,44 +3,68 @@
 //! File bodies are not pasted: the workspace holds them. What is listed is what the view holds, so a reader of the
 //! document knows every file there is.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
+use super::listing::listing;
 use super::{Definition, TaskContext, Work};
-use crate::base::{Entry, Tree, format_size};
 use crate::plan::{Task, Tdd};
 
 /// Version of the form of `task.json`.
 const TASK_JSON_VERSION: u32 = 1;
-/// Files listed by name; beyond, they are counted.
-const LISTED_FILES_MAX: usize = 2_000;
+
+/// A part of the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// Its heading, without the marks.
+    pub title: String,
+    /// The whole of it, heading included.
+    pub text: String,
+}
 
 /// The task as Markdown. `failure` is what the last attempt failed on, if this is a retry.
 #[must_use]
 pub fn task_markdown(context: &TaskContext, task: &Task, failure: Option<&str>) -> String {
-    let mut out = String::new();
-    let name = &context.definition.task;
-    let _ = writeln!(out, "# Task: {name}\n");
-    goal(&mut out, &context.definition);
-    list(&mut out, "Files you can see", &listing(&context.view));
-    list(&mut out, "Files you must write", &patterns(&context.definition.outputs));
-    list(&mut out, "Files you may change", &patterns(&context.definition.edits));
-    if let Work::Prompt { acceptance, tdd, .. } = &context.definition.work {
-        list(&mut out, "Acceptance criteria", acceptance);
-        if let Some(tdd) = tdd {
-            list(&mut out, "Tests", &test_specification(tdd));
-        }
+    let sections = document_sections(context, task, failure);
+    let sections: String = sections.into_iter().map(|section| section.text).collect();
+    format!("# Task: {}\n\n{sections}", context.definition.task)
+}
+
+/// The parts of the document, in their order.
+#[must_use]
+pub fn document_sections(context: &TaskContext, task: &Task, failure: Option<&str>) -> Vec<Section> {
+    let definition = &context.definition;
+    let mut sections = goal(definition);
+    sections.extend(list("Files you can see", &listing(&context.view)));
+    sections.extend(list("Files you must write", &patterns(&definition.outputs)));
+    sections.extend(list("Files you may change", &patterns(&definition.edits)));
+    if let Work::Prompt { acceptance, tdd, .. } = &definition.work {
+        sections.extend(list("Acceptance criteria", acceptance));
+        sections.extend(tdd.as_ref().and_then(|tdd| list("Tests", &test_specification(tdd))));
     }
-    list(&mut out, "Gates that judge the result", &task.gates.iter().map(ToString::to_string).collect::<Vec<_>>());
-    list(&mut out, "Environment", &environment(&context.definition));
-    list(&mut out, "Rules", &rules(&context.definition));
-    if let Some(failure) = failure {
-        let _ =
-            writeln!(out, "## The last attempt failed\n\nThis is a fresh workspace. The attempt before it ended so:\n");
-        let _ = writeln!(out, "```text\n{}\n```\n", failure.replace("```", "'''").trim_end());
-    }
-    out
+    let gates: Vec<String> = task.gates.iter().map(ToString::to_string).collect();
+    sections.extend(list("Gates that judge the result", &gates));
+    sections.extend(list("Environment", &environment(definition)));
+    sections.extend(list("Rules", &rules(definition)));
+    sections.extend(failure.map(|failure| {
+        let said = failure.replace("```", "'''");
+        let body =
+            format!("This is a fresh workspace. The attempt before it ended so:\n\n```text\n{}\n```", said.trim_end());
+        section("The last attempt failed", &body)
+    }));
+    sections
+}
+
+/// The length of the texts of a task that nothing bounds but their author.
+#[must_use]
+pub fn unbounded_size_bytes(definition: &Definition) -> u64 {
+    let Work::Prompt { goal, background, acceptance, .. } = &definition.work else { return 0 };
+    let lines = definition.outputs.iter().chain(definition.edits.iter()).map(|pattern| pattern.as_str().len() + 8);
+    let variables = definition.env.iter().map(|(name, value)| name.len() + value.len() + 8);
+    let passed = definition.pass_env.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len) + 8);
+    let texts = background.iter().map(|(key, text)| key.len() + text.len() + 8);
+    let criteria = acceptance.iter().map(|text| text.len() + 8);
+    let all = lines.chain(variables).chain(passed).chain(texts).chain(criteria);
+    (goal.len() + all.sum::<usize>()) as u64
 }
 
 /// The task as JSON, schema-versioned.
@@ -68,51 +92,32 @@ pub fn task_json(context: &TaskContext, task: &Task, key: &str) -> Value {
     })
 }
 
-fn goal(out: &mut String, definition: &Definition) {
+fn section(title: &str, body: &str) -> Section {
+    Section { title: title.to_owned(), text: format!("## {title}\n\n{}\n\n", body.trim_end()) }
+}
+
+fn list(title: &str, items: &[String]) -> Option<Section> {
+    let body: String = items.iter().map(|item| format!("- {item}\n")).collect();
+    (!items.is_empty()).then(|| section(title, &body))
+}
+
+fn goal(definition: &Definition) -> Vec<Section> {
     match &definition.work {
-        Work::Run(argv) => {
-            let _ = writeln!(out, "## Command\n\n```text\n{}\n```\n", argv.join(" "));
-        }
+        Work::Run(argv) => vec![section("Command", &format!("```text\n{}\n```", argv.join(" ")))],
         Work::Prompt { goal, background, .. } => {
-            let _ = writeln!(out, "## Goal\n\n{}\n", goal.trim_end());
-            for (key, text) in background {
-                let _ = writeln!(out, "## {}\n\n{}\n", title(key), text.trim_end());
-            }
+            let mut sections = vec![section("Goal", goal)];
+            sections.extend(background.iter().map(|(key, text)| section(&section_title(key), text)));
+            sections
         }
     }
 }
 
-fn title(key: &str) -> String {
+/// The heading of what `[context]` says under this key.
+#[must_use]
+pub fn section_title(key: &str) -> String {
     let spaced = key.replace(['_', '-'], " ");
     let mut letters = spaced.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-fn list(out: &mut String, heading: &str, items: &[String]) {
-    if items.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "## {heading}\n");
-    for item in items {
-        let _ = writeln!(out, "- {item}");
-    }
-    out.push('\n');
-}
-
-fn listing(view: &Tree) -> Vec<String> {
-    let mut lines: Vec<String> = view
-        .iter()
-        .take(LISTED_FILES_MAX)
-        .map(|(path, entry)| match entry {
-            Entry::File { size_bytes, .. } => format!("`{path}` ({})", format_size(*size_bytes)),
-            Entry::Symlink { target } => format!("`{path}` -> `{}`", crate::base::sanitize_line(target)),
-            Entry::EmptyDir => format!("`{path}/` (empty)"),
-        })
-        .collect();
-    if view.len() > LISTED_FILES_MAX {
-        lines.push(format!("and {} more", view.len() - LISTED_FILES_MAX));
-    }
-    lines
 }
 
 fn patterns(set: &crate::base::PatternSet) -> Vec<String> {

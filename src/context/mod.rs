@@ -9,10 +9,18 @@
 //!
 //! `context` reads no files: digests come in, a [`TaskContext`] goes out.
 
+mod commands;
 mod document;
+mod gap_findings;
+mod gaps;
+mod listing;
+mod references;
 mod task_context;
 mod view;
 
-pub use document::{task_json, task_markdown};
+pub use document::{Section, document_sections, section_title, task_json, task_markdown, unbounded_size_bytes};
+pub use gap_findings::{gap_findings, no_background};
+pub use gaps::{Found, Gap, ProjectFiles, gaps};
+pub use references::{Reference, references};
 pub use task_context::{Definition, Runner, TaskContext, ToolIdentity, Toolchain, Work};
 pub use view::{SourceIndex, covered_paths, fold_results, source_paths, view};

@@ -6,6 +6,7 @@ mod build;
 mod builder;
 mod classify;
 mod clean;
+mod completeness;
 mod consent;
 mod displaced;
 mod explain;
