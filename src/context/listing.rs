@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::markdown::code;
 use crate::base::{Entry, RelPath, Tree, counted, format_size};
 
 /// How long the lines may get together; what comes after is counted.
@@ -29,10 +30,14 @@ pub(super) fn listing(view: &Tree) -> Vec<String> {
 
 fn line(path: &RelPath, entry: &Entry) -> String {
     match entry {
-        Entry::File { size_bytes, executable: false, .. } => format!("`{path}` ({})", format_size(*size_bytes)),
-        Entry::File { size_bytes, .. } => format!("`{path}` ({}, executable)", format_size(*size_bytes)),
-        Entry::Symlink { target } => format!("`{path}` -> `{}`", crate::base::sanitize_line(target)),
-        Entry::EmptyDir => format!("`{path}/` (empty)"),
+        Entry::File { size_bytes, executable: false, .. } => {
+            format!("{} ({})", code(path.as_str()), format_size(*size_bytes))
+        }
+        Entry::File { size_bytes, .. } => {
+            format!("{} ({}, executable)", code(path.as_str()), format_size(*size_bytes))
+        }
+        Entry::Symlink { target } => format!("{} -> {}", code(path.as_str()), code(target)),
+        Entry::EmptyDir => format!("{} (empty)", code(&format!("{path}/"))),
     }
 }
 
@@ -53,7 +58,11 @@ fn counts<'a>(rest: impl Iterator<Item = (&'a RelPath, &'a Entry)>) -> Vec<Strin
     }
     let mut lines = vec![format!("and {} more, not listed here:", counted(files, "file"))];
     let line = |(directory, (files, size)): (&String, &(u64, u64))| {
-        let place = if directory.is_empty() { "at the top".to_owned() } else { format!("in `{directory}/`") };
+        let place = if directory.is_empty() {
+            "at the top".to_owned()
+        } else {
+            format!("in {}", code(&format!("{directory}/")))
+        };
         format!("{} {place} ({})", counted(*files, "file"), format_size(*size))
     };
     lines.extend(by_directory.iter().take(DIRECTORIES_MAX).map(line));

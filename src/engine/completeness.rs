@@ -9,11 +9,11 @@ use std::path::Path;
 use super::session::Session;
 use crate::base::{Finding, NodeId, PatternSet, RelPath, TaskName, format_size};
 use crate::context::{
-    Found, Gap, ProjectFiles, TaskContext, Work, document_sections, gap_findings, gaps, no_background,
+    Found, Gap, ProjectFiles, TaskContext, Told, Work, document_sections, gap_findings, gaps, no_background,
     unbounded_size_bytes,
 };
 use crate::graph::{EdgeKind, Graph, TaskIx};
-use crate::plan::{ContextText, Plan, declared, origin};
+use crate::plan::{ContextText, GateDef, Level, Plan, declared, origin};
 
 /// The longest document an agent gets where the plan does not say.
 const CONTEXT_BYTES_MAX: u64 = 1 << 20;
@@ -89,8 +89,19 @@ impl Session {
             if unbounded_size_bytes(&definition) + BOUNDED_BYTES <= limit {
                 continue;
             }
-            let context = TaskContext { definition: (*definition).clone(), view: (*self.db.source_view(name)).clone() };
-            let mut parts: Vec<(String, u64)> = document_sections(&context, task, None)
+            let gates: Vec<&GateDef> = task
+                .gates
+                .iter()
+                .filter_map(|gate| plan.gate_defs.get(gate))
+                .filter(|gate| gate.level != Level::Disabled)
+                .collect();
+            let told = Told { gates: &gates, words: &BTreeMap::new(), failure: None, content: &|_, _| None };
+            let context = TaskContext {
+                definition: (*definition).clone(),
+                view: (*self.db.source_view(name)).clone(),
+                dependencies: Vec::new(),
+            };
+            let mut parts: Vec<(String, u64)> = document_sections(&context, task, &told)
                 .into_iter()
                 .map(|section| (section.title, section.text.len() as u64))
                 .collect();

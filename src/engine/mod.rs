@@ -8,6 +8,7 @@ mod classify;
 mod clean;
 mod completeness;
 mod consent;
+mod dependencies;
 mod displaced;
 mod explain;
 mod history;
