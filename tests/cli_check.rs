@@ -74,6 +74,14 @@ fn the_example_is_valid_and_says_what_cannot_be_built_yet() {
     orca.orca(["check"])
         .exits(0)
         .prints(["the plan is valid: 5 tasks", "things in it cannot be built by this version yet"]);
+    // In a project that has the files it names, nothing else is to be said of it: its tasks are complete.
+    for name in ["tests/test_a.py", "tools/gen_schema.py", "src/auth/a.py", "docs/notes/a.md"] {
+        orca.write(name, "a\n");
+    }
+    let strict = orca.orca(["check", "--strict", "--json"]).exits(0);
+    let value: Value = serde_json::from_str(&strict.stdout).expect("JSON");
+    let others = value["findings"].as_array().expect("a list").iter().filter(|it| it["code"] != "orca::plan::not_yet");
+    assert_eq!(others.count(), 0, "{value:#}");
 }
 
 #[test]

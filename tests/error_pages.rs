@@ -10,6 +10,8 @@ use std::process::Command;
 
 /// Codes whose plan would be too large for a page.
 const WITHOUT_PLAN: [&str; 3] = ["too_large", "too_many_findings", "too_broad"];
+/// What codes begin with: mistakes of a plan, and what agents' tasks lack. The rest is the name of a page.
+const SPACES: [&str; 2] = ["orca::plan::", "orca::task::"];
 
 fn pages() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors");
@@ -88,7 +90,9 @@ fn pages_show_what_orca_says() {
     for page in pages() {
         let code = code_of(&page);
         let text = fs::read_to_string(&page).expect("a page is text");
-        assert!(text.starts_with(&format!("# orca::plan::{code}\n")), "{code}: the title is the code");
+        let full = text.lines().next().and_then(|line| line.strip_prefix("# ")).unwrap_or_default();
+        let is_title = SPACES.iter().any(|space| full.strip_prefix(space) == Some(&code));
+        assert!(is_title, "{code}: the title is the code");
         if WITHOUT_PLAN.contains(&&*code) {
             continue;
         }
@@ -101,8 +105,7 @@ fn pages_show_what_orca_says() {
         }
         make_odd_files(root.path(), &text[start..end]);
         let (rendered, json) = check(root.path());
-        let full = format!("orca::plan::{code}");
-        let found = json["findings"].as_array().and_then(|all| all.iter().find(|finding| finding["code"] == *full));
+        let found = json["findings"].as_array().and_then(|all| all.iter().find(|finding| finding["code"] == full));
         let found = found.unwrap_or_else(|| panic!("{code}: not found in its plan: {json}"));
         assert!(found["line"].as_u64() >= Some(1) && found["column"].as_u64() >= Some(1), "{code}: a place: {found}");
         let rendered: String = rendered.lines().map(|line| format!("{}\n", line.trim_end())).collect();
@@ -129,9 +132,13 @@ fn codes_in(directory: &Path, codes: &mut BTreeSet<String>) {
             codes_in(&path, codes);
         } else if path.extension().is_some_and(|ext| ext == "rs") {
             let text = fs::read_to_string(&path).expect("sources are text");
-            let quoted = text.split("\"orca::plan::").skip(1).filter_map(|rest| rest.split('"').next());
-            let is_code = |code: &&str| !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-            codes.extend(quoted.filter(is_code).map(str::to_owned));
+            for space in SPACES {
+                let opening = format!("\"{space}");
+                let quoted = text.split(&opening).skip(1).filter_map(|rest| rest.split('"').next());
+                let is_code =
+                    |code: &&str| !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+                codes.extend(quoted.filter(is_code).map(str::to_owned));
+            }
         }
     }
 }

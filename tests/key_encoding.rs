@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use orca::base::{BlobDigest, Entry, Name, Pattern, PatternSet, RelPath, TaskName, Tree};
-use orca::context::{Definition, Runner, TaskContext, ToolIdentity, Toolchain, Work};
+use orca::base::{BlobDigest, Change, Changes, Entry, Name, Pattern, PatternSet, RelPath, TaskName, Tree};
+use orca::context::{Definition, Dependency, Runner, TaskContext, ToolIdentity, Toolchain, Work};
 use orca::key::{Description, action_key};
 use orca::plan::{AgentPreset, SandboxMode, Tdd};
 use proptest::prelude::*;
@@ -36,6 +36,7 @@ fn command() -> TaskContext {
             edits: PatternSet::default(),
         },
         view: Tree::from([(path("a.c"), file("int a;", false)), (path("l"), Entry::Symlink { target: "a.c".into() })]),
+        dependencies: Vec::new(),
     }
 }
 
@@ -126,7 +127,32 @@ fn of_prompts() -> Vec<Mutation> {
         field!("agent argument", runner => runner.args.push("x".into())),
         field!("agent env", runner => drop(runner.env.insert("X".into(), "".into()))),
         field!("test", tdd => *tdd = Some(Tdd { tests: vec![], run: vec![], coverage_min: 95 })),
+        did(&[("one", "lib/x", None, Some("x"))]),
+        did(&[("one", "lib/y", None, Some("x"))]),
+        did(&[("one", "lib/x", None, Some("y"))]),
+        did(&[("one", "lib/x", Some("w"), Some("x"))]),
+        did(&[("one", "lib/x", Some("x"), None)]),
+        did(&[("one", "lib/x", Some("w"), Some("x")), ("two", "lib/x", Some("x"), Some("y"))]),
+        did(&[("one", "lib/x", Some("w"), Some("y")), ("two", "lib/x", Some("x"), Some("x"))]),
     ]
+}
+
+/// What dependencies did: task, path, the text before and after.
+type Did<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>);
+
+fn dependencies(did: &[Did<'_>]) -> Vec<Dependency> {
+    let entry = |text: Option<&str>| text.map(|text| file(text, false));
+    let change = |(task, at, base, result): &Did<'_>| Dependency {
+        task: TaskName::new(task).expect("a name"),
+        is_agent: true,
+        changes: Changes::from([(path(at), Change { base: entry(*base), result: entry(*result) })]),
+    };
+    did.iter().map(change).collect()
+}
+
+fn did(did: &[Did<'_>]) -> Mutation {
+    let dependencies = dependencies(did);
+    ("dependency", Box::new(move |c| c.dependencies.clone_from(&dependencies)))
 }
 
 #[track_caller]
@@ -163,11 +189,23 @@ fn the_name_and_the_order_of_outputs_are_not() {
     assert_eq!(action_key(&left), action_key(&right));
 }
 
+/// Who brought a file, and in which order, is words; so is whatever is told but not part of the context at all.
+#[test]
+fn of_dependencies_only_the_files_are() {
+    let with = |did: &[Did<'_>]| TaskContext { dependencies: dependencies(did), ..prompt() };
+    let left =
+        with(&[("one", "a", None, Some("1")), ("two", "b", None, Some("2")), ("two", "a", Some("1"), Some("3"))]);
+    let mut right = with(&[("x", "a", Some("1"), Some("3")), ("y", "a", None, Some("1")), ("z", "b", None, Some("2"))]);
+    assert_eq!(action_key(&left), action_key(&right));
+    right.dependencies[0].is_agent = false;
+    assert_eq!(action_key(&left), action_key(&right));
+}
+
 /// The format is versioned: a key that changes without a new version would mistake old results for new ones.
 #[test]
 fn the_encoding_is_pinned() {
     assert_eq!(action_key(&command()).short(), "c61deee75305");
-    assert_eq!(action_key(&prompt()).short(), "a7a22ba8d63b");
+    assert_eq!(action_key(&prompt()).short(), "cc33ef54c78f");
 }
 
 fn arbitrary_context() -> impl Strategy<Value = TaskContext> {

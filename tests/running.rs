@@ -213,7 +213,8 @@ fn a_prompt_of_five_megabytes_arrives_intact() {
     let line = "All work and no play makes Jack a dull boy. 0123456789\n";
     let text = line.repeat(5_000_000 / line.len());
     let orca = Project::new(&format!(
-        "[agents.echo]\npreset = \"command\"\ncommand = [\"sh\", \"-c\", \"cat > out\"]\n\
+        "[limits]\ncontext_size_max = \"8MiB\"\n\
+         [agents.echo]\npreset = \"command\"\ncommand = [\"sh\", \"-c\", \"cat > out\"]\n\
          [tasks.one]\nprompt = '''\n{text}'''\noutputs = [\"out\"]\n"
     ));
     orca.build();

@@ -64,6 +64,7 @@ fn result(outputs: &[(&str, &[u8])]) -> ActionResult {
         log_size_bytes: 3,
         usage: Usage { wall_ms: 12, cpu_ms: 10, peak_memory_bytes: 1 << 20 },
         cost_micro_usd: 0,
+        summary: String::new(),
     }
 }
 

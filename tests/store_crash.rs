@@ -49,6 +49,7 @@ fn result(number: u32) -> ActionResult {
         log_size_bytes: content(number).len() as u64,
         usage: Usage::default(),
         cost_micro_usd: 0,
+        summary: String::new(),
     }
 }
 

@@ -7,7 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How bad a finding is. Only errors stop a build; `--strict` makes warnings errors.
+/// How bad a finding is. Only errors stop a build; `orca check --strict` takes all of them for errors, but for what the
+/// version cannot do yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -151,6 +152,12 @@ impl Finding {
     #[must_use]
     pub fn warning(code: &'static str, message: impl Into<String>, node: NodeId, label: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, message, node, label) }
+    }
+
+    /// Advice with the culprit's place.
+    #[must_use]
+    pub fn advice(code: &'static str, message: impl Into<String>, node: NodeId, label: impl Into<String>) -> Self {
+        Self { severity: Severity::Advice, ..Self::error(code, message, node, label) }
     }
 
     /// The same with one more place.

@@ -132,7 +132,7 @@ pub(super) struct CheckArgs {
     /// Print findings as JSON
     #[arg(long)]
     pub json: bool,
-    /// Count warnings as errors
+    /// Count warnings and hints as errors
     #[arg(long)]
     pub strict: bool,
 }

@@ -20,6 +20,12 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
         let names = session.plan().tasks.keys().cloned().collect();
         let not_yet = crate::plan::not_yet(session.plan(), &names);
         session.findings.extend(not_yet);
+        // What is wrong comes before what is missing.
+        if !session.is_invalid() {
+            let mut incomplete = session.oversized(&all);
+            incomplete.extend(session.incomplete());
+            session.findings.extend(incomplete);
+        }
     }
     if check.json {
         terminal.line(&to_json(&session.findings, &session.documents).to_string());
@@ -28,8 +34,8 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
         terminal.out(&rendered(&session.findings, &session.documents, terminal, color));
         terminal.line(&Counts::of(&session.findings).said(session.plan().tasks.len() as u64));
     }
-    let Counts { errors, warnings, .. } = Counts::of(&session.findings);
-    let bad = errors > 0 || check.strict && warnings > 0;
+    let counts = Counts::of(&session.findings);
+    let bad = counts.errors > 0 || check.strict && counts.warnings + counts.hints > 0;
     Ok(if bad { Exit::Invalid } else { Exit::Good })
 }
 
@@ -37,6 +43,7 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
 struct Counts {
     errors: u64,
     warnings: u64,
+    hints: u64,
     not_yet: u64,
 }
 
@@ -47,6 +54,7 @@ impl Counts {
         Self {
             errors: count(&|finding| finding.severity == Severity::Error && !is_not_yet(finding)),
             warnings: count(&|finding| finding.severity == Severity::Warning),
+            hints: count(&|finding| finding.severity == Severity::Advice && !is_not_yet(finding)),
             not_yet: count(&is_not_yet),
         }
     }
@@ -54,11 +62,12 @@ impl Counts {
     /// What a check comes to.
     fn said(&self, tasks: u64) -> String {
         let tasks = counted(tasks, "task");
-        let odd = match self.warnings {
-            0 => String::new(),
-            warnings => format!(", {}", counted(warnings, "warning")),
-        };
-        match (self.errors, self.not_yet, self.warnings) {
+        let odd: String = [(self.warnings, "warning"), (self.hints, "hint")]
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, noun)| format!(", {}", counted(number, noun)))
+            .collect();
+        match (self.errors, self.not_yet, self.warnings + self.hints) {
             (0, 0, 0) => format!("the plan is good: {tasks}"),
             (0, 0, _) => format!("the plan can be built: {tasks}{odd}"),
             (0, not_yet, _) => {

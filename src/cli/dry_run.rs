@@ -36,7 +36,8 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         Err(exit) => return Ok(exit),
     };
     let names = look.tasks().map(|ix| look.name(ix).clone()).collect();
-    let refused = not_yet(look.resolver.plan(), &names);
+    let mut refused = not_yet(look.resolver.plan(), &names);
+    refused.extend(look.oversized.iter().cloned());
     if !refused.is_empty() {
         check::refuse(&refused, &look.documents, terminal);
         return Ok(Exit::Invalid);

@@ -22,6 +22,7 @@ pub(super) fn run(args: &Args, show: &ShowArgs, terminal: &Terminal) -> Result<E
             "task": shown.json,
             "absent": absent,
             "document_size_bytes": shown.markdown.len(),
+            "sections": shown.sections.iter().map(|(title, size)| json!({ "title": title, "size_bytes": size })).collect::<Vec<_>>(),
             "view_files": shown.files,
             "view_size_bytes": shown.size_bytes,
         });

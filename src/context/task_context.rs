@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Dependency;
 use crate::base::{BlobDigest, Name, PatternSet, RelPath, TaskName, Tree};
 use crate::plan::{AgentDef, AgentPreset, Body, ContextText, Plan, SandboxMode, Task, Tdd, ToolchainDef};
 
@@ -90,6 +91,8 @@ pub struct TaskContext {
     pub definition: Definition,
     /// The exact files it may see.
     pub view: Tree,
+    /// What the tasks it names as dependencies did, in plan order; of an agent's task only.
+    pub dependencies: Vec<Dependency>,
 }
 
 impl Definition {

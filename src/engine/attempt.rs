@@ -312,6 +312,7 @@ impl Builder {
             log_size_bytes: ran.log.len(),
             usage: ran.observed.exit.usage,
             cost_micro_usd: 0,
+            summary: String::new(),
         };
         let brought = ran.observed.brought();
         if self.waits_its_turn(ran.task) {

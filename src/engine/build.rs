@@ -162,6 +162,8 @@ pub fn build(
     let selected = with_those_beneath(&session.graph, &ledger, selected);
     let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
     let survey = session.survey(&ledger, &selected, whole)?;
+    let oversized = session.oversized(&selected);
+    session.findings.extend(oversized);
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }

@@ -397,14 +397,15 @@ impl Builder {
         {
             return Source::Kept(kept);
         }
-        match (&self.resolver.store, entry) {
-            (Some(store), Entry::File { digest, .. })
-                if self.resolver.graph.owner(path).is_some() && store.has(digest) =>
-            {
-                Source::Cas(store)
-            }
-            _ => Source::Project(&self.resolver.root),
+        let Some(Entry::File { digest, .. }) = self.resolver.graph.owner(path).map(|_| entry) else {
+            return Source::Project(&self.resolver.root);
+        };
+        if let Some(store) = self.resolver.store.as_ref().filter(|store| store.has(digest)) {
+            return Source::Cas(store);
         }
+        // What an agent wrote is kept with the project: a cache that has lost it costs no second run.
+        let kept = self.resolver.kept.as_ref().filter(|kept| kept.has(digest));
+        kept.map_or(Source::Project(&self.resolver.root), Source::Kept)
     }
 
     pub(super) fn record(&self, task: TaskIx, keyed: &Keyed, accepted: bool, outcome: &str, log: Option<BlobDigest>) {

@@ -15,7 +15,7 @@ use super::project::Project;
 use super::resolve::{Keyed, Resolver, Stood, missing_tool};
 use super::session::{EngineError, Session};
 use super::standing::{Cause, Conflict, Standing};
-use crate::base::TaskName;
+use crate::base::{Finding, TaskName};
 use crate::graph::{TaskIx, TaskState};
 use crate::plan::Document;
 use crate::store::{Kept, Store, StoreError};
@@ -35,6 +35,8 @@ pub struct Look {
     pub documents: Arc<Vec<Document>>,
     /// The tasks asked for.
     pub asked: BTreeSet<TaskIx>,
+    /// Tasks that are too long for an agent: a build of them refuses.
+    pub oversized: Vec<Finding>,
     /// What could not be read, for people.
     pub notices: Vec<String>,
     /// Whether all tasks were asked for.
@@ -109,6 +111,7 @@ impl Look {
         if session.is_invalid() {
             return Ok(Looked::Invalid(Box::new(session)));
         }
+        let oversized = session.oversized(&needed);
         let store = Store::open_readonly(&session.host.cache_dir).unwrap_or_else(|error| {
             notices.push(format!("the cache cannot be looked at: {error}"));
             None
@@ -125,6 +128,7 @@ impl Look {
             host,
             documents,
             asked,
+            oversized,
             notices,
             is_whole,
             forced,

@@ -245,7 +245,8 @@ impl Resolver {
         let of_dropped = self.graph.dropped_ancestors(task);
         matched.extend(of_dropped.into_iter().filter_map(|dep| self.result(dep)).map(|result| result.outputs.as_ref()));
         let view = view(self.task(task), &source, matched.into_iter(), whole.into_iter());
-        (TaskContext { definition: (*definition).clone(), view }, source)
+        let dependencies = self.dependencies(task);
+        (TaskContext { definition: (*definition).clone(), view, dependencies }, source)
     }
 
     /// Puts the changes of the tasks that this one waits for into its view.

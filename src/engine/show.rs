@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::look::{Look, Seen};
 use crate::base::{Entry, TaskName, Tree};
-use crate::context::{task_json, task_markdown};
+use crate::context::{document_sections, task_json, task_markdown};
 use crate::graph::TaskIx;
 
 /// A complete task, and its size.
@@ -12,6 +12,8 @@ use crate::graph::TaskIx;
 pub struct Shown {
     /// As `.orca/task.md`.
     pub markdown: String,
+    /// The parts of it: heading and length.
+    pub sections: Vec<(String, usize)>,
     /// As `.orca/task.json`; its `key` is null where it has none yet.
     pub json: Value,
     /// How many files it sees.
@@ -38,12 +40,17 @@ impl Look {
             Seen::Known(keyed, _) | Seen::Impossible(keyed, _) => Some(keyed.key.to_hex()),
             Seen::Waits(_) | Seen::Hopeless(_) => None,
         };
-        let mut json = task_json(&context, task, key.as_deref().unwrap_or_default());
+        let telling = self.resolver.telling(ix, &context);
+        let (sections, mut json) = telling.with(None, |told| {
+            let json = task_json(&context, task, key.as_deref().unwrap_or_default(), told);
+            (document_sections(&context, task, told), json)
+        });
         if key.is_none() {
             json["key"] = Value::Null;
         }
         Shown {
-            markdown: task_markdown(&context, task, None),
+            markdown: telling.with(None, |told| task_markdown(&context, task, told)),
+            sections: sections.into_iter().map(|section| (section.title, section.text.len())).collect(),
             json,
             files: context.view.len(),
             size_bytes: size_of(&context.view),

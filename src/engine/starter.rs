@@ -31,11 +31,19 @@ inputs = ["build/greeting.txt"]
 # preset = "command"
 # command = ["my-agent", "--print"]
 #
+# [context]
+# background = "What this project is."
+#
+# [gates.finished]
+# run = "! grep -n 'to be written' docs/overview.md"
+#
 # [tasks.docs]
 # agent = "mine"
 # prompt = "Describe what src does, in docs/overview.md."
 # inputs = ["src/**"]
 # outputs = ["docs/overview.md"]
+# acceptance = ["Every module has a paragraph."]
+# gates = ["finished"]
 "#;
 
 /// Writes the starter plan into a directory, and answers where. What is there already is never overwritten.

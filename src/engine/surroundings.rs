@@ -33,21 +33,25 @@ impl Builder {
         let context = &keyed.context;
         let definition = &context.definition;
         let mut env: BTreeMap<String, String> = BTreeMap::new();
+        let (markdown, json) = match plan_task.is_agent() {
+            true => self.resolver.telling(task, context).with(lesson, |told| {
+                let json = task_json(context, &plan_task, &keyed.key.to_hex(), told);
+                (task_markdown(context, &plan_task, told).into_bytes(), json.to_string().into_bytes())
+            }),
+            false => (Vec::new(), Vec::new()),
+        };
         let (argv, stdin) = match &definition.work {
             Work::Run(argv) => (argv.clone(), None),
             Work::Prompt { runner, .. } => {
                 let invocation = agents::invocation(runner).map_err(fault)?;
                 env.extend(invocation.env);
-                (invocation.argv, Some(task_markdown(context, &plan_task, lesson).into_bytes()))
+                (invocation.argv, Some(markdown.clone()))
             }
         };
         env.extend(definition.env.clone());
         env.extend(definition.pass_env.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))));
         env.extend(self.secrets(task).into_iter().map(|secret| (secret.variable, secret.value)));
-        let provided = vec![
-            ("task.md", task_markdown(context, &plan_task, lesson).into_bytes()),
-            ("task.json", task_json(context, &plan_task, &keyed.key.to_hex()).to_string().into_bytes()),
-        ];
+        let provided = vec![("task.md", markdown), ("task.json", json)];
         let provided = if plan_task.is_agent() { provided } else { Vec::new() };
         let surroundings = self.surroundings(&plan_task.toolchains, &plan_task.tools, env);
         Ok(AttemptSpec {

@@ -31,6 +31,9 @@ pub struct ActionResult {
     pub usage: Usage,
     /// What it cost, in millionths of a dollar; 0 for commands.
     pub cost_micro_usd: u64,
+    /// What its agent said in the end, for those behind it; empty where it said nothing, and for commands.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub summary: String,
 }
 
 impl ActionResult {

@@ -1,11 +1,13 @@
 //! The walk, and the writer that makes a digest of it.
 
-use crate::base::{ActionKey, Entry, KeyHasher, PatternSet, RelPath};
-use crate::context::{Definition, Runner, TaskContext, ToolIdentity, Work};
+use crate::base::{ActionKey, Change, Entry, KeyHasher, PatternSet, RelPath};
+use crate::context::{Definition, Runner, TaskContext, ToolIdentity, Work, merged_changes};
 use crate::plan::{AgentPreset, SandboxMode, Tdd, ToolchainDef};
 
-/// Domain and version of the encoding. Any change of [`describe`] raises the version.
-const DOMAIN: &str = "orca action key v1";
+/// Domain and version of the encoding. Any change of [`describe`] raises the version of the tasks it is about: what agents
+/// are told has changed since commands were first keyed, and no command has to run again for that.
+const DOMAIN_OF_COMMANDS: &str = "orca action key v1";
+const DOMAIN_OF_PROMPTS: &str = "orca action key v2 prompt";
 
 /// What the walk writes to. `section` and `name` say where in the task, `value` what is there.
 pub trait KeyWriter {
@@ -16,7 +18,11 @@ pub trait KeyWriter {
 /// The key of a complete task.
 #[must_use]
 pub fn action_key(context: &TaskContext) -> ActionKey {
-    let mut writer = HashWriter(KeyHasher::new(DOMAIN));
+    let domain = match &context.definition.work {
+        Work::Run(_) => DOMAIN_OF_COMMANDS,
+        Work::Prompt { .. } => DOMAIN_OF_PROMPTS,
+    };
+    let mut writer = HashWriter(KeyHasher::new(domain));
     describe(context, &mut writer);
     ActionKey::from_bytes(writer.0.finish())
 }
@@ -34,8 +40,28 @@ impl KeyWriter for HashWriter {
 pub fn describe(context: &TaskContext, out: &mut impl KeyWriter) {
     definition(&context.definition, out);
     for (path, entry) in &context.view {
-        view_entry(path, entry, out);
+        out.field("file", path.as_str(), &entry_words(entry));
     }
+    for (path, changes) in merged_changes(&context.dependencies) {
+        dependency_change(path, &changes, out);
+    }
+}
+
+/// What dependencies did to one path. Only that is in here: what they said, what they were asked and what they are called
+/// are words, and a key that held words would make every dependent run again for the same files.
+fn dependency_change(path: &RelPath, changes: &[&Change], out: &mut impl KeyWriter) {
+    let side = |entry: &Option<Entry>| entry.as_ref().map_or_else(|| "nothing".to_owned(), entry_words);
+    let mut sides: Vec<(String, String)> =
+        changes.iter().map(|change| (side(&change.base), side(&change.result))).collect();
+    // Several tasks may have changed one path. Their order is that of their names, and so no part of the key.
+    sides.sort();
+    let (bases, results): (Vec<String>, Vec<String>) = sides.into_iter().unzip();
+    let one_or_all = |words: &[String]| match words {
+        [only] => only.clone(),
+        several => serde_json::json!(several).to_string(),
+    };
+    out.field("dependency base", path.as_str(), &one_or_all(&bases));
+    out.field("dependency", path.as_str(), &one_or_all(&results));
 }
 
 fn definition(definition: &Definition, out: &mut impl KeyWriter) {
@@ -130,14 +156,13 @@ fn pattern_list(section: &'static str, patterns: &PatternSet, out: &mut impl Key
     }
 }
 
-fn view_entry(path: &RelPath, entry: &Entry, out: &mut impl KeyWriter) {
-    let value = match entry {
+fn entry_words(entry: &Entry) -> String {
+    match entry {
         Entry::File { digest, executable: false, .. } => format!("file {digest}"),
         Entry::File { digest, executable: true, .. } => format!("executable {digest}"),
         Entry::Symlink { target } => format!("symlink to {target}"),
         Entry::EmptyDir => "empty directory".to_owned(),
-    };
-    out.field("file", path.as_str(), &value);
+    }
 }
 
 fn sandbox_word(mode: SandboxMode) -> &'static str {

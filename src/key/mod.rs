@@ -10,6 +10,7 @@
 //! | sandbox mode and network | jobs, retries, timeouts, resources, pools, log options |
 //! | every file of the view: path, kind, exec bit, content | mtime, owner, other mode bits, where the project lies |
 //! | declared output and edit patterns | gates (they have keys of their own), scratch |
+//! | of prompts: what the tasks in `deps` did to which files | what their agents said, were asked, and are called |
 //!
 //! *(n2 `hash.rs`: one traversal; cargo `fingerprint/mod.rs`: the table.)*
 

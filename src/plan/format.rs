@@ -52,6 +52,8 @@ tables! {
         cost_usd_max: At<MicroUsd>,
         /// How much of one task's output is kept. Default: 16MiB.
         log_size_max: At<SizeBytes>,
+        /// How long the complete task of an agent may get: what it is told, not the files it sees. Default: 1MiB.
+        context_size_max: At<SizeBytes>,
     }
 
     /// An agent: a program that takes a prompt and changes files.

@@ -197,6 +197,7 @@ fn limits(raw: &RawLimits) -> Limits {
         reserve_memory: raw.reserve_memory.as_ref().map(|size| size.value),
         cost_micro_usd_max: raw.cost_usd_max.as_ref().map(|cost| cost.value.0),
         log_size_max: raw.log_size_max.as_ref().map(|size| size.value),
+        context_size_max: raw.context_size_max.as_ref().map(|size| size.value),
     }
 }
 

@@ -20,6 +20,7 @@ mod model;
 mod names;
 mod not_yet;
 mod options;
+mod origin;
 mod paths;
 mod reader;
 mod scope;
@@ -38,4 +39,5 @@ pub use model::{
     Plan, Resources, Retry, SandboxMode, Task, Tdd, ToolchainDef, Undeclared,
 };
 pub use not_yet::{NOT_YET, not_yet};
+pub use origin::{declared, mention, origin, table};
 pub use syntax::{PLAN_BYTES_MAX, parse};

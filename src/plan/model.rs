@@ -70,6 +70,8 @@ pub struct Limits {
     pub cost_micro_usd_max: Option<u64>,
     /// `log_size_max`: how much of a task's output is kept.
     pub log_size_max: Option<SizeBytes>,
+    /// `context_size_max`: how long the document that an agent gets may be.
+    pub context_size_max: Option<SizeBytes>,
 }
 
 /// The kinds of agent orca knows how to drive.

@@ -37,15 +37,15 @@ pub(crate) struct Task {
 const LIST: &str = "{ find . -path ./.orca -prune -o ! -name . -printf '%y %m %p %l\\n' | LC_ALL=C sort; \
     find . -path ./.orca -prune -o -type f -exec cksum {} + | LC_ALL=C sort; } > \"$TMPDIR/view\"";
 
-/// The agent: writes its prompt where the prompt says, but for the two parts that are not in its key: what the task is
-/// called, and which gates judge it. (The rules at its end go with them.)
+/// The agent: writes its prompt where the prompt says, but for the parts that are not in its key: what the task is
+/// called, what is said of its dependencies, and which gates judge it. (The rules at its end go with them.)
 pub(crate) const AGENT: &str = r#"
 [agents.echo]
 preset = "command"
 command = ["sh", "-c", """
 cat > "$TMPDIR/prompt"
 out=$(sed -n 's/^WRITE //p' "$TMPDIR/prompt")
-sed -e '/^# Task:/d' -e '/^## Gates/,$d' -e '/^## Rules/,$d' "$TMPDIR/prompt" > "$out"
+sed -e '/^# Task:/d' -e '/^## Gates/,$d' -e '/^## Rules/,$d' -e '/^## What its dep/,/^## E/d' "$TMPDIR/prompt" > "$out"
 """]
 
 [gates.good]
