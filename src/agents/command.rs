@@ -5,21 +5,33 @@
 
 use serde_json::{Map, Value};
 
+use super::invocation::{Invocation, Prompt};
+use super::json::micro_usd;
 use super::report::{AgentFailure, Resets};
-use super::stream::{Remark, Spending};
+use super::stream::{Reader, Remark, Spending, Tell};
 use crate::base::FailureKind;
+use crate::context::Runner;
+use crate::sandbox::End;
 
-/// Dollars beyond this are no cost.
-const USD_MAX: f64 = 1e9;
 /// Reset times beyond this are none: a year.
 const RETRY_AFTER_S_MAX: f64 = 366.0 * 24.0 * 3600.0;
 
-/// The remarks of one line.
-pub(super) fn remark(line: &str, tell: &mut dyn FnMut(Remark)) {
-    match reported(line) {
-        Some(report) => of_report(&report, tell),
-        None => tell(Remark::Line(line.to_owned())),
+pub(super) fn invocation(runner: &Runner) -> Invocation {
+    Invocation::of(runner, "", Vec::new(), &[], Prompt::Stdin).with_model(runner)
+}
+
+/// Reads its output.
+pub(super) struct Output;
+
+impl Reader for Output {
+    fn line(&mut self, line: &str, tell: Tell<'_>) {
+        match reported(line) {
+            Some(report) => of_report(&report, tell),
+            None => tell(Remark::Line(line.to_owned())),
+        }
     }
+
+    fn end(&mut self, _: &End, _: Tell<'_>) {}
 }
 
 /// What a line reports: the object beneath its one key `orca`.
@@ -37,7 +49,7 @@ fn reported(line: &str) -> Option<Map<String, Value>> {
     }
 }
 
-fn of_report(report: &Map<String, Value>, tell: &mut dyn FnMut(Remark)) {
+fn of_report(report: &Map<String, Value>, tell: Tell<'_>) {
     let count = |key: &str| report.get(key).and_then(Value::as_u64).unwrap_or(0);
     let text = |key: &str| report.get(key).and_then(Value::as_str);
     for _ in 0..count("turns").min(10_000) {
@@ -78,11 +90,4 @@ fn kind_of(word: &str) -> FailureKind {
         "oom" => FailureKind::Oom,
         _ => FailureKind::Crash,
     }
-}
-
-/// Dollars as millionths; `None` where they are none.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be small and positive")]
-pub(super) fn micro_usd(dollars: &Value) -> Option<u64> {
-    let dollars = dollars.as_f64().filter(|dollars| (0.0..=USD_MAX).contains(dollars))?;
-    Some((dollars * 1e6).round() as u64)
 }
