@@ -52,10 +52,12 @@ fn agent(work: &str, stream: &str, code: i32) -> String {
 
 const WRITTEN: &str = "outputs = [\"argv\", \"prompt\", \"env\", \"greet.py\"]";
 
+/// Preset, program, recording; words of its command line, variables.
+type Row = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
 #[test]
 fn every_preset_has_its_command_line_and_is_read() {
-    // Preset, program, recording; words of its command line, variables.
-    let table: [(&str, &str, &str, &[&str], &[&str]); 5] = [
+    let table: [Row; 5] = [
         (
             "claude-code",
             "claude",

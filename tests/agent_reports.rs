@@ -9,6 +9,11 @@ use orca::base::FailureKind::{self, Auth, Crash, RateLimit};
 use orca::plan::AgentPreset::{self, Acp, Aider, ClaudeCode, Codex, Command, Gemini, Opencode};
 use orca::sandbox::End;
 
+/// Preset and case; tokens sent, cached, generated; cost; turns and uses of tools; last words.
+type Counted = (AgentPreset, &'static str, [u64; 3], Option<u64>, [u64; 2], &'static str);
+/// Preset, case, exit code; class, a part of the message, when it ends.
+type Failing = (AgentPreset, &'static str, i32, FailureKind, &'static str, Option<Resets>);
+
 fn log(preset: AgentPreset, case: &str) -> Vec<u8> {
     let word = serde_json::to_value(preset).expect("a word");
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/streams").join(word.as_str().expect("a word"));
@@ -22,9 +27,8 @@ fn report(preset: AgentPreset, case: &str, exit: i32) -> AgentReport {
 
 #[test]
 fn what_was_done_is_counted() {
-    // Preset, case; tokens sent, cached, generated; cost; turns, uses of tools; last words.
     #[rustfmt::skip]
-    let table: [(AgentPreset, &str, [u64; 3], Option<u64>, [u64; 2], &str); 11] = [
+    let table: [Counted; 11] = [
         (ClaudeCode, "success", [33_975, 32_550, 142], Some(23_457), [3, 2], "greet.py greets, and its tests pass."),
         (Codex, "success", [4000, 800, 200], None, [1, 3], "greet.py greets."),
         (Codex, "lie", [1000, 200, 50], None, [1, 0], "Done: greet.py greets."),
@@ -53,9 +57,8 @@ fn failures_have_their_class() {
     let clock = |hour: u16, minute: u16, zone: Option<&str>| {
         Some(Resets::Clock { minute_of_day: hour * 60 + minute, zone: zone.map(str::to_owned) })
     };
-    // Preset, case, exit code; class, a part of the message, when it ends.
     #[rustfmt::skip]
-    let table: [(AgentPreset, &str, i32, FailureKind, &str, Option<Resets>); 31] = [
+    let table: [Failing; 31] = [
         (ClaudeCode, "429", 1, RateLimit, "You've hit your limit", Some(Resets::At(1_795_360_000_000))),
         (ClaudeCode, "429-clock", 0, RateLimit, "You've hit your limit", clock(15, 0, Some("europe/berlin"))),
         (ClaudeCode, "529", 0, RateLimit, "529 Overloaded", None),
