@@ -176,6 +176,15 @@ fn a_missing_program_is_told_before_anything_runs() {
 }
 
 #[test]
+fn a_program_to_fall_back_to_may_be_missing() {
+    let plan = "preset = \"codex\"\nfallback = \"b\"\n\n[agents.b]\ncommand = [\"no-such-agent\"]";
+    let orca = project(plan, "agent = \"a\"\noutputs = [\"greet.py\"]");
+    install(&orca, "codex", &agent("rm argv prompt env; echo 1 > greet.py", &stream("codex/success.jsonl"), 0));
+    orca.orca(["check"]).exits(0).prints(["`no-such-agent`, the program of the agent `b`, is not on PATH"]);
+    orca.build().ran(["one"]);
+}
+
+#[test]
 fn a_program_can_be_another_one() {
     let table = "preset = \"claude-code\"\ncommand = [\"my-claude\", \"--wrapped\"]\n\
                  args = [\"--permission-mode\", \"plan\"]\nenv = { DISABLE_TELEMETRY = \"0\" }";

@@ -122,6 +122,7 @@ fn a_person_reads_words_and_tools() {
     assert!(read(Opencode, "success").starts_with("> write greet.py\n> edit "), "{}", read(Opencode, "success"));
     assert!(read(Codex, "success").ends_with("\ngreet.py greets.\n"), "{}", read(Codex, "success"));
     assert_eq!(read(Codex, "hang"), "");
+    assert_eq!(read(Opencode, "logged-429"), "! Rate limit reached, try again in 60s\n");
     assert_eq!(read(Command, "success"), "reading the task\n> edit greet.py\ngreet.py greets\nbye\n");
     assert!(read(Aider, "success").contains("> edit greet.py\n"));
 }

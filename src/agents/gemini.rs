@@ -28,6 +28,7 @@ pub(super) struct Stream {
     is_speaking: bool,
     is_begun: bool,
     is_ended: bool,
+    has_failed: bool,
 }
 
 impl Reader for Stream {
@@ -50,6 +51,7 @@ impl Reader for Stream {
                 tell(Remark::Tool(tool_use(text(&event, &["tool_name"]), at(&event, &["parameters"]))));
             }
             "error" if text(&event, &["severity"]) == "error" => {
+                self.has_failed = true;
                 tell(Remark::Failed(told(None, text(&event, &["message"]))));
             }
             "result" => self.result(&event, tell),
@@ -58,6 +60,9 @@ impl Reader for Stream {
     }
 
     fn end(&mut self, end: &End, tell: Tell<'_>) {
+        if self.has_failed {
+            return;
+        }
         let crash = |message: &str| AgentFailure::new(FailureKind::Crash, message);
         tell(Remark::Failed(match end {
             End::Code(0) if self.is_begun && !self.is_ended => AgentFailure::cut_off(),
@@ -82,6 +87,7 @@ impl Stream {
             cost_micro_usd: None,
         }));
         if text(event, &["status"]) == "error" {
+            self.has_failed = true;
             let failure = told(None, text(event, &["error", "message"]));
             let is_auth = text(event, &["error", "type"]).contains("Authentication");
             tell(Remark::Failed(if is_auth { AgentFailure { kind: FailureKind::Auth, ..failure } } else { failure }));

@@ -37,10 +37,11 @@ pub(super) struct Stream;
 impl Reader for Stream {
     fn line(&mut self, line: &str, tell: Tell<'_>) {
         let Some(event) = event(line) else {
-            return tell(match logged_failure(line) {
-                Some(failure) => Remark::Failed(failure),
-                None => Remark::Line(line.to_owned()),
-            });
+            match logged(line) {
+                Some(failure) => failure.into_iter().for_each(|failure| tell(Remark::Failed(failure))),
+                None => tell(Remark::Line(line.to_owned())),
+            }
+            return;
         };
         match text(&event, &["type"]) {
             "text" => tell(Remark::Text(text(&event, &["part", "text"]).to_owned())),
@@ -58,16 +59,17 @@ impl Reader for Stream {
     fn end(&mut self, _: &End, _: Tell<'_>) {}
 }
 
-/// What its log says of a request that failed, but for those about the title of a session.
-fn logged_failure(line: &str) -> Option<AgentFailure> {
-    if !line.contains("message=\"stream error\"") || line.contains("small=true") {
-        return None;
+/// What its log says of a request that failed. Nothing of those that are no part of the work: it asks for a title, too.
+/// `None` where the line is no such entry.
+fn logged(line: &str) -> Option<Option<AgentFailure>> {
+    let (_, error) = line.split_once("message=\"stream error\"")?.1.split_once("error.error=\"")?;
+    if line.contains(" small=true ") {
+        return Some(None);
     }
-    let (_, error) = line.split_once("error.error=\"")?;
     let message = error.rsplit_once('"').map_or(error, |(message, _)| message);
     let message =
         message.split_once(": ").filter(|(name, _)| name.starts_with("AI_")).map_or(message, |(_, said)| said);
-    Some(told(None, message))
+    Some(Some(told(None, message)))
 }
 
 fn step(event: &Object, tell: Tell<'_>) {
