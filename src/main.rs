@@ -6,5 +6,8 @@ fn main() -> ExitCode {
     if let Some(code) = orca::sandbox::shim_main(std::env::args_os()) {
         return code;
     }
+    if let Some(code) = orca::agents::driver_main(std::env::args_os()) {
+        return code;
+    }
     orca::cli::main()
 }

@@ -20,6 +20,8 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
         let names = session.plan().tasks.keys().cloned().collect();
         let not_yet = crate::plan::not_yet(session.plan(), &names);
         session.findings.extend(not_yet);
+        let missing = session.missing_programs(&names);
+        session.findings.extend(missing);
         // What is wrong comes before what is missing.
         if !session.is_invalid() {
             let mut incomplete = session.oversized(&all);

@@ -21,7 +21,7 @@ pub(super) fn run(args: &Args, log: &LogArgs, terminal: &Terminal) -> Result<Exi
         return Err(CliError::World(format!("there is no log of `{name}`: {what}")));
     };
     if log.json {
-        let text = found.bytes.as_deref().map(|bytes| sanitize_terminal(&String::from_utf8_lossy(bytes)));
+        let text = found.text().map(|text| sanitize_terminal(&text));
         let value = json!({
             "v": JSON_VERSION,
             "task": name,
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, log: &LogArgs, terminal: &Terminal) -> Result<Exi
     if log.raw {
         terminal.bytes(bytes);
     } else {
-        terminal.out(&with_last_newline(sanitize_terminal(&String::from_utf8_lossy(bytes))));
+        terminal.out(&with_last_newline(sanitize_terminal(&found.text().unwrap_or_default())));
     }
     terminal.err(&about(name.as_str(), &found));
     Ok(Exit::Good)

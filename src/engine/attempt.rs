@@ -25,6 +25,7 @@ use super::resolve::{Keyed, Unkeyed};
 use super::secrets::{masked, take_out_leaks};
 use super::session::EngineError;
 use super::standing::{Cause, Conflict, Reused, Standing};
+use crate::agents::AgentReport;
 use crate::base::{BlobDigest, Changes, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Usage};
 use crate::exec::{self, AttemptEnd, AttemptError, Fault, Observed, Tasks, Workspace, WorkspaceError};
@@ -62,6 +63,8 @@ struct Ran<'a> {
     root: Root,
     observed: Observed,
     log: AttemptLog,
+    /// What the agent says of its work; none for a command.
+    report: Option<AgentReport>,
 }
 
 impl Ran<'_> {
@@ -175,7 +178,7 @@ impl Builder {
         let keyed = self.held(task).keyed;
         let name = self.name(task);
         let workspace = block_in_place(|| Workspace::create(&self.state, &name.file_name())).map_err(fault)?;
-        let spec = self.spec(task, &keyed, lesson)?;
+        let spec = self.spec(task, &keyed, lesson);
         let filled = block_in_place(|| exec::fill(&workspace, &spec, &|path, entry| self.source(path, entry)));
         let (root, before) = match filled {
             Ok(filled) => filled,
@@ -197,12 +200,14 @@ impl Builder {
         let mut observed = block_in_place(|| exec::observe(&workspace, &spec, &root, &before, exit)).map_err(fault)?;
         self.drop_ignored(task, &mut observed);
         let secrets = self.secrets(task);
-        let log = block_in_place(|| AttemptLog::read(&workspace.log(), &secrets)).map_err(fault)?;
-        let ran = Ran { task, keyed: &keyed, workspace, root, observed, log };
+        let agent = self.resolver.agent(task).map(|agent| agent.preset);
+        let log = block_in_place(|| AttemptLog::read(&workspace.log(), &secrets, agent)).map_err(fault)?;
+        let report = block_in_place(|| log.report(&observed.exit.end));
+        let ran = Ran { task, keyed: &keyed, workspace, root, observed, log, report };
         if !ran.log.is_empty() {
             self.sink.emit(Event::TaskOutput { task: name, text: ran.log.shown() });
         }
-        if let Some(failure) = self.classify(task, &ran.observed) {
+        if let Some(failure) = self.classify(&ran) {
             return self.failed(ran, failure, None);
         }
         if let Some(failure) = self.protected_files_changed(task, &ran.observed.edits) {
@@ -292,11 +297,14 @@ impl Builder {
         })
     }
 
-    fn classify(&self, task: TaskIx, observed: &Observed) -> Option<Failure> {
-        let task = self.resolver.task(task);
+    fn classify(&self, ran: &Ran<'_>) -> Option<Failure> {
+        let Ran { task, observed, report, .. } = ran;
+        let task = self.resolver.task(*task);
         let undeclared: Vec<RelPath> =
             observed.undeclared.iter().filter(|path| !self.ignored.matches(path)).cloned().collect();
-        let (failure, warning) = classify(task, observed, &undeclared);
+        let made = observed.repositories.iter().find(|made| !self.ignored.matches(&made.path));
+        let told = report.as_ref().and_then(|report| report.failure.as_ref());
+        let (failure, warning) = classify(task, observed, &undeclared, made, told);
         if let Some(warning) = warning {
             self.notice(true, warning);
         }
@@ -311,8 +319,8 @@ impl Builder {
             log: ran.log.digest(),
             log_size_bytes: ran.log.len(),
             usage: ran.observed.exit.usage,
-            cost_micro_usd: 0,
-            summary: String::new(),
+            cost_micro_usd: ran.report.as_ref().and_then(|report| report.cost_micro_usd).unwrap_or(0),
+            summary: self.summary_of(ran),
         };
         let brought = ran.observed.brought();
         if self.waits_its_turn(ran.task) {
@@ -328,6 +336,12 @@ impl Builder {
             }
         }
         Ok(result)
+    }
+
+    /// What the agent said last, without the values of its secrets.
+    fn summary_of(&self, ran: &Ran<'_>) -> String {
+        let said = ran.report.as_ref().map(|report| report.summary.clone()).unwrap_or_default();
+        String::from_utf8_lossy(&masked(said.into_bytes(), &self.secrets(ran.task))).into_owned()
     }
 
     /// Whether a result is not published at once: an agent's, which is kept, and one that has to be put together with

@@ -6,9 +6,12 @@ use std::io;
 use std::path::Path;
 
 use super::secrets::{Secret, masked};
+use crate::agents::{self, AgentReport};
 use crate::base::{BlobDigest, sanitize_terminal};
 use crate::event::Failure;
 use crate::gates::last_lines;
+use crate::plan::AgentPreset;
+use crate::sandbox::End;
 
 /// How much of a log is shown where it is shown at all.
 const SHOWN_BYTES_MAX: usize = 64 * 1024;
@@ -18,16 +21,18 @@ const SHOWN_LINES_MAX: usize = 200;
 /// A log with secrets masked.
 pub(super) struct AttemptLog {
     bytes: Vec<u8>,
+    /// What kind of agent wrote it; none for a command.
+    agent: Option<AgentPreset>,
 }
 
 impl AttemptLog {
     /// Reads the log of an attempt; none is an empty one.
-    pub(super) fn read(path: &Path, secrets: &[Secret]) -> io::Result<Self> {
+    pub(super) fn read(path: &Path, secrets: &[Secret], agent: Option<AgentPreset>) -> io::Result<Self> {
         let bytes = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read?,
         };
-        Ok(Self { bytes: masked(bytes, secrets) })
+        Ok(Self { bytes: masked(bytes, secrets), agent })
     }
 
     /// The masked bytes.
@@ -54,10 +59,16 @@ impl AttemptLog {
         self.bytes.is_empty()
     }
 
-    /// The log as text.
+    /// The log as text, an agent's as a person reads it.
     #[must_use]
     pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
+        text(&self.bytes, self.agent)
+    }
+
+    /// What an agent says of its work. `end` is how its process ended.
+    #[must_use]
+    pub(super) fn report(&self, end: &End) -> Option<AgentReport> {
+        self.agent.map(|preset| agents::read_stream(preset, &self.bytes, end))
     }
 
     /// The log as it is shown: sanitized, the tail of it where it is long.
@@ -79,6 +90,15 @@ impl AttemptLog {
         if fs::write(path, &self.bytes).is_err() {
             let _ = fs::remove_file(path);
         }
+    }
+}
+
+/// A log as text, an agent's as a person reads it.
+#[must_use]
+pub(super) fn text(log: &[u8], agent: Option<AgentPreset>) -> String {
+    match agent {
+        Some(preset) => agents::readable(preset, log),
+        None => String::from_utf8_lossy(log).into_owned(),
     }
 }
 

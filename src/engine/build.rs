@@ -154,6 +154,11 @@ pub fn build(
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
+    let unstartable = session.unstartable(&selected, &options.selectors, options.force)?;
+    session.findings.extend(unstartable);
+    if session.is_invalid() {
+        return Ok(Built::invalid(session));
+    }
     let state = session.project.state();
     let journal = Journal::open(&state)?;
     let mut early = journal.take_warnings();

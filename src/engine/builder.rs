@@ -102,6 +102,11 @@ impl Working {
     }
 }
 
+/// The failure of a task that cannot even be started.
+fn cannot_start(message: String) -> Failure {
+    Failure { kind: FailureKind::Spawn, message, exit_code: None, signal: None, details: Vec::new() }
+}
+
 pub(super) fn fault(error: impl std::fmt::Display) -> Fault {
     Fault(error.to_string())
 }
@@ -193,6 +198,11 @@ impl Builder {
             self.record(task, &keyed, false, &failure.message, None);
             return Ok(Settling::Resolved(Resolved::Red(failure)));
         }
+        let missing = matches!(standing, Standing::Dirty(_)).then(|| self.missing_program(task)).flatten();
+        if let Some(why) = missing {
+            self.record(task, &keyed, false, &why, None);
+            return Ok(Settling::Resolved(Resolved::Red(cannot_start(why))));
+        }
         let key = keyed.key;
         let resolved = match standing {
             // It leaves no record: where the key is again what it was, the last result is still the one that counts.
@@ -267,18 +277,11 @@ impl Builder {
 
     /// Why a task cannot even start.
     fn impossible(&self, keyed: &Keyed) -> Option<Failure> {
-        let failure = |message: String| Failure {
-            kind: FailureKind::Spawn,
-            message,
-            exit_code: None,
-            signal: None,
-            details: Vec::new(),
-        };
         let definition = &keyed.context.definition;
         if definition.sandbox == SandboxMode::Required && self.sandbox.backend() == Backend::None {
-            return Some(failure(format!("it requires a sandbox, and none works here: {}", self.sandbox.why())));
+            return Some(cannot_start(format!("it requires a sandbox, and none works here: {}", self.sandbox.why())));
         }
-        missing_tool(&keyed.context).map(failure)
+        missing_tool(&keyed.context).map(cannot_start)
     }
 
     /// Restores what is missing of a result that is reused, and accepts it. Where the cache turns out to have lost some
@@ -384,7 +387,8 @@ impl Builder {
         let log = reused.log.filter(|digest| store.is_some_and(|store| store.has(digest)));
         let log = log.and_then(|digest| store?.read(&digest).ok().flatten());
         if let Some(bytes) = log.filter(|bytes| !bytes.is_empty()) {
-            let text = super::attempt_log::shown(&String::from_utf8_lossy(&bytes));
+            let agent = self.resolver.agent(task).map(|agent| agent.preset);
+            let text = super::attempt_log::shown(&super::attempt_log::text(&bytes, agent));
             self.sink.emit(Event::TaskOutput { task: self.name(task), text });
         }
     }

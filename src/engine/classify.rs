@@ -1,8 +1,9 @@
 //! From what was observed to success or a class of failure. Exit code first, then what is on disk.
 
+use crate::agents::AgentFailure;
 use crate::base::{FailureKind, RelPath, counted};
 use crate::event::Failure;
-use crate::exec::{Observed, cancelled};
+use crate::exec::{MadeRepository, Observed, cancelled};
 use crate::plan::{Task, Undeclared};
 use crate::sandbox::End;
 
@@ -11,11 +12,21 @@ const NAMED_MAX: usize = 20;
 
 /// Why the attempt failed, if it did; and a warning where undeclared files are only dropped.
 ///
-/// `undeclared` are the paths written outside the declaration that git does not ignore.
+/// `undeclared` are the paths written outside the declaration that git does not ignore, `made` is a repository that an
+/// agent made, `told` what its output says of a failure.
 #[must_use]
-pub(super) fn classify(task: &Task, observed: &Observed, undeclared: &[RelPath]) -> (Option<Failure>, Option<String>) {
-    if let Some(failure) = of_end(task, &observed.exit.end) {
+pub(super) fn classify(
+    task: &Task,
+    observed: &Observed,
+    undeclared: &[RelPath],
+    made: Option<&MadeRepository>,
+    told: Option<&AgentFailure>,
+) -> (Option<Failure>, Option<String>) {
+    if let Some(failure) = of_end(task, &observed.exit.end, told) {
         return (Some(failure), None);
+    }
+    if let Some(made) = made {
+        return (Some(of_repository(made)), None);
     }
     if !undeclared.is_empty() && task.undeclared == Undeclared::Error {
         let mut details: Vec<String> = undeclared.iter().take(NAMED_MAX).map(ToString::to_string).collect();
@@ -52,7 +63,32 @@ fn failure(kind: FailureKind, message: String, details: Vec<String>) -> Failure 
     Failure { kind, message, exit_code: None, signal: None, details }
 }
 
-fn of_end(task: &Task, end: &End) -> Option<Failure> {
+/// What an agent is told not to do, and did.
+fn of_repository(made: &MadeRepository) -> Failure {
+    let message = match &made.subject {
+        Some(subject) => format!("it committed to git: {subject}"),
+        None => "it made a git repository".to_owned(),
+    };
+    failure(FailureKind::UndeclaredWrite, message, vec![made.path.to_string()])
+}
+
+/// How the process ended, unless the agent's own words explain it better. They count with exit 0, too; of a timeout they
+/// do where the agent waited for its service to let it in.
+fn of_end(task: &Task, end: &End, told: Option<&AgentFailure>) -> Option<Failure> {
+    let waits = |told: &&AgentFailure| matches!(told.kind, FailureKind::RateLimit | FailureKind::Auth);
+    let told = match end {
+        End::Code(_) | End::Signal(_) => told,
+        End::TimedOut => told.filter(waits),
+        End::Cancelled | End::OutOfMemory | End::NotStarted(_) => None,
+    };
+    if let Some(told) = told {
+        let (exit_code, signal) = match end {
+            End::Code(code) => (Some(*code), None),
+            End::Signal(signal) => (None, Some(*signal)),
+            _ => (None, None),
+        };
+        return Some(Failure { exit_code, signal, ..failure(told.kind, told.message.clone(), Vec::new()) });
+    }
     let crash = |message: String| failure(FailureKind::Crash, message, Vec::new());
     Some(match end {
         End::Code(0) => return None,

@@ -7,6 +7,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::agents::{ProgramView, program_view};
+use crate::exec::SYSTEM_PATH;
 use crate::sandbox::Backend;
 
 /// Where orca keeps things, and what it was started with.
@@ -70,6 +72,16 @@ impl Host {
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<String> {
         self.env.get(OsStr::new(name)).and_then(|value| value.to_str()).map(str::to_owned)
+    }
+
+    /// A program as it is found from orca's PATH, and what of the machine it needs.
+    #[must_use]
+    pub fn program_view(&self, program: &str) -> Option<ProgramView> {
+        let home = self.variable("HOME").map(PathBuf::from);
+        let mut path = self.path();
+        path.push(":");
+        path.push(SYSTEM_PATH);
+        program_view(program, &path, home.as_deref())
     }
 
     /// orca's PATH.

@@ -174,7 +174,7 @@ impl Builder {
                 Err(error) => return Err(fault(error)),
             }
             let exit = exec::run(&workspace, &spec, &self.sandbox, cancel.clone()).await.map_err(fault)?;
-            let log = block_in_place(|| AttemptLog::read(&workspace.log(), &[])).map_err(fault)?;
+            let log = block_in_place(|| AttemptLog::read(&workspace.log(), &[], None)).map_err(fault)?;
             let stored = self.resolver.store.as_ref().and_then(|store| store.put_bytes(log.bytes()).ok());
             block_in_place(|| workspace.remove()).map_err(fault)?;
             return Ok(Some(verdict_of_exit(&exit.end, &log.text(), stored, exit.usage.wall_ms)));
@@ -202,6 +202,7 @@ impl Builder {
             tools: surroundings.tools,
             bins: surroundings.bins,
             read_only: surroundings.read_only,
+            agent: None,
             hidden: self.hidden(),
             network: gate.network,
             isolate: true,

@@ -152,6 +152,11 @@ impl Look {
         if let Some(why) = missing_tool(&keyed.context) {
             return Ok(Seen::Impossible(keyed, why));
         }
+        if matches!(standing, Standing::Dirty(_))
+            && let Some(why) = self.resolver.missing_program(&self.host, ix)
+        {
+            return Ok(Seen::Impossible(keyed, why));
+        }
         if let Standing::Clean(reused) = &standing {
             let on_top_of = Arc::new(keyed.on_top_of.clone());
             let (outputs, edits) = (Arc::clone(&reused.outputs), Arc::clone(&reused.edits));

@@ -1,5 +1,6 @@
 //! The engine: where the pure core meets the world. It opens a plan, says where every task stands, and builds.
 
+mod agent_programs;
 mod attempt;
 mod attempt_log;
 mod build;

@@ -1,20 +1,20 @@
 //! What surrounds a body besides its files: command line, environment, tools, toolchains, limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::builder::{Builder, fault};
+use super::builder::Builder;
 use super::resolve::Keyed;
-use crate::agents;
+use crate::agents::{self, Invocation, Occasion, ProgramView, Prompt, Repository};
 use crate::base::Name;
-use crate::context::{Work, task_json, task_markdown};
-use crate::exec::{AttemptSpec, Fault};
+use crate::context::{Runner, Work, task_json, task_markdown};
+use crate::exec::{AgentSpec, AttemptSpec};
 use crate::graph::TaskIx;
 use crate::plan::SandboxMode;
-use crate::sandbox;
+use crate::sandbox::{self, Backend};
 
 /// How long a task may take to end when it is asked to.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -23,12 +23,7 @@ const LOG_LIMIT_BYTES: u64 = 16 << 20;
 
 impl Builder {
     /// Everything that one attempt needs.
-    pub(super) fn spec<'a>(
-        &self,
-        task: TaskIx,
-        keyed: &'a Keyed,
-        lesson: Option<&str>,
-    ) -> Result<AttemptSpec<'a>, Fault> {
+    pub(super) fn spec<'a>(&self, task: TaskIx, keyed: &'a Keyed, lesson: Option<&str>) -> AttemptSpec<'a> {
         let plan_task = Arc::clone(self.resolver.task(task));
         let context = &keyed.context;
         let definition = &context.definition;
@@ -40,12 +35,21 @@ impl Builder {
             }),
             false => (Vec::new(), Vec::new()),
         };
-        let (argv, stdin) = match &definition.work {
-            Work::Run(argv) => (argv.clone(), None),
+        let mut seen = ProgramView::default();
+        let (argv, stdin, agent) = match &definition.work {
+            Work::Run(argv) => (argv.clone(), None, None),
             Work::Prompt { runner, .. } => {
-                let invocation = agents::invocation(runner).map_err(fault)?;
+                let invocation = self.invocation(keyed, runner, plan_task.cost_micro_usd_max);
+                seen = self.host.program_view(&invocation.argv[invocation.program_at]).unwrap_or_default();
+                if invocation.program_at > 0 {
+                    seen.read_only.push(self.host.program.clone());
+                }
                 env.extend(invocation.env);
-                (invocation.argv, Some(markdown.clone()))
+                let stdin = (invocation.prompt == Prompt::Stdin).then(|| markdown.clone());
+                let git = (invocation.repository == Repository::Own)
+                    .then(|| sandbox::resolve_tool("git".as_ref(), &self.host.path()))
+                    .flatten();
+                (invocation.argv, stdin, Some(AgentSpec { git, litter: invocation.litter }))
             }
         };
         env.extend(definition.env.clone());
@@ -53,8 +57,9 @@ impl Builder {
         env.extend(self.secrets(task).into_iter().map(|secret| (secret.variable, secret.value)));
         let provided = vec![("task.md", markdown), ("task.json", json)];
         let provided = if plan_task.is_agent() { provided } else { Vec::new() };
-        let surroundings = self.surroundings(&plan_task.toolchains, &plan_task.tools, env);
-        Ok(AttemptSpec {
+        let mut surroundings = self.surroundings(&plan_task.toolchains, &plan_task.tools, env);
+        surroundings.add(seen);
+        AttemptSpec {
             argv: argv.into_iter().map(OsString::from).collect(),
             env: surroundings.env,
             view: &context.view,
@@ -66,13 +71,30 @@ impl Builder {
             tools: surroundings.tools,
             bins: surroundings.bins,
             read_only: surroundings.read_only,
+            agent,
             hidden: self.hidden(),
             network: definition.network,
             isolate: definition.sandbox != SandboxMode::None,
             timeout: plan_task.timeout.map(|timeout| Duration::from_millis(timeout.ms())),
             grace: GRACE,
             log_limit_bytes: self.log_limit_bytes(),
-        })
+        }
+    }
+
+    /// The process for the agent of a task.
+    fn invocation(&self, keyed: &Keyed, runner: &Runner, cost_micro_usd_max: Option<u64>) -> Invocation {
+        let definition = &keyed.context.definition;
+        let may_change = definition.edits.iter().chain(definition.outputs.iter());
+        let may_change: BTreeSet<String> = may_change
+            .flat_map(|pattern| {
+                let seen = keyed.context.view.keys().filter(|path| pattern.matches(path)).map(ToString::to_string);
+                pattern.as_literal().map(|path| path.to_string()).into_iter().chain(seen).collect::<Vec<_>>()
+            })
+            .collect();
+        let may_change: Vec<String> = may_change.into_iter().collect();
+        let is_isolated = definition.sandbox != SandboxMode::None && self.sandbox.backend() != Backend::None;
+        let orca = self.host.program.to_string_lossy();
+        agents::invocation(runner, &Occasion { is_isolated, cost_micro_usd_max, may_change: &may_change, orca: &orca })
     }
 
     pub(super) fn log_limit_bytes(&self) -> u64 {
@@ -112,6 +134,19 @@ impl Builder {
         }
         env.extend(declared.into_iter().map(|(name, value)| (name.into(), value.into())));
         Surroundings { env, read_only, bins, tools }
+    }
+}
+
+impl Surroundings {
+    /// Adds what a program needs. What the task declares goes first.
+    fn add(&mut self, program: ProgramView) {
+        for (name, file) in program.tools {
+            self.tools.entry(name).or_insert(file);
+        }
+        for (name, value) in program.env {
+            self.env.entry(name.into()).or_insert(value);
+        }
+        self.read_only.extend(program.read_only);
     }
 }
 

@@ -10,6 +10,7 @@ use super::look::Look;
 use super::session::EngineError;
 use crate::event::Failure;
 use crate::graph::TaskIx;
+use crate::plan::AgentPreset;
 
 /// What a task printed the last time.
 #[derive(Debug)]
@@ -26,13 +27,24 @@ pub struct TaskLog {
     pub outcome: String,
     /// What there is to say besides of a failure, a line each: the gate's last words, the files missing.
     pub details: Vec<String>,
+    /// What kind of agent wrote it, as the plan has it now; none for a command.
+    pub agent: Option<AgentPreset>,
     /// The workspace that the last failure left behind, if it is still there.
     pub workspace: Option<PathBuf>,
+}
+
+impl TaskLog {
+    /// The log as text, an agent's as a person reads it. `None` where there is none.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        Some(super::attempt_log::text(self.bytes.as_deref()?, self.agent))
+    }
 }
 
 impl Look {
     /// The last log of a task, or with `failed` that of its last failure. `None` if there is none.
     pub fn log(&self, ix: TaskIx, failed: bool) -> Result<Option<TaskLog>, EngineError> {
+        let agent = self.resolver.agent(ix).map(|agent| agent.preset);
         let kept = self.project.state().join("failed").join(self.name(ix).file_name());
         let workspace = kept.join("tree");
         let workspace = workspace.symlink_metadata().is_ok_and(|found| found.is_dir()).then_some(workspace);
@@ -58,6 +70,7 @@ impl Look {
                 accepted: record.accepted,
                 outcome: record.outcome.clone(),
                 details: of_last.map_or_else(Vec::new, |failure| failure.details),
+                agent,
                 workspace: workspace.filter(|_| is_last),
             }));
         }
@@ -66,7 +79,16 @@ impl Look {
             Some(failure) => (failure.message, failure.details),
             None => ("an earlier failure".to_owned(), Vec::new()),
         };
-        Ok(Some(TaskLog { bytes: Some(bytes), started: true, run: None, accepted: false, outcome, details, workspace }))
+        Ok(Some(TaskLog {
+            bytes: Some(bytes),
+            started: true,
+            run: None,
+            accepted: false,
+            outcome,
+            details,
+            agent,
+            workspace,
+        }))
     }
 }
 

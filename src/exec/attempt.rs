@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rayon::prelude::*;
 use tokio::sync::watch;
 
+use super::repository::{self, GIT, MadeRepository};
 use super::workspace::{TOOLS, Workspace, WorkspaceError};
 use crate::base::{Change, Changes, Pattern, PatternSet, RelPath, Tree};
 use crate::sandbox::{CancelLevel, Exit, Launch, Sandbox, SandboxError, Stdin};
@@ -41,6 +43,8 @@ pub struct AttemptSpec<'a> {
     pub bins: Vec<PathBuf>,
     /// Host paths shown read-only.
     pub read_only: Vec<PathBuf>,
+    /// What an agent needs besides; none for a command.
+    pub agent: Option<AgentSpec>,
     /// Host paths never shown, even where a system directory would.
     pub hidden: Vec<PathBuf>,
     /// Whether the network may be reached.
@@ -53,6 +57,15 @@ pub struct AttemptSpec<'a> {
     pub grace: Duration,
     /// How much of its output is kept.
     pub log_limit_bytes: u64,
+}
+
+/// What an attempt of an agent needs besides.
+#[derive(Debug, Clone, Default)]
+pub struct AgentSpec {
+    /// The git that makes the workspace a repository of its own; none where it is to be none.
+    pub git: Option<PathBuf>,
+    /// How the names of files at the top begin that are dropped without a word.
+    pub litter: &'static [&'static str],
 }
 
 /// What an attempt left behind, as observed.
@@ -70,6 +83,8 @@ pub struct Observed {
     pub undeclared: Vec<RelPath>,
     /// What can be no output: pipes, devices, names that are not UTF-8, repositories.
     pub unfit: Vec<String>,
+    /// Git repositories that an agent made.
+    pub repositories: Vec<MadeRepository>,
 }
 
 impl Observed {
@@ -96,6 +111,9 @@ pub enum AttemptError {
     /// Processes.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// Git.
+    #[error("cannot make a git repository of a workspace: {0}")]
+    Repository(std::io::Error),
 }
 
 /// Fills the workspace and lists it, so that later changes show.
@@ -118,6 +136,11 @@ pub fn fill<'s>(
         workspace.provide(Path::new("stdin"), stdin)?;
     }
     workspace.move_scratch_in(&spec.scratch)?;
+    if let Some(git) = spec.agent.as_ref().and_then(|agent| agent.git.as_ref()) {
+        let mut without = vec![".orca".to_owned()];
+        without.extend(spec.scratch.iter().map(ToString::to_string));
+        repository::create(git, &workspace.tree(), &workspace.tmp(), &without).map_err(AttemptError::Repository)?;
+    }
     Ok((root, before))
 }
 
@@ -152,6 +175,11 @@ pub async fn run(
         let tools = sandbox.home_inside(&launch).join(TOOLS);
         launch.env.insert("PATH".into(), search_path(&tools, &spec.bins));
     }
+    if spec.agent.is_some() {
+        // Git looks upwards for a repository, and without a sandbox would find the user's.
+        let ceiling = sandbox.workspace_inside(&launch).parent().map(Path::to_owned);
+        launch.env.insert("GIT_CEILING_DIRECTORIES".into(), ceiling.unwrap_or_default().into());
+    }
     Ok(sandbox.run(launch, cancel, |_| {}).await?)
 }
 
@@ -164,7 +192,16 @@ pub fn observe(
     exit: Exit,
 ) -> Result<Observed, AttemptError> {
     workspace.move_scratch_out(&spec.scratch)?;
-    let after = root.list(None, &|path| is_orcas(path) || is_within_any(path, &spec.scratch))?;
+    let found = Mutex::new(Vec::new());
+    let litter = spec.agent.as_ref().map_or(&[][..], |agent| agent.litter);
+    let has_own = spec.agent.as_ref().is_some_and(|agent| agent.git.is_some());
+    let after = root.list(None, &|path| {
+        let is_repository = path.file_name() == GIT;
+        if is_repository {
+            found.lock().expect("no holder panics").push(path.clone());
+        }
+        is_repository || is_orcas(path) || is_within_any(path, &spec.scratch) || is_litter(path, litter)
+    })?;
     let was: BTreeMap<&RelPath, &Listed> = before.entries.iter().map(|listed| (&listed.path, listed)).collect();
     let is: BTreeSet<&RelPath> = after.entries.iter().map(|listed| &listed.path).collect();
     let mut unfit = after.unnameable.clone();
@@ -192,12 +229,27 @@ pub fn observe(
     let (gone, wrongly): (Vec<_>, Vec<_>) =
         removed.filter(|path| !spec.outputs.matches(path)).cloned().partition(|path| spec.edits.matches(path));
     undeclared.extend(wrongly);
+    let mut repositories = Vec::new();
+    for path in found.into_inner().expect("no holder panics") {
+        if !has_own || path.as_str() != GIT {
+            match spec.outputs.matches(&path) || spec.edits.matches(&path) {
+                true => unfit.push(path.to_string()),
+                false => undeclared.push(path.clone()),
+            }
+            if spec.agent.is_some() {
+                repositories.push(MadeRepository::at(&workspace.tree(), path.clone()));
+            }
+        }
+        // Its configuration would be obeyed by whoever looks at the workspace, and nothing of it is a result.
+        root.remove_tree(&path)?;
+    }
+    repositories.sort_by(|left, right| left.path.cmp(&right.path));
     undeclared.sort();
     let present = |pattern: &Pattern| written.iter().any(|path| pattern.matches(path));
     let missing = spec.outputs.iter().filter(|pattern| !present(pattern)).cloned().collect();
     let outputs = digest_all(root, &written)?;
     let edits = changes(spec.view, digest_all(root, &edited)?, gone);
-    Ok(Observed { exit, outputs, edits, missing, undeclared, unfit })
+    Ok(Observed { exit, outputs, edits, missing, undeclared, unfit, repositories })
 }
 
 /// What differs from the view: a file written with the bytes that it had is not changed.
@@ -207,6 +259,10 @@ fn changes(view: &Tree, written: Tree, gone: Vec<RelPath>) -> Changes {
         .map(|(path, result)| (path.clone(), Change { base: view.get(&path).cloned(), result }))
         .filter(|(_, change)| change.base != change.result)
         .collect()
+}
+
+fn is_litter(path: &RelPath, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| path.as_str().starts_with(prefix))
 }
 
 fn is_orcas(path: &RelPath) -> bool {

@@ -8,11 +8,13 @@ pub mod admission;
 mod attempt;
 pub mod budget;
 mod executor;
+mod repository;
 pub mod scheduler;
 mod work;
 mod workspace;
 
-pub use attempt::{AttemptError, AttemptSpec, Observed, SYSTEM_PATH, fill, observe, run};
+pub use attempt::{AgentSpec, AttemptError, AttemptSpec, Observed, SYSTEM_PATH, fill, observe, run};
 pub use executor::{Approver, Ending, Executor};
+pub use repository::MadeRepository;
 pub use work::{AttemptEnd, BoxFuture, EventSink, Fault, Resolved, Tasks, cancelled};
 pub use workspace::{Workspace, WorkspaceError, remove_tree};

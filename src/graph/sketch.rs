@@ -28,6 +28,7 @@ pub(crate) fn task(name: &str) -> Task {
         timeout: None,
         retry: Retry::default(),
         resources: Resources::default(),
+        cost_micro_usd_max: None,
         sandbox: SandboxMode::Auto,
         network: false,
         undeclared: Undeclared::Error,

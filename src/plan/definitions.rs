@@ -30,10 +30,15 @@ pub(super) fn agent(at: Place, raw: &RawAgent, agents: &Names, reader: &mut Read
             return None;
         }
     };
-    if preset == AgentPreset::Command && raw.command.is_none() && !raw.is_broken() {
-        let message = format!("the agent `{name}` has preset \"command\" and no `command`");
+    let word = match preset {
+        AgentPreset::Command => Some(("command", "it gets the prompt on its standard input")),
+        AgentPreset::Acp => Some(("acp", "it speaks the Agent Client Protocol on its standard input and output")),
+        _ => None,
+    };
+    if let Some((word, what)) = word.filter(|_| raw.command.is_none() && !raw.is_broken()) {
+        let message = format!("the agent `{name}` has preset \"{word}\" and no `command`");
         let node = raw.preset.as_ref().map_or_else(|| reader.key_id(at), |preset| reader.id(preset.at));
-        let help = "add command = [\"program\", \"argument\"]; it gets the prompt on its standard input";
+        let help = format!("add command = [\"program\", \"argument\"]; {what}");
         reader.report(Finding::error("orca::plan::missing_command", message, node, "needs a command").help(help));
     }
     let env = variables(raw.env.as_ref(), reader);

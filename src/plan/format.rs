@@ -188,6 +188,8 @@ tables! {
         retry: RawRetry,
         /// What it holds while it runs. Default: one job slot.
         resources: RawResources,
+        /// What one attempt of its agent may cost, in dollars. Default: no limit.
+        cost_usd_max: At<MicroUsd>,
         /// Where it must run: auto is the strongest sandbox that works, required refuses to run without one, none is a power. Default: auto.
         sandbox: At<SandboxMode>,
         /// Whether it may use the network; a power. Default: false.

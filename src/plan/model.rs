@@ -361,6 +361,8 @@ pub struct Task {
     pub retry: Retry,
     /// `resources`.
     pub resources: Resources,
+    /// `cost_usd_max`: what one attempt of its agent may cost, in millionths of a dollar.
+    pub cost_micro_usd_max: Option<u64>,
     /// `sandbox`.
     pub sandbox: SandboxMode,
     /// `network`.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{AgentPreset, Body, GateKind, Plan, Task};
+use super::model::{Body, GateKind, Plan, Task};
 use crate::base::{Finding, Name, NodeId, Severity, TaskName};
 
 /// The code of all these findings.
@@ -45,13 +45,6 @@ pub fn not_yet(plan: &Plan, selected: &BTreeSet<TaskName>) -> Vec<Finding> {
         let node = NodeId::root(crate::base::FileId(0)).child("limits").child("cost_usd_max");
         add(node, "the cost of agents cannot be limited yet".to_owned(), "remove `cost_usd_max`");
     }
-    for agent in with_fallbacks(plan, agents).into_iter().filter_map(|name| plan.agents.get(name)) {
-        if agent.preset != AgentPreset::Command {
-            let node = agent.node.child("preset");
-            let help = "use preset = \"command\" with the agent's command line";
-            add(node, format!("the agent `{}` cannot be driven yet", agent.name), help);
-        }
-    }
     findings.into_values().collect()
 }
 
@@ -69,17 +62,6 @@ fn task_features(task: &Task, add: &mut impl FnMut(NodeId, String, &str)) {
             help,
         );
     }
-}
-
-fn with_fallbacks<'p>(plan: &'p Plan, agents: BTreeSet<&'p Name>) -> BTreeSet<&'p Name> {
-    let mut all = BTreeSet::new();
-    let mut open: Vec<&Name> = agents.into_iter().collect();
-    while let Some(name) = open.pop() {
-        if all.insert(name) {
-            open.extend(plan.agents.get(name).and_then(|agent| agent.fallback.as_ref()));
-        }
-    }
-    all
 }
 
 fn finding(message: String, node: NodeId, help: &str) -> Finding {

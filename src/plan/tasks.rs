@@ -347,6 +347,7 @@ fn task(
         timeout: raw.timeout.as_ref().map(|timeout| timeout.value),
         retry: raw.retry.as_ref().map(retry).unwrap_or_default(),
         resources: raw.resources.as_ref().map(|raw| resources(raw, registry, reader)).unwrap_or_default(),
+        cost_micro_usd_max: raw.cost_usd_max.as_ref().map(|cost| cost.value.0),
         sandbox: raw.sandbox.as_ref().map(|mode| mode.value).unwrap_or_default(),
         network: raw.network.as_ref().is_some_and(|network| network.value),
         undeclared: raw.undeclared.as_ref().map(|mode| mode.value).unwrap_or_default(),
