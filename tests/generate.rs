@@ -123,6 +123,19 @@ fn files_of_the_project_are_edited_and_shown() {
 }
 
 #[test]
+fn prose_beside_a_list_of_files_makes_nothing() {
+    let (_, value) = drafted(
+        "## Task 1: One\n\n**Files:**\n- Create: `lib/core.js`\n\nUse it as core.js does in lib/old.js, with Commander.js.\n\n\
+         ## Task 2: Write b.js\n\nCall helper.js from lib/core.js and lib/b2.js.\n\n## Files to modify\n\n- Modify: `lib/x.js`\n",
+        &["lib/old.js"],
+    );
+    assert_eq!(value["tasks"].as_array().map(Vec::len), Some(2), "{value:#}");
+    assert_eq!(list(&value, "task-1-one", "outputs"), "lib/core.js");
+    assert_eq!(list(&value, "task-1-one", "edits"), "lib/old.js");
+    assert_eq!(list(&value, "task-2-write", "outputs"), "b.js lib/b2.js");
+}
+
+#[test]
 fn what_is_made_later_is_no_input() {
     let (_, value) = drafted(
         "- [ ] T001 [P] One in src/one.py\n- [ ] T002 [P] Two in src/two.py\n- [ ] T003 Three in src/a.py\n",

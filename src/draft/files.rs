@@ -110,8 +110,8 @@ pub(super) fn mentions(line: &str, at: usize, role: Option<Role>) -> Vec<Mention
             let path = if in_code && count > 1 { None } else { path(word, in_code) };
             match path {
                 Some(path) if !found.iter().any(|mention| mention.path == path) => {
-                    let role = role.unwrap_or_else(|| role_by(&before));
-                    found.push(Mention { path, role, line: at });
+                    let by_words = role.unwrap_or_else(|| role_by(&before));
+                    found.push(Mention { path, role: by_words, line: at, is_listed: role.is_some() });
                 }
                 Some(_) => {}
                 None => before.push(word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()),
@@ -156,6 +156,8 @@ fn path(word: &str, in_code: bool) -> Option<String> {
     let fits = match word.contains('/') {
         true => ending.is_some_and(is_ending) || is_whole || name.starts_with('.') && name.len() > 1,
         false if is_whole => in_code || name.contains('.') || name == "Makefile" || name == "Dockerfile",
+        // `Commander.js` is a library, `commander.js` a file.
+        false if name.ends_with(".js") && name.starts_with(|c: char| c.is_uppercase()) => false,
         false => ending.is_some_and(|ending| ENDINGS.contains(&ending)) && !NO_FILES.contains(&&*name.to_lowercase()),
     };
     let path = RelPath::new(word).ok().filter(|_| fits)?;

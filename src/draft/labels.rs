@@ -269,7 +269,8 @@ pub(super) fn topic(heading: &str) -> Topic {
     let words = plain(heading);
     let words = words.trim_start_matches(|c: char| !c.is_alphabetic());
     let begins = |(_, keys): &&(Topic, &[&str])| keys.iter().any(|key| words.starts_with(key));
-    let ends = |(_, keys): &&(Topic, &[&str])| keys.iter().any(|key| words.len() < 40 && words.contains(key));
+    let has = |key: &&str| words.len() < 40 && words.contains(&format!(" {key}"));
+    let ends = |(topic, keys): &&(Topic, &[&str])| *topic != Topic::Legend && keys.iter().any(has);
     let found = TOPICS.iter().find(begins).or_else(|| TOPICS.iter().find(ends));
     found.map_or(Topic::Other, |(topic, _)| *topic)
 }
@@ -315,6 +316,7 @@ mod tests {
             ("Dependencies & Execution Order", Topic::Dependencies),
             ("Format: `[ID] [P?]`", Topic::Legend),
             ("Implementation", Topic::Other),
+            ("3. Update Transformation Agents", Topic::Other),
         ];
         for (heading, expected) in table {
             assert_eq!(topic(heading), expected, "{heading}");

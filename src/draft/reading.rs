@@ -187,6 +187,8 @@ pub(super) struct Mention {
     pub(super) path: String,
     pub(super) role: Role,
     pub(super) line: usize,
+    /// Whether a field lists it; else it stands in prose.
+    pub(super) is_listed: bool,
 }
 
 /// What a task does with a file, as far as its words tell.

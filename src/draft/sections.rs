@@ -133,7 +133,8 @@ pub(super) fn phase_heading(heading: &str) -> Option<String> {
 
 /// Whether a section says what only a task says: its files, what it waits for, what must be true of it.
 pub(super) fn has_task_fields(section: &Section, lines: &Lines) -> bool {
-    let body = section.heading.end..section.lines.end;
+    let is_field = lines.range(&section.heading).any(|(_, line)| label(line).is_some());
+    let body = section.heading.end..if is_field { section.heading.end } else { section.lines.end };
     lines.range(&body).filter_map(|(_, line)| label(line)).any(|(label, _)| {
         matches!(label, Label::Files | Label::Creates | Label::Modifies | Label::Depends | Label::Acceptance)
     })

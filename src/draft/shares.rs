@@ -38,25 +38,49 @@ const MANIFESTS: [&str; 18] = [
 /// Who makes a file, and how its path is spelled, by the path in lower case.
 pub(super) type Makers = BTreeMap<String, (usize, String)>;
 
+/// How a task names a file.
+struct Named {
+    role: Role,
+    line: usize,
+    /// Whether the task may be the one that makes it.
+    is_made: bool,
+}
+
 impl Maker<'_> {
     /// Who makes and who changes which file. The first to name one that is not there makes it; later ones change it, and
     /// wait for that. Answers who makes what.
     pub(super) fn files(&mut self, edges: &mut Edges) -> Makers {
         let mut makers = Makers::new();
         for item in edges.order.clone() {
-            let mut roles: BTreeMap<String, (Role, usize)> = BTreeMap::new();
-            for mention in &self.reading.items[item].fields.mentions {
-                let role = roles.entry(mention.path.clone()).or_insert((mention.role, mention.line));
-                role.0 = role.0.min(mention.role);
-            }
-            for (path, (role, line)) in roles {
-                self.file(item, path, role, line, edges, &mut makers);
+            for (path, named) in self.mentioned(item) {
+                self.file(item, path, named, edges, &mut makers);
             }
         }
         makers
     }
 
-    fn file(&mut self, item: usize, path: String, role: Role, line: usize, edges: &mut Edges, makers: &mut Makers) {
+    /// The files a task names. Where fields list files, prose makes none; and a bare name in prose is made only where the
+    /// first line names it and no path of the task ends in it.
+    fn mentioned(&self, item: usize) -> BTreeMap<String, Named> {
+        let read = &self.reading.items[item];
+        let mentions = &read.fields.mentions;
+        let are_listed = mentions.iter().any(|mention| mention.is_listed && mention.role != Role::Read);
+        let is_elsewhere = |name: &str| mentions.iter().any(|other| other.path.ends_with(&format!("/{name}")));
+        let mut named: BTreeMap<String, Named> = BTreeMap::new();
+        for mention in mentions {
+            let path = &*mention.path;
+            let is_plain = path.contains('/') || mention.line == read.line || MANIFESTS.contains(&path);
+            let is_made = mention.is_listed || !are_listed && is_plain && (path.contains('/') || !is_elsewhere(path));
+            let known =
+                named.entry(path.to_owned()).or_insert(Named { role: mention.role, line: mention.line, is_made });
+            known.role = known.role.min(mention.role);
+            known.is_made |= is_made;
+        }
+        named
+    }
+
+    fn file(&mut self, item: usize, path: String, named: Named, edges: &mut Edges, makers: &mut Makers) {
+        let Named { role, line, is_made } = named;
         let name = self.names[item].clone().unwrap_or_default();
         let found = match (unusable(&path), RelPath::new(&path)) {
             (Some(why), _) => Found::Unusable(why.to_owned()),
@@ -89,7 +113,7 @@ impl Maker<'_> {
                     format!("`{name}` names `{path}`, and it is left out: it differs from `{spelled}` only in case");
                 self.note(line, why);
             }
-            (Found::Nothing, None) if role == Role::Read => {}
+            (Found::Nothing, None) if role == Role::Read || !is_made => {}
             (Found::Nothing, None) => {
                 let meets = |other: &&String| {
                     other.starts_with(&format!("{folded}/")) || folded.starts_with(&format!("{other}/"))

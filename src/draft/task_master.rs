@@ -216,7 +216,15 @@ impl Reader {
     fn found(&self, text: &str, tests: &[String], line: usize) -> Fields {
         let all = format!("{text}\n{}", tests.join("\n"));
         let of_task: Vec<Line<'_>> = all.lines().map(|text| Line { at: line, text, code: None }).collect();
-        let found = fields(&of_task);
+        let mut found = fields(&of_task);
+        // A bare name in the details is seldom a file to be made: it stands on a line after that of the title.
+        let title = text.lines().next().unwrap_or_default();
+        let in_details = |path: &str| !path.contains('/') && !title.contains(path);
+        found
+            .mentions
+            .iter_mut()
+            .filter(|mention| in_details(&mention.path))
+            .for_each(|mention| mention.line = line + 1);
         Fields { mentions: found.mentions, commands: found.commands, ..Fields::default() }
     }
 
