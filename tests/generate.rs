@@ -523,6 +523,10 @@ fn large_plans_stay_quick_and_small() {
     assert_eq!(lowered(&draft).tasks.len(), 901);
     let too_many: String = (0..1200).map(|at| format!("- [ ] task {at}\n")).collect();
     assert_eq!(in_empty_project(&too_many, "plan.md").err(), Some(DraftError::TooMany(1200)));
+    let far_too_many = "- [ ] the same\n".repeat(40_000);
+    assert_eq!(in_empty_project(&far_too_many, "plan.md").err(), Some(DraftError::TooMany(40_000)));
+    let headings: String = (0..20_000).map(|at| format!("### H{at}\nwords\n")).collect();
+    assert!(in_empty_project(&format!("{headings}- [ ] one\n"), "plan.md").is_ok());
     let deep: String = (0..3000).map(|at| format!("{}- [ ] T{at:04} x\n", " ".repeat(at % 400))).collect();
     let _ = in_empty_project(&deep, "plan.md");
     let quotes = format!("{}- [ ] a\n", "> ".repeat(20_000));

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::reading::{Format, Reading, Status};
+use super::reading::{Format, Reading, Status, Told};
 use super::references::{Index, Target};
 
 /// The edges of a draft.
@@ -134,10 +134,7 @@ impl Maker<'_> {
             }
         }
         for told in &reading.told {
-            let (Some(Target::Item(item)), Some(Target::Item(dep))) = (index.one(&told.task), index.one(&told.dep))
-            else {
-                continue;
-            };
+            let Told { item, dep, .. } = *told;
             self.add(item, &[dep], Some(told.line));
             let remark = (told.line, told.text.clone());
             // Where the task is done, the words stand at the one that waits no more.
@@ -273,7 +270,7 @@ impl Maker<'_> {
             self.add(item, &last, Some(line));
         }
         let reading = self.reading;
-        for (group, read) in reading.groups.iter().enumerate() {
+        for (group, read) in reading.groups.iter().enumerate().filter(|(_, read)| read.needs.is_some()) {
             let members = self.members(group);
             for need in read.needs.iter().flatten().filter(|_| !members.is_empty()) {
                 let resolved = index.all(&need.text);
@@ -357,12 +354,8 @@ const WAITS: [&str; 11] = [
 const GOES_FIRST: [&str; 7] = ["gates", "blocks", "unblocks", "precedes", "before", "→", "->"];
 const PAIRS_MAX: usize = 5_000;
 
-/// The edges that a line about dependencies tells, as pairs of ids: the one that waits, and what for.
-pub(super) fn told(line: &str, ids: &[String]) -> Vec<(String, String)> {
-    let mut index = Index::default();
-    for (at, id) in ids.iter().enumerate() {
-        index.add(id, Target::Item(at));
-    }
+/// The edges that a line about dependencies tells, as pairs of items: the one that waits, and what for.
+pub(super) fn told(line: &str, index: &Index) -> Vec<(usize, usize)> {
     let within = |text: &str| -> Vec<usize> {
         index
             .ids_in(text)
@@ -385,11 +378,8 @@ pub(super) fn told(line: &str, ids: &[String]) -> Vec<(String, String)> {
         }
     }
     pairs.truncate(PAIRS_MAX);
+    pairs.retain(|(item, dep)| item != dep);
     pairs
-        .into_iter()
-        .filter(|(item, dep)| item != dep)
-        .map(|(item, dep)| (ids[item].clone(), ids[dep].clone()))
-        .collect()
 }
 
 #[cfg(test)]
@@ -399,6 +389,8 @@ mod tests {
     #[test]
     fn edges_told_in_prose() {
         let ids: Vec<String> = (1..=9).map(|number| format!("T00{number}")).collect();
+        let mut index = Index::default();
+        ids.iter().enumerate().for_each(|(at, id)| _ = index.add(id, Target::Item(at)));
         let table: [(&str, &[(&str, &str)]); 6] = [
             ("- T003 depends on T001 (lexer) and T002.", &[("T003", "T001"), ("T003", "T002")]),
             ("T001 gates T002. T004 requires T003", &[("T002", "T001"), ("T004", "T003")]),
@@ -408,8 +400,8 @@ mod tests {
             ("Phase 2 depends on Phase 1", &[]),
         ];
         for (line, expected) in table {
-            let found = told(line, &ids);
-            let found: Vec<(&str, &str)> = found.iter().map(|(item, dep)| (&**item, &**dep)).collect();
+            let found = told(line, &index);
+            let found: Vec<(&str, &str)> = found.iter().map(|(item, dep)| (&*ids[*item], &*ids[*dep])).collect();
             assert_eq!(found, expected, "{line}");
         }
     }

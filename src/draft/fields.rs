@@ -80,10 +80,8 @@ pub(super) fn fields(lines: &[Line<'_>]) -> Fields {
             }
         }
     }
-    let moved_any = fields
-        .acceptance_label
-        .iter()
-        .any(|(at, _)| fields.moved.contains(&(at + 1)) || fields.moved.iter().any(|moved| moved > at));
+    let first = fields.acceptance_label.first().map(|(at, _)| *at);
+    let moved_any = first.is_some_and(|first| fields.moved.last().is_some_and(|moved| *moved > first));
     if !moved_any {
         fields.acceptance_label.clear();
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::commands::gate_words;
 use super::edges::edges;
 use super::lines::Lines;
-use super::model::{Draft, DraftError, DraftOptions, Drafted, LeftOut, Note, TASKS_MAX};
+use super::model::{Draft, DraftError, DraftOptions, Drafted, ITEMS_MAX, LeftOut, Note, TASKS_MAX};
 use super::names::{Names, shortened};
 use super::reading::{Item, Reading, Status};
 use super::render::{Parts, render};
@@ -24,11 +24,23 @@ pub fn draft(text: &str, options: &DraftOptions<'_>) -> Result<Draft, DraftError
     if is_json(text, options.source) {
         let text = text.trim_start_matches('\u{feff}');
         let value = serde_json::from_str(text).map_err(|error| json_error(&error))?;
-        return Maker::new(task_master::read(text, &value), None, options).draft();
+        let reading = within_limits(task_master::read(text, &value))?;
+        return Ok(Maker::new(reading, None, options).draft());
     }
     let lines = Lines::new(text);
-    let reading = markdown::read(&lines);
-    Maker::new(reading, Some(&lines), options).draft()
+    let reading = within_limits(markdown::read(&lines))?;
+    Ok(Maker::new(reading, Some(&lines), options).draft())
+}
+
+/// A reading with tasks that are to be done, and not too many.
+fn within_limits(reading: Reading) -> Result<Reading, DraftError> {
+    let open = reading.items.iter().filter(|item| item.status == Status::Open).count();
+    match (reading.items.len(), open) {
+        (0, _) => Err(DraftError::NoTasks),
+        (all, _) if open > TASKS_MAX || all > ITEMS_MAX => Err(DraftError::TooMany(all)),
+        (all, 0) => Err(DraftError::AllDone(all)),
+        _ => Ok(reading),
+    }
 }
 
 fn is_json(text: &str, source: &str) -> bool {
@@ -65,14 +77,7 @@ impl<'a> Maker<'a> {
         Self { reading, lines, options, names, tasks: Vec::new(), gates: BTreeMap::new(), notes: Vec::new() }
     }
 
-    fn draft(mut self) -> Result<Draft, DraftError> {
-        let open = self.names.iter().flatten().count();
-        match (self.reading.items.len(), open) {
-            (0, _) => return Err(DraftError::NoTasks),
-            (all, 0) => return Err(DraftError::AllDone(all)),
-            (_, open) if open > TASKS_MAX => return Err(DraftError::TooMany(open)),
-            _ => {}
-        }
+    fn draft(mut self) -> Draft {
         let mut edges = edges(&mut self.reading, &self.names);
         self.large_groups();
         self.tasks = (0..self.reading.items.len()).map(|item| self.task(item)).collect();
@@ -83,15 +88,15 @@ impl<'a> Maker<'a> {
             self.tasks[item].remarks.append(&mut edges.remarks[item]);
         }
         let plan_gates = self.gates();
-        Ok(self.finish(plan_gates))
+        self.finish(plan_gates)
     }
 
     /// What a group with tasks says has its place in their prompts, unless it is long.
     fn large_groups(&mut self) {
+        let open = (0..self.names.len()).filter(|item| self.names[*item].is_some());
+        let with_tasks: BTreeSet<usize> = open.flat_map(|item| self.chain(item)).collect();
         for group in 0..self.reading.groups.len() {
-            let has_tasks =
-                (0..self.names.len()).any(|item| self.names[item].is_some() && self.chain(item).contains(&group));
-            if !has_tasks {
+            if !with_tasks.contains(&group) {
                 continue;
             }
             if let Some(lines) = self.lines {
@@ -104,8 +109,7 @@ impl<'a> Maker<'a> {
             }
         }
         for group in 0..self.reading.groups.len() {
-            let has_tasks =
-                (0..self.names.len()).any(|item| self.names[item].is_some() && self.chain(item).contains(&group));
+            let has_tasks = with_tasks.contains(&group);
             let read = &self.reading.groups[group];
             if !has_tasks && self.lines.is_some() {
                 for at in &read.lines {

@@ -10,12 +10,16 @@
 //! | what stands before the first task | the background |
 //! | anything else | told as not placed |
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::blocks::{Block, Kind, blocks};
 use super::labels::{Label, Topic, label, plain, topic};
 use super::lines::{Lines, dedented, is_only_signs};
 use super::list_tasks::{Head, Mode, head, is_task};
+use super::model::ITEMS_MAX;
 use super::names::shortened;
 use super::reading::{Format, Group, Need, Reading, Told};
+use super::references::{Index, Target};
 use super::sections::{Section, has_task_fields, phase_heading, sections, task_heading};
 
 /// Reads a Markdown plan. The lines of groups are not marked: whether they find a place is not known yet.
@@ -36,6 +40,7 @@ pub(super) fn read(lines: &Lines) -> Reading {
         code,
         tasks: task_sections(&sections, lines),
         sections,
+        with_tasks: Vec::new(),
         mode: Mode::Boxes,
         reading: Reading::new(Format::Markdown),
     };
@@ -44,7 +49,8 @@ pub(super) fn read(lines: &Lines) -> Reading {
         if mode == Mode::Never {
             reader.tasks = reader.sections.iter().map(|section| phase_heading(&section.title).is_some()).collect();
         }
-        if (0..reader.sections.len()).any(|at| reader.has_tasks(at)) {
+        reader.with_tasks = reader.with_tasks();
+        if reader.with_tasks.contains(&true) {
             break;
         }
     }
@@ -84,6 +90,8 @@ pub(super) struct Reader<'a> {
     pub(super) sections: Vec<Section>,
     /// Which sections are tasks.
     tasks: Vec<bool>,
+    /// Which sections have tasks in them or beneath them.
+    with_tasks: Vec<bool>,
     mode: Mode,
     pub(super) reading: Reading,
 }
@@ -101,7 +109,7 @@ impl Reader<'_> {
             if self.tasks[at] {
                 self.heading_task(at, parent);
                 after_tasks = true;
-            } else if self.has_tasks(at) {
+            } else if self.with_tasks[at] {
                 groups[at] = self.group(at, parent);
                 let lists: Vec<Block> = self.task_lists(at).cloned().collect();
                 for list in &lists {
@@ -113,6 +121,9 @@ impl Reader<'_> {
             } else {
                 self.prose(at, parent, after_tasks);
             }
+        }
+        if self.reading.items.len() > ITEMS_MAX {
+            return self.reading;
         }
         self.number_groups();
         self.reading.format = if self.is_spec_kit() { Format::SpecKit } else { Format::Markdown };
@@ -138,14 +149,17 @@ impl Reader<'_> {
         self.mode == Mode::Boxes && self.reading.items.iter().any(|item| item.id.as_deref().is_some_and(is_t))
     }
 
-    /// Whether there are tasks in the section or beneath it.
-    fn has_tasks(&self, at: usize) -> bool {
-        let level = self.sections[at].level;
-        let beneath =
-            (at + 1..self.sections.len()).take_while(|below| level > 0 && self.sections[*below].level > level);
-        std::iter::once(at)
-            .chain(beneath)
-            .any(|at| self.tasks[at] || self.owner(at).is_none() && self.task_lists(at).next().is_some())
+    /// For every section, whether there are tasks in it or beneath it.
+    fn with_tasks(&self) -> Vec<bool> {
+        let mut found = vec![false; self.sections.len()];
+        for at in 0..self.sections.len() {
+            let has_own = self.tasks[at] || self.owner(at).is_none() && self.task_lists(at).next().is_some();
+            if has_own {
+                let chain = std::iter::successors(Some(at), |at| self.sections[*at].parent);
+                chain.for_each(|at| found[at] = true);
+            }
+        }
+        found
     }
 
     /// The lists of a section, outside of other blocks, in which there are tasks.
@@ -218,18 +232,17 @@ impl Reader<'_> {
     /// headings belongs to no group.
     fn group(&mut self, at: usize, parent: Option<usize>) -> Option<usize> {
         let section = &self.sections[at];
-        let prose: Vec<usize> = {
-            let lists: Vec<&Block> = self.task_lists(at).collect();
-            let in_task = |line: &usize| {
-                lists.iter().any(|list| {
-                    list.children.iter().any(|item| {
-                        item.lines.contains(line)
-                            && (self.has_nested(item, 0) || is_task(&self.head(item), list, self.mode, 0))
-                    })
-                })
-            };
-            section.lines.clone().filter(|line| !in_task(line)).collect()
-        };
+        let mut in_task = vec![false; section.lines.len()];
+        for list in self.task_lists(at) {
+            for item in &list.children {
+                if self.has_nested(item, 0) || is_task(&self.head(item), list, self.mode, 0) {
+                    let from = item.lines.start - section.lines.start;
+                    in_task[from..from + item.lines.len()].fill(true);
+                }
+            }
+        }
+        let prose: Vec<usize> =
+            section.lines.clone().zip(in_task).filter(|(_, in_task)| !in_task).map(|(at, _)| at).collect();
         let alias = phase_heading(&section.title);
         let is_apart = alias.is_none() && self.task_lists(at).next().is_none();
         if let (Topic::Context(key), true, true) = (topic(&section.title), is_apart, section.level > 1) {
@@ -335,20 +348,23 @@ impl Reader<'_> {
     /// Edges that a section about dependencies tells, clause by clause.
     fn dependencies(&mut self, at: usize) {
         let own = self.sections[at].lines.clone();
-        let ids: Vec<String> = self.reading.items.iter().filter_map(|item| item.id.clone()).collect();
+        let mut index = Index::default();
+        for (at, item) in self.reading.items.iter().enumerate() {
+            item.id.iter().for_each(|id| _ = index.add(id, Target::Item(at)));
+        }
         for at in own.clone() {
             let line = self.lines.line(at);
             if self.code[at].is_some() {
                 continue;
             }
-            let told = super::edges::told(line, &ids);
+            let told = super::edges::told(line, &index);
             if told.is_empty() {
                 continue;
             }
             let text = super::labels::after_markers(line).to_owned();
             self.lines.mark(at..at + 1);
-            self.reading.told.extend(told.into_iter().map(|(task, dep)| Told {
-                task,
+            self.reading.told.extend(told.into_iter().map(|(item, dep)| Told {
+                item,
                 dep,
                 line: at,
                 text: text.clone(),
@@ -359,40 +375,41 @@ impl Reader<'_> {
 
     /// Where items `1.1` and `1.2` stand beside an item `1`, that one is a group of them.
     fn number_groups(&mut self) {
-        let dotted = |id: &str| id.chars().all(|c| c.is_ascii_digit() || c == '.');
-        let ids: Vec<String> = self.reading.items.iter().map(|item| item.id.clone().unwrap_or_default()).collect();
-        let is_parent = |id: &String| {
-            !id.is_empty()
-                && dotted(id)
-                && ids.iter().any(|other| dotted(other) && other.starts_with(&format!("{id}.")))
-        };
-        let mut groups: Vec<(String, usize)> = Vec::new();
-        let items = std::mem::take(&mut self.reading.items);
-        for mut item in items {
-            let id = item.id.clone().unwrap_or_default();
-            if is_parent(&id) && self.mode == Mode::Boxes && !groups.iter().any(|(known, _)| *known == id) {
-                let lines: Vec<usize> = (item.line..item.end).collect();
-                let group = Group {
-                    parent: item.group,
-                    title: item.title,
-                    text: item.text,
-                    lines,
-                    phase: false,
-                    aliases: item.aliases,
-                    needs: item.fields.needs,
-                };
-                self.reading.groups.push(group);
-                groups.push((id, self.reading.groups.len() - 1));
-                continue;
-            }
-            let parent = groups.iter().rev().find(|(known, _)| dotted(&id) && id.starts_with(&format!("{known}.")));
-            if let Some((_, group)) = parent {
+        if self.mode != Mode::Boxes {
+            return;
+        }
+        let is_dotted = |id: &str| !id.is_empty() && id.chars().all(|c| c.is_ascii_digit() || c == '.');
+        let above = |id: &str| id.rsplit_once('.').map(|(above, _)| above.to_owned());
+        let ids = self.reading.items.iter().filter_map(|item| item.id.clone()).filter(|id| is_dotted(id));
+        let parents: BTreeSet<String> =
+            ids.flat_map(|id| std::iter::successors(above(&id), |id| above(id)).collect::<Vec<_>>()).collect();
+        let mut groups: BTreeMap<String, usize> = BTreeMap::new();
+        for mut item in std::mem::take(&mut self.reading.items) {
+            let id = item.id.clone().filter(|id| is_dotted(id)).unwrap_or_default();
+            let mut over = std::iter::successors(above(&id), |id| above(id));
+            if let Some(group) = over.find_map(|id| groups.get(&id)) {
                 item.group = Some(*group);
             }
-            self.reading.items.push(item);
+            if !parents.contains(&id) || groups.contains_key(&id) {
+                self.reading.items.push(item);
+                continue;
+            }
+            let labels = item.fields.acceptance_label.iter().map(|(_, text)| text);
+            let criteria = labels.chain(&item.fields.acceptance).map(|text| format!("{text}\n"));
+            let group = Group {
+                parent: item.group,
+                title: item.title,
+                text: std::iter::once(item.text).chain(criteria).collect(),
+                lines: (item.line..item.end).collect(),
+                phase: false,
+                aliases: item.aliases,
+                needs: item.fields.needs,
+            };
+            self.reading.groups.push(group);
+            groups.insert(id, self.reading.groups.len() - 1);
         }
         // What is a group now is placed only if a task of it is.
-        for (_, group) in groups {
+        for group in groups.into_values() {
             let lines = self.reading.groups[group].lines.clone();
             lines.into_iter().for_each(|at| self.lines.unmark(at));
         }

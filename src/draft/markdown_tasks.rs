@@ -70,12 +70,10 @@ impl Reader<'_> {
             self.lines.range(&range).map(|(at, text)| Line { at, text, code: self.code[at].as_deref() }).collect();
         let mut fields = fields(&of_task);
         let label_lines: Vec<usize> = fields.acceptance_label.iter().map(|(at, _)| *at).collect();
-        let stays = |at: &usize| !fields.moved.contains(at) && !label_lines.contains(at);
-        let heading_end = self
-            .sections
-            .iter()
-            .find(|section| section.heading.contains(&range.start))
-            .map_or(range.start + 1, |s| s.heading.end);
+        let stays = |at: &usize| fields.moved.binary_search(at).is_err() && !label_lines.contains(at);
+        let at = self.sections.partition_point(|section| section.lines.start <= range.start).saturating_sub(1);
+        let heading = &self.sections[at].heading;
+        let heading_end = if heading.contains(&range.start) { heading.end } else { range.start + 1 };
         let rest = (heading_end..range.end).filter(stays).map(|at| self.lines.line(at));
         let text = format!("{words}\n{}", body(rest));
         self.lines.mark(range.clone());

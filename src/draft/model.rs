@@ -12,6 +12,9 @@ pub const SOURCE_BYTES_MAX: u64 = 4 << 20;
 /// Tasks of one draft.
 pub(super) const TASKS_MAX: usize = 1000;
 
+/// Tasks of one text, with those that are done.
+pub(super) const ITEMS_MAX: usize = 10_000;
+
 /// What the project holds at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -50,7 +53,7 @@ pub enum DraftError {
     #[error("all {0} tasks are done")]
     AllDone(usize),
     /// Too many.
-    #[error("it has {0} tasks; {TASKS_MAX} is the most")]
+    #[error("it has {0} tasks; {TASKS_MAX} that are to be done is the most, and {ITEMS_MAX} with those that are done")]
     TooMany(usize),
     /// Not JSON.
     #[error("line {line}, column {column}: {message}")]

@@ -137,9 +137,10 @@ pub(super) struct Need {
 /// An edge told outside of the tasks.
 #[derive(Debug)]
 pub(super) struct Told {
-    /// References.
-    pub(super) task: String,
-    pub(super) dep: String,
+    /// The item that waits.
+    pub(super) item: usize,
+    /// What it waits for.
+    pub(super) dep: usize,
     pub(super) line: usize,
     /// The words of that line.
     pub(super) text: String,

@@ -33,6 +33,8 @@ pub(super) fn sections(blocks: Vec<Block>, lines: &Lines) -> Vec<Section> {
         end: lines.len(),
         parent: None,
     }];
+    // The sections that the next one may be in: never two of a level.
+    let mut open: Vec<usize> = Vec::new();
     for block in blocks {
         let Kind::Heading(level) = block.kind else {
             sections.last_mut().expect("there is a first").body.push(block);
@@ -41,7 +43,9 @@ pub(super) fn sections(blocks: Vec<Block>, lines: &Lines) -> Vec<Section> {
         let start = block.lines.start;
         sections.last_mut().expect("there is a first").lines.end = start;
         let title = title(&block, lines);
-        let parent = (1..sections.len()).rev().find(|at| sections[*at].level < level);
+        open.retain(|at| sections[*at].level < level);
+        let parent = open.last().copied();
+        open.push(sections.len());
         let section = Section {
             level,
             title,
