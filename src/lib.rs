@@ -4,7 +4,7 @@
 //! results it never has to compute twice. The modules stand in that order, and imports only point left:
 //!
 //! ```text
-//! sys <- base <- plan, event <- graph, context, report, merge <- key <- db, store, sandbox
+//! sys <- base <- plan, event <- graph, context, report, merge, draft <- key <- db, store, sandbox
 //!     <- agents, gates <- exec <- engine <- cli
 //! ```
 //!
@@ -15,6 +15,7 @@ pub mod base;
 pub mod cli;
 pub mod context;
 pub mod db;
+pub mod draft;
 pub mod engine;
 pub mod event;
 pub mod exec;

@@ -163,7 +163,9 @@ fn every_form_and_field_is_on_the_page() {
     orca.orca(["check", "--json"]).exits(0);
     assert_eq!(orca.build_args(["-k"]).output.status.code(), Some(1));
     orca.append("texts/tide.txt", "more\n").append("build/headline.txt", "mine\n").remove("build/harbour.counts");
-    let commands: [(&str, &[&str]); 18] = [
+    orca.write("plan.md", "# P\n\n- [x] old\n- [ ] new `a.txt`, run `pytest -q`\n- [ ] odd\n\n## After\n\nwords\n");
+    let commands: [(&str, &[&str]); 19] = [
+        ("orca generate", &["generate", "plan.md", "-o", "drafted", "--json"]),
         ("orca build -n", &["build", "-n", "--json"]),
         ("orca graph", &["graph", "--json"]),
         ("orca explain", &["explain", "count-tide", "--json", "--key"]),
@@ -199,6 +201,6 @@ fn check_form(page: &str, heading: &str, orca: &Project, args: &[&str], code: i3
     assert_eq!(output.stdout.lines().count(), 1, "one line\n{}", output.transcript());
     let value: Value = serde_json::from_str(&output.stdout).expect("JSON");
     assert_eq!(value["v"], 1, "{}", output.transcript());
-    let data = ["counts", "view", "env", "pass_env"];
+    let data = ["counts", "view", "env", "pass_env", "gates"];
     assert_documented(section(page, heading), &value, &data, &args.join(" "));
 }

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["sys"],
     &["base"],
     &["plan", "event"],
-    &["graph", "context", "report", "merge"],
+    &["graph", "context", "report", "merge", "draft"],
     &["key"],
     &["db", "store", "sandbox"],
     &["agents", "gates"],

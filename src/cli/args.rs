@@ -31,7 +31,10 @@ impl Args {
 impl Command {
     /// Whether it works with a project that is there.
     pub(super) fn needs_project(&self) -> bool {
-        !matches!(self, Self::Cache(_) | Self::Init | Self::Schema | Self::Completions { .. } | Self::Man)
+        !matches!(
+            self,
+            Self::Cache(_) | Self::Generate(_) | Self::Init | Self::Schema | Self::Completions { .. } | Self::Man
+        )
     }
 }
 
@@ -83,6 +86,8 @@ pub(super) enum Command {
     Cache(CacheCommand),
     /// Write a small plan to start from
     Init,
+    /// Draft a plan from an implementation plan: Markdown, Spec Kit's tasks.md, or Task Master's tasks.json
+    Generate(GenerateArgs),
     /// Print the JSON Schema of orca.toml
     Schema,
     /// Print a shell's completions
@@ -252,6 +257,23 @@ pub(super) struct TrustArgs {
     #[arg(long, conflicts_with_all = ["yes", "list"])]
     pub revoke: bool,
     /// Print it as JSON; asks nothing, so it gives powers with --yes only
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orca generate`
+#[derive(Debug, clap::Args)]
+pub(super) struct GenerateArgs {
+    /// The implementation plan
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+    /// The directory of the project, where orca.toml is written; `-` prints the plan and writes nothing
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub output: PathBuf,
+    /// Replace an orca.toml that is there
+    #[arg(long)]
+    pub force: bool,
+    /// Print what was made of the plan as JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -17,6 +17,7 @@ mod check;
 mod clean;
 mod dry_run;
 mod explain;
+mod generate;
 mod graph;
 mod history;
 mod log;
@@ -114,6 +115,7 @@ fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Trust(trust) => trust::run(args, trust, terminal),
         Command::Clean(clean) => clean::run(args, clean, terminal),
         Command::Cache(cache) => cache::run(cache, terminal),
+        Command::Generate(generate) => generate::run(args, generate, terminal),
         Command::Init => shell::init(args, terminal),
         Command::Schema => Ok(shell::schema(terminal)),
         Command::Completions { shell } => Ok(shell::completions(*shell, terminal)),
