@@ -1,0 +1,272 @@
+//! Real agents, in builds: opencode and codex over a scripted model, in a network that holds nothing but the loopback.
+//!
+//! What a build asks of an agent is counted by the model's side: "was not run again" means that nothing was asked.
+
+mod agents;
+mod support;
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use agents::{Agent, Agents, ModelServer, Script, Trouble, Turn, isolated, shop};
+use orca::base::FailureKind;
+use orca::event::{Event, EventRecord};
+use support::{Build, Fixture, Project, wait_until_nothing_runs};
+
+/// The first request that is refused: some tasks are done by then, some have begun, some have not.
+const LIMITED_FROM: usize = 8;
+const GATE: &str = "grep -q words *.txt\n";
+/// When a process that was left behind would have done its work.
+const LATER: Duration = Duration::from_millis(1300);
+
+/// A project whose agent is the agent under test, and its model.
+struct World {
+    orca: Project,
+    server: ModelServer,
+}
+
+impl World {
+    /// `project` with an agent called `coder`, in the file that its plan includes.
+    fn new(agent: Agent, agents: &Agents, mut project: Project, script: Script) -> Self {
+        let server = ModelServer::start(script);
+        project.write("plans/coder.toml", agent.table("coder", &server));
+        let mut path: OsString = agents.bin().into();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        project.set_env("PATH", path);
+        project.trust();
+        Self { orca: project, server }
+    }
+
+    /// A build, and that nothing at all was asked.
+    #[track_caller]
+    fn asks_nobody(&self) {
+        self.server.forget();
+        self.orca.build().ran([]);
+        assert_eq!(self.server.asked().len(), 0, "somebody was asked");
+    }
+
+    /// The tasks that a model was asked about since it last forgot.
+    #[track_caller]
+    fn asked_about(&self) -> Vec<String> {
+        let mut tasks: Vec<String> = self.server.asked().into_iter().map(|asked| asked.task).collect();
+        tasks.sort_unstable();
+        tasks.dedup();
+        tasks
+    }
+}
+
+/// The most tasks that ran at the same time.
+fn most_at_a_time(build: &Build) -> i32 {
+    let records = build.output.stdout.lines().map(|line| serde_json::from_str(line).expect("an event a line"));
+    let mut changes: Vec<(u64, i32)> = records
+        .filter_map(|record: EventRecord| match record.event {
+            Event::TaskStarted { .. } => Some((record.at_ms, 1)),
+            Event::TaskFinished { .. } => Some((record.at_ms, -1)),
+            _ => None,
+        })
+        .collect();
+    changes.sort_unstable();
+    let running = changes.iter().scan(0, |running, (_, change)| {
+        *running += change;
+        Some(*running)
+    });
+    running.max().unwrap_or(0)
+}
+
+/// Runs `body` with the agents' programs, isolated.
+fn with(test: &str, body: impl FnOnce(&Agents)) {
+    let Some(agents) = Agents::installed(test) else { return };
+    isolated(test, || body(&agents));
+}
+
+fn shop(agent: Agent, agents: &Agents) -> World {
+    World::new(agent, agents, Fixture::open("shop"), shop::script())
+}
+
+#[test]
+fn opencode_builds_a_shop() {
+    with("opencode_builds_a_shop", |agents| six_tasks_are_paid_for_once(&shop(Agent::Opencode, agents)));
+}
+
+#[test]
+fn codex_builds_a_shop() {
+    with("codex_builds_a_shop", |agents| six_tasks_are_paid_for_once(&shop(Agent::Codex, agents)));
+}
+
+fn six_tasks_are_paid_for_once(world: &World) {
+    let World { orca, server } = world;
+    let first = orca.build();
+    first.ran(shop::TASKS);
+    assert!(most_at_a_time(&first) > 1, "they ran one after the other\n{}", first.output.transcript());
+    let is_suite = |event: &Event| matches!(event, Event::GateJudged { task: None, gate, verdict, .. } if gate.as_str() == "suite" && verdict == "passed");
+    assert!(first.events.iter().any(is_suite), "the project's tests were not run\n{}", first.output.transcript());
+    assert_eq!(orca.read("shop/cart.py"), shop::CART);
+    for task in shop::TASKS {
+        assert_eq!(server.conversations(task), 1, "{task}");
+    }
+    let built = orca.tree();
+    world.asks_nobody();
+
+    // An answer that is the same in other words is no reason for anybody else to be asked.
+    orca.replace("orca.toml", "a kettle 39.00 EUR", "and a kettle 39.00 EUR");
+    orca.build().ran(["catalog"]);
+    assert_eq!(world.asked_about(), ["catalog"]);
+    assert_eq!(orca.tree().difference(&built).lines().count(), 1, "only the plan differs");
+
+    // One that differs is, for those that see it.
+    let with_milk = shop::CATALOG.replace("3900}", "3900, \"milk\": 120}");
+    server
+        .forget()
+        .learn(shop::script_with("catalog", [Turn::write("shop/catalog.py", &with_milk), Turn::say("Done.")]));
+    orca.replace("orca.toml", "and a kettle 39.00 EUR", "a kettle 39.00 EUR, milk 1.20 EUR");
+    orca.build().ran(["catalog", "checkout", "receipt"]);
+    assert_eq!(world.asked_about(), ["catalog", "checkout", "receipt"]);
+    world.asks_nobody();
+}
+
+#[test]
+fn what_a_person_made_of_it_stays() {
+    with("what_a_person_made_of_it_stays", |agents| {
+        let World { orca, server } = &shop(Agent::Codex, agents);
+        orca.build_args(["counting", "removal"]).green();
+        orca.replace(
+            "shop/cart.py",
+            "        if count < 1:\n            raise",
+            "        if not count >= 1:\n            raise",
+        );
+        let by_hand = orca.read("shop/cart.py");
+        server.forget();
+        orca.build_args(["counting", "removal"]).green().ran([]);
+        assert_eq!(server.asked().len(), 0);
+        assert_eq!(orca.read("shop/cart.py"), by_hand);
+        orca.orca(["status"]).prints(["shop/cart.py"]);
+
+        let method = shop::REMOVE.replace("all of a thing", "everything of a thing");
+        server.learn(shop::script_with("removal", shop::removal(&method)));
+        orca.replace("orca.toml", "Removing what is not there", "To remove what is not there");
+        orca.build_args(["counting", "removal"]).green().ran(["removal"]);
+        assert_eq!(server.requests("counting"), 0);
+        assert_eq!(orca.read("shop/cart.py"), by_hand.replace("all of a thing", "everything of a thing"));
+    });
+}
+
+#[test]
+fn opencode_cannot_deceive() {
+    with("opencode_cannot_deceive", |agents| no_agent_is_believed(Agent::Opencode, agents));
+}
+
+#[test]
+fn codex_cannot_deceive() {
+    with("codex_cannot_deceive", |agents| no_agent_is_believed(Agent::Codex, agents));
+}
+
+/// A plan of agents that each do something else than they were asked to.
+fn no_agent_is_believed(agent: Agent, agents: &Agents) {
+    let mut plan = String::from(
+        "include = [\"plans/coder.toml\"]\n\
+         [gates.words]\nrun = \"sh gates/words.sh\"\ninputs = [\"gates/words.sh\"]\n\
+         [templates.page]\nparams = [\"name\"]\nprompt = \"Write {{ name }}.txt.\"\nnetwork = true\n\
+         gates = [\"words\"]\noutputs = [\"{{ name }}.txt\"]\n",
+    );
+    for name in ["background", "commits", "gate", "honest", "lies", "outside"] {
+        let _ = writeln!(plan, "[tasks.{name}]\ntemplate = \"page\"\nparams = {{ name = \"{name}\" }}");
+    }
+    let project = Project::new(&plan);
+    project.write("gates/words.sh", GATE);
+    let words = |name: &str| Turn::write(&format!("{name}.txt"), "words\n");
+    // It waits for its agent's end, so that it is late however slow the machine is.
+    let later = "printf 'words\\n' > background.txt; \
+                 setsid sh -c \"while kill -0 $PPID; do sleep 0.1; done; sleep 1; echo changed > background.txt\" \
+                 > /dev/null 2>&1 < /dev/null &";
+    let commits = "git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm mine";
+    let script = Script::new()
+        .task("background", [Turn::shell(later), Turn::say("Done.")])
+        .task("commits", [words("commits"), Turn::shell(commits), Turn::say("Done, and committed.")])
+        .task(
+            "gate",
+            [Turn::write("gate.txt", "nonsense\n"), Turn::write("gates/words.sh", "true\n"), Turn::say("Done.")],
+        )
+        .task("honest", [words("honest"), Turn::say("Done.")])
+        .task("lies", [Turn::say("Done: lies.txt is written, and all tests pass.")])
+        .task(
+            "outside",
+            [
+                Turn::shell("printf 'words\\n' > ../outside.txt; printf 'words\\n' > /usr/outside.txt"),
+                Turn::say("Done."),
+            ],
+        );
+    let world = World::new(agent, agents, project, script);
+    let World { orca, server } = &world;
+    let build = orca.build_args(["-k"]).red();
+    build.ran(["background", "honest"]).failed(["commits", "gate", "lies", "outside"]);
+    let named = |task: &str, kind: FailureKind, path: &str| {
+        let failure = build.failure(task);
+        assert_eq!(failure.kind, kind, "{failure:?}");
+        assert!(failure.details.iter().any(|detail| detail.contains(path)), "{failure:?}");
+    };
+    named("commits", FailureKind::UndeclaredWrite, ".git");
+    assert_eq!(build.failure("commits").message, "it committed to git: mine");
+    named("gate", FailureKind::UndeclaredWrite, "gates/words.sh");
+    named("lies", FailureKind::MissingOutput, "lies.txt is not there");
+    named("outside", FailureKind::MissingOutput, "outside.txt is not there");
+    for task in ["background", "commits", "gate", "honest", "lies", "outside"] {
+        assert_eq!(server.conversations(task), 1, "{task}");
+    }
+
+    // What was left running is gone before it could do anything, and nothing of the others is in the project.
+    wait_until_nothing_runs(orca.root());
+    std::thread::sleep(LATER);
+    let mut files: Vec<String> = orca.tree().0.into_keys().collect();
+    files.retain(|path| !path.starts_with("plans") && !path.starts_with("gates"));
+    assert_eq!(files, ["background.txt", "honest.txt", "orca.toml"]);
+    assert_eq!(orca.read("background.txt"), "words\n");
+    assert_eq!(orca.read("gates/words.sh"), GATE);
+    let outside = orca.root().parent().expect("it lies in its world");
+    assert!(!outside.join("outside.txt").exists() && !std::path::Path::new("/usr/outside.txt").exists());
+}
+
+#[test]
+fn opencode_waits_for_its_service() {
+    with("opencode_waits_for_its_service", |agents| a_limit_costs_no_attempt(Agent::Opencode, agents));
+}
+
+#[test]
+fn codex_waits_for_its_service() {
+    with("codex_waits_for_its_service", |agents| a_limit_costs_no_attempt(Agent::Codex, agents));
+}
+
+/// Ten tasks of one attempt each, and a service that refuses everything for a while when it was asked a few times.
+fn a_limit_costs_no_attempt(agent: Agent, agents: &Agents) {
+    let mut plan = String::from(
+        "include = [\"plans/coder.toml\"]\n[limits]\njobs = 4\n\
+         [templates.page]\nparams = [\"name\"]\nprompt = \"Write {{ name }}.txt.\"\nnetwork = true\n\
+         outputs = [\"{{ name }}.txt\"]\n",
+    );
+    let names: Vec<String> = (0..10).map(|number| format!("t{number}")).collect();
+    let mut script = Script::new().rate_limited(LIMITED_FROM, Duration::from_secs(2));
+    for name in &names {
+        let _ = writeln!(plan, "[tasks.{name}]\ntemplate = \"page\"\nparams = {{ name = \"{name}\" }}");
+        script = script.task(name, [Turn::write(&format!("{name}.txt"), name), Turn::say("Done.")]);
+    }
+    let World { orca, server } = World::new(agent, agents, Project::new(&plan), script);
+    let build = orca.build();
+    let done: Vec<String> = build.tasks_run().into_iter().collect();
+    assert_eq!(done, names, "{}", build.output.transcript());
+    for event in &build.events {
+        if let Event::TaskFinished { task, attempts, .. } = event {
+            assert_eq!(*attempts, 1, "{task}\n{}", build.output.transcript());
+        }
+    }
+    let refused = server.asked().iter().filter(|asked| asked.trouble.is_some()).count();
+    assert!(refused > 0, "nothing was ever refused");
+    for name in &names {
+        assert_eq!(orca.read(&format!("{name}.txt")).trim_end(), *name);
+    }
+    println!("{}", build.output.transcript());
+    println!(
+        "{refused} refused: {:?}",
+        server.asked().iter().map(|a| (a.task.clone(), a.turn, a.trouble)).collect::<Vec<_>>()
+    );
+}
