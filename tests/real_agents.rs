@@ -1,15 +1,15 @@
 //! Real agents, in builds: opencode and codex over a scripted model, in a network that holds nothing but the loopback.
 //!
 //! What a build asks of an agent is counted by the model's side: "was not run again" means that nothing was asked.
+#![expect(clippy::disallowed_methods, reason = "looks at the network that there is")]
 
 mod agents;
 mod support;
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use agents::{Agent, Agents, ModelServer, Script, Trouble, Turn, isolated, shop};
+use agents::{Agent, Agents, ModelServer, Script, Trouble, Turn, is_isolated, isolated, shop};
 use orca::base::FailureKind;
 use orca::event::{Event, EventRecord};
 use support::{Build, Fixture, Project, wait_until_nothing_runs};
@@ -31,10 +31,7 @@ impl World {
     fn new(agent: Agent, agents: &Agents, mut project: Project, script: Script) -> Self {
         let server = ModelServer::start(script);
         project.write("plans/coder.toml", agent.table("coder", &server));
-        let mut path: OsString = agents.bin().into();
-        path.push(":");
-        path.push(std::env::var_os("PATH").unwrap_or_default());
-        project.set_env("PATH", path);
+        project.set_env("PATH", agents.path());
         project.trust();
         Self { orca: project, server }
     }
@@ -83,6 +80,16 @@ fn with(test: &str, body: impl FnOnce(&Agents)) {
 
 fn shop(agent: Agent, agents: &Agents) -> World {
     World::new(agent, agents, Fixture::open("shop"), shop::script())
+}
+
+#[test]
+fn nothing_but_the_loopback_is_there() {
+    isolated("nothing_but_the_loopback_is_there", || {
+        let interfaces = std::fs::read_to_string("/proc/self/net/dev").expect("Linux");
+        let names: Vec<&str> = interfaces.lines().filter_map(|line| Some(line.split_once(':')?.0.trim())).collect();
+        assert!(!is_isolated() || names == ["lo"], "{names:?}");
+        std::net::TcpListener::bind("127.0.0.1:0").expect("the loopback is up");
+    });
 }
 
 #[test]
@@ -141,7 +148,6 @@ fn what_a_person_made_of_it_stays() {
         orca.build_args(["counting", "removal"]).green().ran([]);
         assert_eq!(server.asked().len(), 0);
         assert_eq!(orca.read("shop/cart.py"), by_hand);
-        orca.orca(["status"]).prints(["shop/cart.py"]);
 
         let method = shop::REMOVE.replace("all of a thing", "everything of a thing");
         server.learn(shop::script_with("removal", shop::removal(&method)));
@@ -232,11 +238,6 @@ fn opencode_waits_for_its_service() {
     with("opencode_waits_for_its_service", |agents| a_limit_costs_no_attempt(Agent::Opencode, agents));
 }
 
-#[test]
-fn codex_waits_for_its_service() {
-    with("codex_waits_for_its_service", |agents| a_limit_costs_no_attempt(Agent::Codex, agents));
-}
-
 /// Ten tasks of one attempt each, and a service that refuses everything for a while when it was asked a few times.
 fn a_limit_costs_no_attempt(agent: Agent, agents: &Agents) {
     let mut plan = String::from(
@@ -264,9 +265,54 @@ fn a_limit_costs_no_attempt(agent: Agent, agents: &Agents) {
     for name in &names {
         assert_eq!(orca.read(&format!("{name}.txt")).trim_end(), *name);
     }
-    println!("{}", build.output.transcript());
-    println!(
-        "{refused} refused: {:?}",
-        server.asked().iter().map(|a| (a.task.clone(), a.turn, a.trouble)).collect::<Vec<_>>()
-    );
+}
+
+/// One task for each way in which a service can fail, each asked through an agent of its own.
+#[test]
+fn what_goes_wrong_at_the_service_has_its_class() {
+    with("what_goes_wrong_at_the_service_has_its_class", |agents| {
+        let troubles = [
+            ("auth", Trouble::Status(401), FailureKind::Auth),
+            ("cut", Trouble::Cut, FailureKind::Crash),
+            ("error", Trouble::Status(500), FailureKind::Crash),
+            ("hang", Trouble::Hang, FailureKind::Timeout),
+        ];
+        let mut plan = String::from("include = [\"plans/coder.toml\"]\n");
+        let mut script = Script::new();
+        for (name, trouble, _) in troubles {
+            let _ = writeln!(
+                plan,
+                "[tasks.{name}]\nagent = \"coder\"\nprompt = \"Write it.\"\nnetwork = true\noutputs = [\"{name}.txt\"]\n\
+                 timeout = \"5s\"\nretry = {{ attempts = 1 }}"
+            );
+            script = script.task(name, [Turn::say("Done.")]).trouble(name, 1..=99, trouble);
+        }
+        let World { orca, server } = World::new(Agent::Codex, agents, Project::new(&plan), script);
+        for (name, _, kind) in troubles {
+            let build = orca.build_args([name]).red();
+            assert_eq!(build.failure(name).kind, kind, "{:?}", build.failure(name));
+            assert_eq!(server.requests(name), 1, "{name}");
+        }
+        assert_eq!(orca.tree().0.len(), 3, "nothing was published: {:?}", orca.tree());
+    });
+}
+
+#[test]
+fn another_attempt_is_told_what_the_last_one_lacked() {
+    with("another_attempt_is_told_what_the_last_one_lacked", |agents| {
+        let plan = "include = [\"plans/coder.toml\"]\n\
+                    [tasks.page]\nprompt = \"Write page.txt.\"\nnetwork = true\noutputs = [\"page.txt\"]\n\
+                    retry = { attempts = 2, on = [\"missing-output\"] }\n";
+        let script = Script::new()
+            .task("page", [Turn::say("Done: page.txt is written.")])
+            .task("page", [Turn::write("page.txt", "words\n"), Turn::say("Now it is.")]);
+        let World { orca, server } = World::new(Agent::Codex, agents, Project::new(plan), script);
+        orca.build().ran(["page"]);
+        let asked = server.asked();
+        let prompts: Vec<&str> = asked.iter().filter(|asked| asked.turn == 0).map(|asked| &*asked.prompt).collect();
+        let [first, second] = prompts[..] else { panic!("{} attempts", prompts.len()) };
+        assert!(!first.contains("page.txt is not there"), "{first}");
+        assert!(second.contains("page.txt is not there"), "{second}");
+        assert_eq!(orca.read("page.txt"), "words\n");
+    });
 }
