@@ -58,7 +58,7 @@ fn failures_have_their_class() {
         Some(Resets::Clock { minute_of_day: hour * 60 + minute, zone: zone.map(str::to_owned) })
     };
     #[rustfmt::skip]
-    let table: [Failing; 31] = [
+    let table: [Failing; 37] = [
         (ClaudeCode, "429", 1, RateLimit, "You've hit your limit", Some(Resets::At(1_795_360_000_000))),
         (ClaudeCode, "429-clock", 0, RateLimit, "You've hit your limit", clock(15, 0, Some("europe/berlin"))),
         (ClaudeCode, "529", 0, RateLimit, "529 Overloaded", None),
@@ -77,6 +77,12 @@ fn failures_have_their_class() {
         (Codex, "cut", 1, Crash, "stream disconnected", None),
         (Codex, "hang", 0, Crash, "its output ends before", None),
         (Opencode, "401", 1, Auth, "Incorrect API key provided.", None),
+        (Opencode, "429", 1, RateLimit, "Rate limit reached.", None),
+        (Opencode, "429-reset", 1, RateLimit, "Rate limit reached.", Some(Resets::After(1000))),
+        (Opencode, "429-usage-limit", 1, RateLimit, "The usage limit has been reached", Some(Resets::At(1_795_357_202_000))),
+        (Opencode, "500", 1, Crash, "Internal server error", None),
+        (Opencode, "529", 1, RateLimit, "Overloaded", None),
+        (Opencode, "cut", 1, Crash, "Connection reset by server", None),
         (Opencode, "logged-429", 143, RateLimit, "Rate limit reached", Some(Resets::After(60_000))),
         (Gemini, "429", 1, RateLimit, "You exceeded your current quota", Some(Resets::After(36_500))),
         (Gemini, "401", 41, Auth, "exit 41", None),
