@@ -113,6 +113,7 @@ fn six_tasks_are_paid_for_once(world: &World) {
     for task in shop::TASKS {
         assert_eq!(server.conversations(task), 1, "{task}");
     }
+    assert_eq!(server.asides(), 0, "something was asked that no task needs");
     let built = orca.tree();
     world.asks_nobody();
 
@@ -314,5 +315,27 @@ fn another_attempt_is_told_what_the_last_one_lacked() {
         assert!(!first.contains("page.txt is not there"), "{first}");
         assert!(second.contains("page.txt is not there"), "{second}");
         assert_eq!(orca.read("page.txt"), "words\n");
+    });
+}
+
+/// A login shell sets PATH anew, and the tools that a task declares are gone.
+#[test]
+fn an_agents_shell_finds_what_its_task_declares() {
+    with("an_agents_shell_finds_what_its_task_declares", |agents| {
+        for agent in [Agent::Codex, Agent::Opencode] {
+            let plan = "include = [\"plans/coder.toml\"]\n\
+                        [tasks.page]\nprompt = \"Write page.txt.\"\nnetwork = true\noutputs = [\"page.txt\"]\n\
+                        tools = [\"words-of-mine\"]\n";
+            let project = Project::new(plan);
+            project.write("../bin/words-of-mine", "#!/bin/sh\necho words\n").chmod("../bin/words-of-mine", 0o755);
+            let script = Script::new().task("page", [Turn::shell("words-of-mine > page.txt"), Turn::say("Done.")]);
+            let mut world = World::new(agent, agents, project, script);
+            let mut path = world.orca.path("../bin").into_os_string();
+            path.push(":");
+            path.push(agents.path());
+            world.orca.set_env("PATH", path);
+            world.orca.build().ran(["page"]);
+            assert_eq!(world.orca.read("page.txt"), "words\n", "{agent:?}");
+        }
     });
 }

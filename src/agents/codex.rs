@@ -19,6 +19,8 @@ pub(super) fn invocation(runner: &Runner, occasion: &Occasion<'_>) -> Invocation
     let walls = if occasion.is_isolated { "danger-full-access" } else { "workspace-write" };
     let mut args = words(&["exec", "--json", "--color", "never", "--skip-git-repo-check", "-s", walls]);
     args.extend(words(&["-c", "check_for_update_on_startup=false", "-c", "analytics.enabled=false"]));
+    // A login shell sets PATH anew, and the tools of the task would be gone.
+    args.extend(words(&["-c", "allow_login_shell=false"]));
     if let Some(model) = &runner.model {
         args.extend(["-m".to_owned(), model.clone()]);
     }

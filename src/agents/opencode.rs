@@ -1,7 +1,7 @@
 //! opencode: `opencode run --format json`, the prompt on standard input.
 //!
 //! A failure of its provider is an `error` with `statusCode`, the provider's headers and whether trying again may help. A
-//! step after it means that it went on. Where trying again may help it does so itself, without end and without an event:
+//! step after it means that it went on. Where trying again may help it does so itself, five times and without an event:
 //! only its log tells, which is why that is printed.
 
 use serde_json::Value;
@@ -18,6 +18,8 @@ use crate::sandbox::End;
 
 pub(super) fn invocation(runner: &Runner) -> Invocation {
     let mut args = words(&["run", "--format", "json", "--auto", "--print-logs", "--log-level", "ERROR"]);
+    // Without a title it asks its model for one, which is paid for and read by nobody.
+    args.extend(words(&["--title", "task"]));
     if let Some(model) = &runner.model {
         args.extend(["-m".to_owned(), model.clone()]);
     }

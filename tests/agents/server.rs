@@ -62,6 +62,8 @@ struct Shared {
 struct State {
     script: Script,
     asked: Vec<Asked>,
+    /// Requests that were about no task: titles, and the like.
+    asides: usize,
     /// Requests that could not be answered from the script: mistakes of the test.
     unknown: Vec<String>,
     conversations: BTreeMap<String, usize>,
@@ -127,6 +129,11 @@ impl ModelServer {
     #[track_caller]
     pub(crate) fn conversations(&self, task: &str) -> usize {
         self.asked().iter().filter(|asked| asked.task == task && asked.turn == 0 && asked.trouble.is_none()).count()
+    }
+
+    /// How many requests were about no task, as for a conversation's title: they are paid for like any other.
+    pub(crate) fn asides(&self) -> usize {
+        self.shared.state().asides
     }
 
     /// Forgets what was asked.
@@ -210,7 +217,7 @@ impl State {
     /// Decides on a request and counts it.
     fn answer(&mut self, dialect: Dialect, question: &Question) -> (Answer, usize) {
         if question.tools.is_empty() {
-            // A title for the conversation, or the like: nothing that a task is about.
+            self.asides += 1;
             return (Answer::Stream(Reply::Text("A task".to_owned())), 0);
         }
         let Some(task) = task_of(&question.prompt) else {
