@@ -145,6 +145,17 @@ fn a_failure_in_the_stream_counts_whatever_the_exit_code() {
 }
 
 #[test]
+fn an_agent_that_only_waits_is_ended() {
+    let orca = project("preset = \"opencode\"\nmodel = \"m1\"", "outputs = [\"greet.py\"]");
+    let refusal = "level=ERROR message=\"stream error\" error.error=\"AI_APICallError: Rate limit reached. Please try again in 30000s.\"";
+    install(&orca, "opencode", &format!("#!/bin/sh\ncat >/dev/null\necho '{refusal}' >&2\nsleep 100\n"));
+    let since = std::time::Instant::now();
+    let failure = orca.build_red().failure("one").clone();
+    assert_eq!(failure.kind, FailureKind::RateLimit, "{failure:?}");
+    assert!(since.elapsed().as_secs() < 60, "it was waited for");
+}
+
+#[test]
 fn an_agent_that_claims_success_without_the_file_has_failed() {
     let orca = project("preset = \"codex\"", WRITTEN);
     install(&orca, "codex", &agent("", &stream("codex/lie.jsonl"), 0));

@@ -28,9 +28,11 @@ mod program_view;
 mod report;
 mod resets;
 mod stream;
+mod waiting;
 
 pub use driver::driver_main;
 pub use invocation::{Invocation, Occasion, Prompt, Repository, install_hint, invocation, program};
 pub use program_view::{ProgramView, program_view};
 pub use report::{AgentFailure, AgentReport, Resets};
 pub use stream::{read_stream, readable};
+pub use waiting::Waiting;

@@ -18,7 +18,7 @@ use crate::plan::AgentPreset;
 use crate::sandbox::End;
 
 /// Longer lines hold files and images, nothing that is read here.
-const LINE_BYTES_MAX: usize = 4 << 20;
+pub(super) const LINE_BYTES_MAX: usize = 4 << 20;
 /// How many of the last lines are looked at where an exit code wants an explanation.
 const EXPLAINING_LINES: usize = 40;
 /// How much of one of them.
@@ -77,7 +77,7 @@ pub(super) trait Reader {
     fn end(&mut self, end: &End, tell: Tell<'_>);
 }
 
-fn reader(preset: AgentPreset) -> Box<dyn Reader> {
+pub(super) fn reader(preset: AgentPreset) -> Box<dyn Reader + Send> {
     match preset {
         AgentPreset::ClaudeCode => Box::new(claude_code::Stream::default()),
         AgentPreset::Codex => Box::new(codex::Stream::default()),

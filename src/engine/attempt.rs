@@ -16,6 +16,7 @@ use tokio::task::block_in_place;
 use super::attempt_log::AttemptLog;
 use super::builder::{Builder, Ready, fault};
 use super::classify::classify;
+use super::host::now_ms;
 use super::integrate::keep_bases;
 use super::judge::Judged;
 use super::patch::patch;
@@ -25,7 +26,7 @@ use super::resolve::{Keyed, Unkeyed};
 use super::secrets::{masked, take_out_leaks};
 use super::session::EngineError;
 use super::standing::{Cause, Conflict, Reused, Standing};
-use crate::agents::AgentReport;
+use crate::agents::{AgentReport, Waiting};
 use crate::base::{BlobDigest, Changes, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Usage};
 use crate::exec::{self, AttemptEnd, AttemptError, Fault, Observed, Tasks, Workspace, WorkspaceError};
@@ -196,11 +197,16 @@ impl Builder {
             Err(error) => return Err(fault(error)),
         };
         block_in_place(|| keep_bases(&self.resolver, &root, task, spec.view)).map_err(fault)?;
-        let exit = exec::run(&workspace, &spec, &self.sandbox, cancel.clone()).await.map_err(fault)?;
+        let agent = self.resolver.agent(task).map(|agent| agent.preset);
+        let gives_up = agent.map(|preset| -> exec::GivesUp {
+            let mut waiting = Waiting::new(preset);
+            Box::new(move |output| waiting.hear(output, now_ms()))
+        });
+        let running = exec::run(&workspace, &spec, &self.sandbox, cancel.clone(), gives_up);
+        let exit = running.await.map_err(fault)?;
         let mut observed = block_in_place(|| exec::observe(&workspace, &spec, &root, &before, exit)).map_err(fault)?;
         self.drop_ignored(task, &mut observed);
         let secrets = self.secrets(task);
-        let agent = self.resolver.agent(task).map(|agent| agent.preset);
         let log = block_in_place(|| AttemptLog::read(&workspace.log(), &secrets, agent)).map_err(fault)?;
         let report = block_in_place(|| log.report(&observed.exit.end));
         let ran = Ran { task, keyed: &keyed, workspace, root, observed, log, report };

@@ -173,7 +173,7 @@ impl Builder {
                 }
                 Err(error) => return Err(fault(error)),
             }
-            let exit = exec::run(&workspace, &spec, &self.sandbox, cancel.clone()).await.map_err(fault)?;
+            let exit = exec::run(&workspace, &spec, &self.sandbox, cancel.clone(), None).await.map_err(fault)?;
             let log = block_in_place(|| AttemptLog::read(&workspace.log(), &[], None)).map_err(fault)?;
             let stored = self.resolver.store.as_ref().and_then(|store| store.put_bytes(log.bytes()).ok());
             block_in_place(|| workspace.remove()).map_err(fault)?;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::repository::{self, GIT, MadeRepository};
 use super::workspace::{TOOLS, Workspace, WorkspaceError};
 use crate::base::{Change, Changes, Pattern, PatternSet, RelPath, Tree};
-use crate::sandbox::{CancelLevel, Exit, Launch, Sandbox, SandboxError, Stdin};
+use crate::sandbox::{CancelLevel, End, Exit, Launch, Sandbox, SandboxError, Stdin};
 use crate::store::{Listed, Listing, MaterializeError, Root, Source, StoreError, materialize};
 use crate::sys::beneath::FileKind;
 
@@ -144,12 +144,16 @@ pub fn fill<'s>(
     Ok((root, before))
 }
 
+/// Looks at the output of a body while it runs, and says when there is no use in going on.
+pub type GivesUp = Box<dyn FnMut(&[u8]) -> bool + Send>;
+
 /// Runs the body. Returns when its whole process tree is gone.
 pub async fn run(
     workspace: &Workspace,
     spec: &AttemptSpec<'_>,
     sandbox: &Sandbox,
     cancel: watch::Receiver<CancelLevel>,
+    gives_up: Option<GivesUp>,
 ) -> Result<Exit, AttemptError> {
     let mut read_only = spec.read_only.clone();
     read_only.extend(spec.tools.values().cloned());
@@ -180,7 +184,46 @@ pub async fn run(
         let ceiling = sandbox.workspace_inside(&launch).parent().map(Path::to_owned);
         launch.env.insert("GIT_CEILING_DIRECTORIES".into(), ceiling.unwrap_or_default().into());
     }
-    Ok(sandbox.run(launch, cancel, |_| {}).await?)
+    match gives_up {
+        None => Ok(sandbox.run(launch, cancel, |_| {}).await?),
+        Some(gives_up) => run_listening(sandbox, launch, cancel, gives_up).await,
+    }
+}
+
+/// Runs a body whose output is listened to. One that was ended for what it said failed by itself, with what it said.
+async fn run_listening(
+    sandbox: &Sandbox,
+    launch: Launch,
+    mut cancel: watch::Receiver<CancelLevel>,
+    mut gives_up: GivesUp,
+) -> Result<Exit, AttemptError> {
+    let (stop, stopped) = watch::channel(*cancel.borrow_and_update());
+    let (has_given_up, given_up) = watch::channel(false);
+    let listened = stop.clone();
+    let running = sandbox.run(launch, stopped, move |output| {
+        if gives_up(output) {
+            has_given_up.send_replace(true);
+            listened.send_replace(CancelLevel::Immediate);
+        }
+    });
+    tokio::pin!(running);
+    let mut is_attended = true;
+    let mut exit = loop {
+        tokio::select! {
+            exit = &mut running => break exit?,
+            changed = cancel.changed(), if is_attended => {
+                is_attended = changed.is_ok();
+                let level = *cancel.borrow_and_update();
+                if level != CancelLevel::None {
+                    stop.send_replace(level);
+                }
+            }
+        }
+    };
+    if exit.end == End::Cancelled && *given_up.borrow() && *cancel.borrow() == CancelLevel::None {
+        exit.end = End::Code(1);
+    }
+    Ok(exit)
 }
 
 /// Observes what is in the workspace now.

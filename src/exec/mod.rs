@@ -13,7 +13,7 @@ pub mod scheduler;
 mod work;
 mod workspace;
 
-pub use attempt::{AgentSpec, AttemptError, AttemptSpec, Observed, SYSTEM_PATH, fill, observe, run};
+pub use attempt::{AgentSpec, AttemptError, AttemptSpec, GivesUp, Observed, SYSTEM_PATH, fill, observe, run};
 pub use executor::{Approver, Ending, Executor};
 pub use repository::MadeRepository;
 pub use work::{AttemptEnd, BoxFuture, EventSink, Fault, Resolved, Tasks, cancelled};
