@@ -80,7 +80,10 @@ fn the_example_is_valid_and_says_what_cannot_be_built_yet() {
     }
     let strict = orca.orca(["check", "--strict", "--json"]).exits(0);
     let value: Value = serde_json::from_str(&strict.stdout).expect("JSON");
-    let others = value["findings"].as_array().expect("a list").iter().filter(|it| it["code"] != "orca::plan::not_yet");
+    let others = value["findings"].as_array().expect("a list").iter().filter(|it| {
+        // `claude` may be on this machine or not.
+        it["code"] != "orca::plan::not_yet" && it["code"] != "orca::plan::missing_program"
+    });
     assert_eq!(others.count(), 0, "{value:#}");
 }
 

@@ -6,6 +6,7 @@ use super::args::{Args, CheckArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, open};
 use crate::base::{Finding, Severity, counted};
+use crate::engine::MISSING_PROGRAM;
 use crate::plan::{Document, NOT_YET};
 use crate::report::{RenderOptions, render, to_json};
 
@@ -37,7 +38,9 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
         terminal.line(&Counts::of(&session.findings).said(session.plan().tasks.len() as u64));
     }
     let counts = Counts::of(&session.findings);
-    let bad = counts.errors > 0 || check.strict && counts.warnings + counts.hints > 0;
+    // What this machine lacks says nothing of the plan.
+    let of_plan = counts.warnings + counts.hints - counts.of_machine;
+    let bad = counts.errors > 0 || check.strict && of_plan > 0;
     Ok(if bad { Exit::Invalid } else { Exit::Good })
 }
 
@@ -47,6 +50,7 @@ struct Counts {
     warnings: u64,
     hints: u64,
     not_yet: u64,
+    of_machine: u64,
 }
 
 impl Counts {
@@ -58,6 +62,7 @@ impl Counts {
             warnings: count(&|finding| finding.severity == Severity::Warning),
             hints: count(&|finding| finding.severity == Severity::Advice && !is_not_yet(finding)),
             not_yet: count(&is_not_yet),
+            of_machine: count(&|finding| finding.code == MISSING_PROGRAM && finding.severity != Severity::Error),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::plan::{AgentDef, AgentPreset, Body, Plan, Task};
 use crate::sandbox;
 
 /// The code of these findings.
-const MISSING_PROGRAM: &str = "orca::plan::missing_program";
+pub const MISSING_PROGRAM: &str = "orca::plan::missing_program";
 
 /// What is missing of an agent, and what to do about it.
 struct Missing {

@@ -43,6 +43,7 @@ mod surroundings;
 mod task_log;
 mod trust;
 
+pub use agent_programs::MISSING_PROGRAM;
 pub use build::{BuildOptions, Built, Person, Report, build};
 pub use clean::{CleanOptions, Cleaning};
 pub use consent::Consent;
