@@ -8,7 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use orca::base::FailureKind;
-use support::{Project, bubblewrap_works, has_tool};
+use orca::event::{Event, Failure};
+use support::{Build, Project, bubblewrap_works, has_tool};
 
 /// The sandboxes of this machine that a test can ask for.
 fn sandboxes(test: &str) -> Vec<&'static str> {
@@ -122,6 +123,18 @@ fn every_preset_has_its_command_line_and_is_read() {
     }
 }
 
+/// Why the first attempt failed. What would be waited for then is not.
+fn first_failure(orca: &Project) -> Failure {
+    let mut build = orca.spawn(["build", "--json"]);
+    build.wait_for("attempt-failed").signal(rustix::process::Signal::INT);
+    let built = Build::read(build.wait());
+    let failed = built.events.into_iter().find_map(|event| match event {
+        Event::AttemptFailed { failure, .. } => Some(failure),
+        _ => None,
+    });
+    failed.expect("it was just told")
+}
+
 #[test]
 fn a_failure_in_the_stream_counts_whatever_the_exit_code() {
     let table = [
@@ -136,8 +149,7 @@ fn a_failure_in_the_stream_counts_whatever_the_exit_code() {
     for (preset, program, recording, code, kind, words) in table {
         let orca = project(&format!("preset = \"{preset}\""), &format!("{WRITTEN}\nretry = {{ attempts = 1 }}"));
         install(&orca, program, &agent("echo x > greet.py", &stream(recording), code));
-        let red = orca.build_red();
-        let failure = red.failure("one");
+        let failure = first_failure(&orca);
         assert_eq!((failure.kind, failure.exit_code), (kind, Some(code)), "{recording}: {}", failure.message);
         assert!(failure.message.contains(words), "{recording}: {}", failure.message);
         assert!(!orca.exists("greet.py"), "{recording}");

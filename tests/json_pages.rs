@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use orca::base::{ActionKey, FailureKind, Name, TaskName};
-use orca::event::{Event, EventRecord, Failure, Outcome, RunId, SCHEMA_VERSION, Usage};
+use orca::event::{Event, EventRecord, Failure, Outcome, RunId, SCHEMA_VERSION, Spent, Usage};
 use serde_json::Value;
 use support::{Fixture, Project};
 
@@ -59,7 +59,19 @@ fn failure() -> Failure {
 
 fn finished(outcome: Outcome) -> Event {
     let key = Some(ActionKey::from_bytes([7; 32]));
-    Event::TaskFinished { task: task(), key, outcome, attempts: 1, usage: Usage::default() }
+    Event::TaskFinished {
+        task: task(),
+        key,
+        outcome,
+        attempts: 1,
+        usage: Usage::default(),
+        spent: Spent::default(),
+        agent: Some(name("x")),
+    }
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
 }
 
 fn task() -> TaskName {
@@ -68,21 +80,24 @@ fn task() -> TaskName {
 
 /// One of each event, and of each outcome.
 fn samples() -> Vec<Event> {
-    let gate = Name::new("g").expect("a name");
+    let gate = name("g");
     let text = String::new;
     vec![
         Event::RunStarted { plan: text(), tasks: 1, layers: 1, jobs: 1, sandbox: text() },
         Event::Notice { warning: true, message: text() },
         Event::TaskDirty { task: task(), key: ActionKey::from_bytes([7; 32]), because: text() },
-        Event::TaskStarted { task: task(), attempt: 1, layer: 0, estimate_ms: Some(1) },
+        Event::TaskStarted { task: task(), attempt: 1, layer: 0, estimate_ms: Some(1), agent: Some(name("x")) },
         Event::TaskOutput { task: task(), text: text() },
         Event::AttemptFailed {
             task: task(),
             attempt: 1,
             failure: failure(),
             usage: Usage::default(),
+            spent: Spent::default(),
             retry_in_ms: None,
         },
+        Event::AgentPaused { agent: name("x"), until_ms: 1, tasks: 1, message: text() },
+        Event::AgentStopped { agent: name("x"), kind: FailureKind::Auth, message: text(), fallback: Some(name("y")) },
         Event::GateJudged {
             task: None,
             gate,
@@ -94,7 +109,7 @@ fn samples() -> Vec<Event> {
         },
         Event::GateBlamed { gate: Name::new("g").expect("a name"), task: Some(task()), judged: 1 },
         finished(Outcome::Ran),
-        finished(Outcome::Cached { restored: 1, saved_ms: 1 }),
+        finished(Outcome::Cached { restored: 1, saved_ms: 1, saved_micro_usd: 1 }),
         finished(Outcome::Failed(failure())),
         finished(Outcome::Skipped { because: text() }),
         Event::LayerFinished { layer: 0, of: 1 },
@@ -106,6 +121,8 @@ fn samples() -> Vec<Event> {
             skipped: 1,
             wall_ms: 1,
             saved_ms: 1,
+            spent: Spent::default(),
+            saved_micro_usd: 1,
             interrupted_by: None,
         },
     ]
@@ -120,6 +137,8 @@ fn heading(event: &Event) -> &'static str {
         Event::TaskStarted { .. } => "task-started",
         Event::TaskOutput { .. } => "task-output",
         Event::AttemptFailed { .. } => "attempt-failed",
+        Event::AgentPaused { .. } => "agent-paused",
+        Event::AgentStopped { .. } => "agent-stopped",
         Event::GateJudged { .. } => "gate-judged",
         Event::GateBlamed { .. } => "gate-blamed",
         Event::TaskFinished { .. } => "task-finished",
@@ -139,7 +158,14 @@ fn every_event_and_field_is_on_the_page() {
         let record = EventRecord { v: SCHEMA_VERSION, run: RunId(1), at_ms: 1, event };
         let value = serde_json::to_value(&record).expect("an event is JSON");
         assert_eq!(value["event"], name);
-        let text = [common, section(&page, name), section(&page, "Failures"), section(&page, "Usage")].concat();
+        let text = [
+            common,
+            section(&page, name),
+            section(&page, "Failures"),
+            section(&page, "Usage"),
+            section(&page, "Spending"),
+        ]
+        .concat();
         assert_documented(&text, &value, &[], name);
         let own = section(&page, name);
         for field in value.as_object().expect("an object").keys() {
@@ -147,7 +173,7 @@ fn every_event_and_field_is_on_the_page() {
             assert!(is_common || own.contains(&format!("`{field}`")), "{name}: no row for `{field}`");
         }
     }
-    assert_eq!(documented, BTreeSet::from(["Failures", "Usage"]), "headings that are no event's");
+    assert_eq!(documented, BTreeSet::from(["Failures", "Spending", "Usage"]), "headings that are no event's");
 }
 
 #[test]

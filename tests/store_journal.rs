@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use orca::base::{ActionKey, BlobDigest, Entry, RelPath, TaskName};
-use orca::event::{Event, EventRecord, Outcome, RunId, SCHEMA_VERSION, Usage};
+use orca::event::{Event, EventRecord, Outcome, RunId, SCHEMA_VERSION, Spent, Usage};
 use orca::store::{Journal, TaskRecord};
 
 fn task(name: &str) -> TaskName {
@@ -22,7 +22,15 @@ fn file(content: &str) -> Entry {
 
 fn finished(run: RunId, name: &str, wall_ms: u64, outcome: Outcome) -> EventRecord {
     let usage = Usage { wall_ms, ..Usage::default() };
-    let event = Event::TaskFinished { task: task(name), key: None, outcome, attempts: 1, usage };
+    let event = Event::TaskFinished {
+        task: task(name),
+        key: None,
+        outcome,
+        attempts: 1,
+        usage,
+        spent: Spent::default(),
+        agent: None,
+    };
     EventRecord { v: SCHEMA_VERSION, run, at_ms: 7, event }
 }
 
@@ -44,7 +52,7 @@ fn a_run_with_its_events_is_read_back_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(dir.path()).unwrap();
     let run = journal.begin_run(&["build".into(), "-j4".into()], 1_000).unwrap();
-    let cached = Outcome::Cached { restored: 2, saved_ms: 40 };
+    let cached = Outcome::Cached { restored: 2, saved_ms: 40, saved_micro_usd: 0 };
     let events = vec![finished(run, "a", 5, Outcome::Ran), finished(run, "b[x]", 6, cached)];
     journal.append(&events[..1]).unwrap();
     journal.append(&events[1..]).unwrap();

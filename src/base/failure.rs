@@ -28,4 +28,7 @@ pub enum FailureKind {
     Conflict,
     /// Stopped on request.
     Cancelled,
+    /// It was not started, since a limit of cost would be passed. Nothing that can be tried again.
+    #[schemars(skip)]
+    Cost,
 }

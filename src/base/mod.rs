@@ -22,4 +22,6 @@ pub use pattern::{Pattern, PatternError, PatternSet};
 pub use sanitize::{bounded, sanitize_line, sanitize_terminal};
 pub use suggest::nearest;
 pub use tree::{Change, Changes, Entry, Tree};
-pub use units::{DurationMs, SizeBytes, UnitError, counted, format_duration_ms, format_size};
+pub use units::{
+    DurationMs, SizeBytes, UnitError, counted, format_count, format_duration_ms, format_micro_usd, format_size,
+};

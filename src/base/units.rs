@@ -194,6 +194,16 @@ pub fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// A large number for people: `870`, `12.3k`, `1.2M`.
+#[must_use]
+pub fn format_count(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..999_950 => format!("{:.1}k", number as f64 / 1e3),
+        _ => format!("{:.1}M", number as f64 / 1e6),
+    }
+}
+
 /// A duration for people: `8ms`, `1.25s`, `2m05s`, `1h02m`.
 #[must_use]
 pub fn format_duration_ms(ms: u64) -> String {
@@ -202,6 +212,17 @@ pub fn format_duration_ms(ms: u64) -> String {
         1_000..60_000 => format!("{:.2}s", ms as f64 / 1e3),
         60_000..3_600_000 => format!("{}m{:02}s", ms / 60_000, ms % 60_000 / 1_000),
         _ => format!("{}h{:02}m", ms / 3_600_000, ms % 3_600_000 / 60_000),
+    }
+}
+
+/// Millionths of a dollar for people: `$0.0042`, `$0.35`, `$1.27`.
+#[must_use]
+pub fn format_micro_usd(micro_usd: u64) -> String {
+    match micro_usd {
+        0 => "$0.00".to_owned(),
+        1..50 => "less than $0.0001".to_owned(),
+        50..99_950 => format!("$0.{:04}", (micro_usd + 50) / 100),
+        _ => format!("${}.{:02}", (micro_usd + 5_000) / 1_000_000, (micro_usd + 5_000) % 1_000_000 / 10_000),
     }
 }
 
@@ -234,6 +255,22 @@ mod tests {
     fn shown_to_people() {
         assert_eq!(format_size(1536), "1.5 KiB");
         assert_eq!(format_size(20 << 20), "20 MiB");
+        assert_eq!([870, 12_340, 1_200_000].map(format_count), ["870", "12.3k", "1.2M"]);
+        let money = [
+            (0, "$0.00"),
+            (49, "less than $0.0001"),
+            (50, "$0.0001"),
+            (4_200, "$0.0042"),
+            (99_949, "$0.0999"),
+            (99_950, "$0.10"),
+            (999_999, "$1.00"),
+            (1_274_999, "$1.27"),
+            (1_275_000, "$1.28"),
+            (20_000_000, "$20.00"),
+        ];
+        for (micro_usd, text) in money {
+            assert_eq!(format_micro_usd(micro_usd), text);
+        }
         assert_eq!(format_duration_ms(125_000), "2m05s");
         assert_eq!([0, 1, 2].map(|number| counted(number, "file")), ["0 files", "1 file", "2 files"]);
     }

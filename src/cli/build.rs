@@ -7,7 +7,7 @@ use super::ask::AtTerminal;
 use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{CliError, Exit, check, dry_run, open_valid, signals};
-use crate::base::format_duration_ms;
+use crate::base::{format_duration_ms, format_micro_usd};
 use crate::engine::{self, BuildOptions, Built, Listener, Report};
 
 pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -77,7 +77,7 @@ fn exit(report: &Report, terminal: &Terminal) -> Exit {
     if report.ok { Exit::Good } else { Exit::Red }
 }
 
-/// One line: what ran, was cached, failed, was skipped, the time, and the time saved.
+/// One line: what ran, was cached, failed, was skipped, the time, the money, and what of both was saved.
 fn closing_line(report: &Report, terminal: &Terminal) -> String {
     let summary = &report.summary;
     let word = match (report.interrupted_by, report.ok) {
@@ -100,8 +100,14 @@ fn closing_line(report: &Report, terminal: &Terminal) -> String {
         }
     }
     let mut line = format!("{word}: {} in {}", parts.join(", "), format_duration_ms(report.wall_ms));
-    if summary.saved_ms > 0 {
-        line.push_str(&format!(", {} saved", format_duration_ms(summary.saved_ms)));
+    if summary.spent.cost_micro_usd > 0 {
+        line.push_str(&format!(", {} spent", format_micro_usd(summary.spent.cost_micro_usd)));
+    }
+    let time = (summary.saved_ms > 0).then(|| format_duration_ms(summary.saved_ms));
+    let money = (summary.saved_micro_usd > 0).then(|| format_micro_usd(summary.saved_micro_usd));
+    let saved: Vec<String> = time.into_iter().chain(money).collect();
+    if !saved.is_empty() {
+        line.push_str(&format!(", {} saved", saved.join(" and ")));
     }
     if !summary.red_gates.is_empty() {
         line.push_str(&format!("; red gates of the plan: {}", summary.red_gates.join(", ")));

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::args::{Args, ExplainArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, look_at_one, versioned};
-use crate::base::{bounded, counted, format_duration_ms, sanitize_line};
+use crate::base::{bounded, counted, format_duration_ms, format_micro_usd, sanitize_line};
 use crate::engine::{Explanation, LastTime, Prospect, ReusedResult, now_ms};
 use crate::key::Description;
 
@@ -102,8 +102,14 @@ fn last_time(last: &LastTime) -> String {
 
 fn tell_result(reused: &ReusedResult, out: &mut String) {
     let origin = if reused.recorded { "recorded in this project" } else { "in the shared cache" };
-    let took = format_duration_ms(reused.took_ms);
+    let mut took = format_duration_ms(reused.took_ms);
+    if reused.cost_micro_usd > 0 {
+        let _ = write!(took, " and {}", format_micro_usd(reused.cost_micro_usd));
+    }
     row("result", &format!("{origin}: {}, which had taken {took}", counted(reused.outputs as u64, "file")), out);
+    if let Some(agent) = &reused.agent {
+        row("agent", agent.as_str(), out);
+    }
     for (title, paths) in [("restore", &reused.to_restore), ("drifted", &reused.drifted)] {
         some(&format!("{title:8} "), paths.iter().map(|path| line(path.as_str())), out);
     }

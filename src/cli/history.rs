@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::args::{Args, ReportArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, project, versioned};
-use crate::base::{bounded, counted, format_duration_ms, format_size, sanitize_line};
+use crate::base::{bounded, counted, format_count, format_duration_ms, format_micro_usd, format_size, sanitize_line};
 use crate::engine::{EngineError, RunReport, TaskReport, now_ms};
 use crate::event::Outcome;
 use crate::store::Journal;
@@ -70,23 +70,56 @@ fn told(report: &RunReport, running: bool) -> String {
         let _ = writeln!(out, "all layers: {work} of work in {span}{}", factor(report.speed_up));
     }
     let _ = writeln!(out, "the whole run took {}", format_duration_ms(report.wall_ms));
-    if report.saved_ms > 0 {
-        let _ = writeln!(out, "{} saved by the cache", format_duration_ms(report.saved_ms));
+    money(report, &mut out);
+    let time = (report.saved_ms > 0).then(|| format_duration_ms(report.saved_ms));
+    let cost = (report.saved_micro_usd > 0).then(|| format_micro_usd(report.saved_micro_usd));
+    let saved: Vec<String> = time.into_iter().chain(cost).collect();
+    if !saved.is_empty() {
+        let _ = writeln!(out, "{} saved by the cache", saved.join(" and "));
     }
     out
+}
+
+/// What agents used, and how much of it came to nothing.
+fn money(report: &RunReport, out: &mut String) {
+    let spent = report.spent;
+    if spent.is_nothing() {
+        return;
+    }
+    let cached = match spent.cached_input_tokens {
+        0 => String::new(),
+        cached => format!(" ({} of them cached)", format_count(cached)),
+    };
+    let failed = match report.failed_micro_usd {
+        0 => String::new(),
+        failed => format!(", {} of it by attempts that failed", format_micro_usd(failed)),
+    };
+    let _ = writeln!(
+        out,
+        "agents: {} spent{failed}; {} tokens in{cached}, {} out",
+        format_micro_usd(spent.cost_micro_usd),
+        format_count(spent.input_tokens),
+        format_count(spent.output_tokens),
+    );
 }
 
 fn tasks(report: &RunReport, out: &mut String) {
     let width = report.tasks.iter().map(|task| task.task.as_str().len()).max().unwrap_or(4).clamp(4, 40);
     let title = ["outcome", "time", "cpu", "memory", "attempts"];
+    // Where no agent ran there is nothing to say in these columns.
+    let has_agents = report.tasks.iter().any(|task| !task.spent.is_nothing());
+    let of_agents = if has_agents { format!(" {:>9} {:>8}", "cost", "tokens") } else { String::new() };
     let _ = writeln!(
         out,
-        "{:width$}  {:8} {:>9} {:>9} {:>9} {:>8}",
+        "{:width$}  {:8} {:>9} {:>9} {:>9} {:>8}{of_agents}",
         "task", title[0], title[1], title[2], title[3], title[4]
     );
     for task in &report.tasks {
         let (outcome, why) = outcome(&task.outcome);
-        let numbers = if task.attempts > 0 { numbers(task) } else { String::new() };
+        let mut numbers = if task.attempts > 0 { numbers(task) } else { String::new() };
+        if !task.spent.is_nothing() {
+            let _ = write!(numbers, " {:>9} {:>8}", cost(task), format_count(tokens(task)));
+        }
         let line = format!("{:width$}  {outcome:8}{numbers}{why}", task.task.as_str());
         let _ = writeln!(out, "{}", line.trim_end());
     }
@@ -97,6 +130,17 @@ fn numbers(task: &TaskReport) -> String {
     let (wall, cpu) = (format_duration_ms(task.wall_ms), format_duration_ms(task.cpu_ms));
     let (cpu, memory) = (known(task.cpu_ms, cpu), known(task.peak_memory_bytes, format_size(task.peak_memory_bytes)));
     format!(" {wall:>9} {cpu:>9} {memory:>9} {:>8}", task.attempts)
+}
+
+fn cost(task: &TaskReport) -> String {
+    match task.spent.cost_micro_usd {
+        0 => "-".to_owned(),
+        cost => format_micro_usd(cost),
+    }
+}
+
+fn tokens(task: &TaskReport) -> u64 {
+    task.spent.input_tokens.saturating_add(task.spent.output_tokens)
 }
 
 fn outcome(outcome: &Outcome) -> (&'static str, String) {

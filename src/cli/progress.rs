@@ -7,8 +7,9 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Terminal;
-use crate::base::{FailureKind, TaskName, counted, format_duration_ms};
-use crate::event::{Event, EventRecord, Failure, Outcome, Usage};
+use crate::base::{FailureKind, Name, TaskName, counted, format_duration_ms, format_micro_usd, sanitize_line};
+use crate::engine::now_ms;
+use crate::event::{Event, EventRecord, Failure, Outcome, Spent, Usage};
 
 /// Running tasks shown at a time.
 const SHOWN_MAX: usize = 12;
@@ -35,6 +36,8 @@ struct Live {
     whole: ProgressBar,
     tasks: BTreeMap<TaskName, ProgressBar>,
     layers: (u64, u64),
+    /// Agents that are paused, until when, in milliseconds since the epoch.
+    paused: BTreeMap<Name, u64>,
 }
 
 impl Progress {
@@ -81,12 +84,29 @@ impl Progress {
             }
             Event::AttemptFailed { task, attempt, failure, retry_in_ms: Some(wait_ms), .. } => {
                 let wait = format_duration_ms(*wait_ms);
-                self.say(&format!(
-                    "{} {task}: attempt {attempt}: {}; again in {wait}",
-                    self.painted("33", " retry"),
-                    failure.message
-                ));
+                let next = match failure.kind {
+                    // Of the agent's pause there is a line of its own, and of the one that takes over.
+                    FailureKind::RateLimit | FailureKind::Auth if *wait_ms == 0 => {
+                        "another agent takes over".to_owned()
+                    }
+                    FailureKind::RateLimit => format!("it does not count; again in {wait}"),
+                    _ => format!("again in {wait}"),
+                };
+                let (word, message) = (self.painted("33", " retry"), sanitize_line(&failure.message));
+                self.say(&format!("{word} {task}: attempt {attempt}: {message}; {next}"));
                 self.detail(failure);
+            }
+            Event::AgentPaused { agent, until_ms, tasks, .. } => {
+                let word = self.painted("33", " pause");
+                self.say(&format!("{word} {}", paused(agent, *until_ms, *tasks, now_ms())));
+            }
+            Event::AgentStopped { agent, message, fallback, .. } => {
+                let next = match fallback {
+                    Some(fallback) => format!("agent `{fallback}` takes over"),
+                    None => "none of its tasks is started any more".to_owned(),
+                };
+                let (word, message) = (self.painted("33", "  stop"), sanitize_line(message));
+                self.say(&format!("{word} agent `{agent}` cannot go on: {message}; {next}"));
             }
             Event::GateJudged { task, gate, verdict, message, details, .. } => {
                 let is_green = verdict == "passed" || verdict == "skipped";
@@ -115,16 +135,19 @@ impl Progress {
                     None => format!("{word} gate {gate} of the plan: red without the results of any task"),
                 });
             }
-            Event::TaskFinished { task, outcome, usage, .. } => self.finished(task, outcome, *usage),
+            Event::TaskFinished { task, outcome, usage, spent, .. } => self.finished(task, outcome, *usage, *spent),
             _ => {}
         }
     }
 
-    fn finished(&mut self, task: &TaskName, outcome: &Outcome, usage: Usage) {
+    fn finished(&mut self, task: &TaskName, outcome: &Outcome, usage: Usage, spent: Spent) {
         let output = self.outputs.remove(task);
         match outcome {
             Outcome::Ran => {
-                let took = format_duration_ms(usage.wall_ms);
+                let mut took = format_duration_ms(usage.wall_ms);
+                if spent.cost_micro_usd > 0 {
+                    took.push_str(&format!(", {}", format_micro_usd(spent.cost_micro_usd)));
+                }
                 self.say(&format!("{} {task} ({took})", self.painted("32", "   ran")));
             }
             Outcome::Cached { restored, .. } if *restored > 0 => {
@@ -168,7 +191,7 @@ impl Progress {
 
     fn lines(&self, details: &[String]) {
         for detail in details.iter().take(DETAILS_MAX) {
-            self.say(&format!("       {}", crate::base::sanitize_line(detail)));
+            self.say(&format!("       {}", sanitize_line(detail)));
         }
     }
 
@@ -192,7 +215,7 @@ impl Live {
         let style = ProgressStyle::with_template("{bar:24} {pos}/{len} tasks, {msg}{elapsed} elapsed, {eta} to go");
         whole.set_style(style.expect("the template is right"));
         whole.enable_steady_tick(Duration::from_millis(200));
-        Self { view, whole, tasks: BTreeMap::new(), layers: (0, 0) }
+        Self { view, whole, tasks: BTreeMap::new(), layers: (0, 0), paused: BTreeMap::new() }
     }
 
     fn take(&mut self, event: &Event) {
@@ -202,13 +225,19 @@ impl Live {
                 self.layers = (0, *layers);
                 self.show_layers();
             }
-            Event::TaskStarted { task, attempt, estimate_ms, .. } => self.started(task, *attempt, *estimate_ms),
+            Event::TaskStarted { task, attempt, estimate_ms, agent, .. } => {
+                self.paused.retain(|paused, _| Some(paused) != agent.as_ref());
+                self.show_layers();
+                self.started(task, *attempt, *estimate_ms);
+            }
+            Event::AgentPaused { agent, until_ms, .. } => {
+                self.paused.insert(agent.clone(), *until_ms);
+                self.show_layers();
+            }
+            Event::AttemptFailed { task, retry_in_ms: Some(_), .. } => self.took_down(task),
             Event::TaskFinished { task, .. } => {
                 self.whole.inc(1);
-                if let Some(bar) = self.tasks.remove(task) {
-                    bar.finish_and_clear();
-                    self.view.remove(&bar);
-                }
+                self.took_down(task);
             }
             Event::LayerFinished { .. } => {
                 self.layers.0 += 1;
@@ -218,8 +247,16 @@ impl Live {
         }
     }
 
+    fn took_down(&mut self, task: &TaskName) {
+        if let Some(bar) = self.tasks.remove(task) {
+            bar.finish_and_clear();
+            self.view.remove(&bar);
+        }
+    }
+
     fn show_layers(&self) {
-        self.whole.set_message(format!("{}/{} layers, ", self.layers.0, self.layers.1));
+        let paused: String = self.paused.keys().map(|agent| format!("`{agent}` is rate limited, ")).collect();
+        self.whole.set_message(format!("{}/{} layers, {paused}", self.layers.0, self.layers.1));
     }
 
     fn started(&mut self, task: &TaskName, attempt: u32, estimate_ms: Option<u64>) {
@@ -234,6 +271,17 @@ impl Live {
         bar.enable_steady_tick(Duration::from_millis(200));
         self.tasks.insert(task.clone(), bar);
     }
+}
+
+/// Who waits, and until when: `agent `x` is rate limited, 7 tasks wait until 14:32:05 (in 2m10s)`.
+fn paused(agent: &Name, until_ms: u64, tasks: u64, now_ms: u64) -> String {
+    let until = jiff::Timestamp::from_millisecond(i64::try_from(until_ms).unwrap_or(i64::MAX)).ok();
+    let until = until.map_or_else(String::new, |at| {
+        format!(" until {}", at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S"))
+    });
+    let wait = if tasks == 1 { "waits" } else { "wait" };
+    let left = format_duration_ms(until_ms.saturating_sub(now_ms));
+    format!("agent `{agent}` is rate limited, {} {wait}{until} (in {left})", counted(tasks, "task"))
 }
 
 /// The last lines of a task's output.

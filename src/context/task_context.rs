@@ -148,7 +148,9 @@ impl Definition {
 }
 
 impl Runner {
-    fn of(agent: &AgentDef) -> Self {
+    /// What of an agent makes a difference.
+    #[must_use]
+    pub fn of(agent: &AgentDef) -> Self {
         Self {
             preset: agent.preset,
             command: agent.command.clone(),

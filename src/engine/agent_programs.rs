@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::builder::Builder;
 use super::host::Host;
 use super::look::{Look, Looked, Prospect};
-use super::resolve::Resolver;
+use super::resolve::{Keyed, Resolver};
 use super::session::{EngineError, Session};
 use crate::agents;
 use crate::base::{Finding, Name, Severity, TaskName};
@@ -34,15 +34,15 @@ impl Resolver {
 
     /// Why the agent of a task cannot be started on this machine.
     pub(super) fn missing_program(&self, host: &Host, task: TaskIx) -> Option<String> {
-        let Missing { message, help } = missing(host, self.plan(), self.task(task), self.agent(task)?)?;
-        Some(format!("{message}: {help}"))
+        told(missing(host, self.plan(), self.task(task), self.agent(task)?))
     }
 }
 
 impl Builder {
-    /// Why the agent of a task cannot be started on this machine.
-    pub(super) fn missing_program(&self, task: TaskIx) -> Option<String> {
-        self.resolver.missing_program(&self.host, task)
+    /// Why the agent that a task is keyed for cannot be started on this machine.
+    pub(super) fn missing_program(&self, task: TaskIx, keyed: &Keyed) -> Option<String> {
+        let resolver = &self.resolver;
+        told(missing(&self.host, resolver.plan(), resolver.task(task), resolver.agent_of(keyed)?))
     }
 }
 
@@ -103,6 +103,10 @@ fn would_start(look: &Look, task: TaskIx) -> bool {
         Prospect::Maybe { .. } => !look.resolver.ledger.task(look.name(task)).is_some_and(|record| record.accepted),
         Prospect::Nothing | Prospect::Restore { .. } | Prospect::Judge { .. } => false,
     }
+}
+
+fn told(missing: Option<Missing>) -> Option<String> {
+    missing.map(|Missing { message, help }| format!("{message}: {help}"))
 }
 
 fn agent_of<'p>(plan: &'p Plan, task: &Task) -> Option<&'p AgentDef> {

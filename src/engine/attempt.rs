@@ -16,9 +16,11 @@ use tokio::task::block_in_place;
 use super::attempt_log::AttemptLog;
 use super::builder::{Builder, Ready, fault};
 use super::classify::classify;
+use super::fallback::keyed_for;
 use super::host::now_ms;
 use super::integrate::keep_bases;
 use super::judge::Judged;
+use super::money;
 use super::patch::patch;
 use super::produced::Produced;
 use super::publish::{Content, Refused};
@@ -28,7 +30,7 @@ use super::session::EngineError;
 use super::standing::{Cause, Conflict, Reused, Standing};
 use crate::agents::{AgentReport, Waiting};
 use crate::base::{BlobDigest, Changes, Entry, FailureKind, Name, RelPath};
-use crate::event::{ActionResult, Event, Failure, Outcome, Usage};
+use crate::event::{ActionResult, Event, Failure, Outcome, Spent, Usage};
 use crate::exec::{self, AttemptEnd, AttemptError, Fault, Observed, Tasks, Workspace, WorkspaceError};
 use crate::graph::TaskIx;
 use crate::sandbox::{Backend, CancelLevel};
@@ -80,39 +82,47 @@ impl Builder {
     pub(super) async fn make_attempt(
         &self,
         task: TaskIx,
-        attempt: u32,
-        mut lesson: Option<String>,
+        lesson: Option<String>,
+        spent: &mut Spent,
         cancel: watch::Receiver<CancelLevel>,
     ) -> Result<AttemptEnd, Fault> {
         let held = self.held(task);
         let _alone = self.working.alone(held.keyed.key).await;
-        if attempt == 1
+        if !held.is_tried
             && !held.must_run
             && held.candidate.is_none()
             && let Some(end) = self.reuse_of_another(task, &held.keyed)?
         {
             return Ok(end);
         }
-        if attempt == 1
+        if !held.is_tried
             && let Some((reused, gates)) = held.candidate
         {
             match self.judge_candidate(task, &reused, &gates, &cancel).await? {
                 Candidate::Ends(end) => return Ok(end),
-                Candidate::Fails(red) => lesson = Some(red),
+                Candidate::Fails(red) => self.note_lesson(task, red),
                 Candidate::IsGone => {}
             }
+            if self.resolver.task(task).is_agent() {
+                // An agent is hired for it first: it is not free.
+                return Ok(AttemptEnd::Again { usage: Usage::default() });
+            }
         }
-        if attempt == 1 {
-            self.warn_of_unset_secrets(task);
+        let held = self.held(task);
+        let lesson = lesson.or(held.lesson);
+        if !held.is_tried {
+            self.warn_of_unset_secrets(task, self.resolver.agent_of(&held.keyed));
         }
+        self.warn_of_unknown_cost(task, &held.keyed);
+        self.note_try(task);
         for _ in 0..INPUT_CHANGES_MAX {
             // Between an attempt and the next a person may have been at the last result.
             let paths = block_in_place(|| self.resolver.changed_by_hand(task)).map_err(fault)?;
             if !paths.is_empty() {
                 let failure = Conflict { paths, cause: None }.failure();
-                return Ok(AttemptEnd::Failed { failure, usage: Usage::default(), lesson: String::new() });
+                return Ok(AttemptEnd::red(failure));
             }
-            match self.once(task, lesson.as_deref(), &cancel).await? {
+            match self.once(task, lesson.as_deref(), spent, &cancel).await? {
                 Once::End(end) => return Ok(end),
                 Once::InputsChanged => {
                     let name = self.name(task);
@@ -128,7 +138,7 @@ impl Builder {
             signal: None,
             details: vec!["does something outside the build write them all the time?".to_owned()],
         };
-        Ok(AttemptEnd::Failed { failure, usage: Usage::default(), lesson: String::new() })
+        Ok(AttemptEnd::red(failure))
     }
 
     /// The result that another task of the same key brought since this one was keyed, if there is one.
@@ -151,8 +161,10 @@ impl Builder {
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<Candidate, Fault> {
         let keyed = self.held(task).keyed;
-        let failed =
-            |failure, lesson| Ok(Candidate::Ends(AttemptEnd::Failed { failure, usage: Usage::default(), lesson }));
+        let failed = |failure, lesson| {
+            let usage = Usage::default();
+            Ok(Candidate::Ends(AttemptEnd::Failed { failure, usage, lesson, resets_in_ms: None }))
+        };
         match self.judge(task, &keyed, (&reused.outputs, &reused.edits), None, Some(gates), cancel).await? {
             Judged::Green => {
                 self.hold_ready(task, keyed, Ready { reused: reused.clone(), is_fresh: false });
@@ -174,6 +186,7 @@ impl Builder {
         &self,
         task: TaskIx,
         lesson: Option<&str>,
+        spent: &mut Spent,
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<Once, Fault> {
         let keyed = self.held(task).keyed;
@@ -188,7 +201,7 @@ impl Builder {
             {
                 block_in_place(|| workspace.remove()).map_err(fault)?;
                 let failure = lost_result(&path);
-                return Ok(Once::End(AttemptEnd::Failed { failure, usage: Usage::default(), lesson: String::new() }));
+                return Ok(Once::End(AttemptEnd::red(failure)));
             }
             Err(AttemptError::Materialize(MaterializeError::Changed { .. } | MaterializeError::Missing { .. })) => {
                 block_in_place(|| workspace.remove()).map_err(fault)?;
@@ -197,7 +210,7 @@ impl Builder {
             Err(error) => return Err(fault(error)),
         };
         block_in_place(|| keep_bases(&self.resolver, &root, task, spec.view)).map_err(fault)?;
-        let agent = self.resolver.agent(task).map(|agent| agent.preset);
+        let agent = self.resolver.agent_of(&keyed).map(|agent| agent.preset);
         let gives_up = agent.map(|preset| -> exec::GivesUp {
             let mut waiting = Waiting::new(preset);
             Box::new(move |output| waiting.hear(output, now_ms()))
@@ -206,9 +219,13 @@ impl Builder {
         let exit = running.await.map_err(fault)?;
         let mut observed = block_in_place(|| exec::observe(&workspace, &spec, &root, &before, exit)).map_err(fault)?;
         self.drop_ignored(task, &mut observed);
-        let secrets = self.secrets(task);
+        let secrets = self.secrets(self.resolver.agent_of(&keyed));
         let log = block_in_place(|| AttemptLog::read(&workspace.log(), &secrets, agent)).map_err(fault)?;
         let report = block_in_place(|| log.report(&observed.exit.end));
+        if let Some(report) = &report {
+            *spent += money::spent(report);
+            self.count_cost(task, &keyed, report);
+        }
         let ran = Ran { task, keyed: &keyed, workspace, root, observed, log, report };
         if !ran.log.is_empty() {
             self.sink.emit(Event::TaskOutput { task: name, text: ran.log.shown() });
@@ -253,7 +270,7 @@ impl Builder {
             self.resolver.refresh(&paths).map_err(fault)?;
             let on_top_of = self.held(task).keyed.on_top_of;
             match self.resolver.key_on_top(task, &on_top_of) {
-                Ok(keyed) => self.hold(task, keyed, None),
+                Ok(keyed) => self.hold(task, keyed_for(&keyed, self.resolver.agent_of(&self.held(task).keyed)), None),
                 Err(Unkeyed::Impossible(why)) => return Err(fault(why)),
                 Err(Unkeyed::Waits(_)) => unreachable!("its dependencies stay accepted"),
             }
@@ -347,7 +364,8 @@ impl Builder {
     /// What the agent said last, without the values of its secrets.
     fn summary_of(&self, ran: &Ran<'_>) -> String {
         let said = ran.report.as_ref().map(|report| report.summary.clone()).unwrap_or_default();
-        String::from_utf8_lossy(&masked(said.into_bytes(), &self.secrets(ran.task))).into_owned()
+        let secrets = self.secrets(self.resolver.agent_of(ran.keyed));
+        String::from_utf8_lossy(&masked(said.into_bytes(), &secrets)).into_owned()
     }
 
     /// Whether a result is not published at once: an agent's, which is kept, and one that has to be put together with
@@ -381,12 +399,15 @@ impl Builder {
     fn failed(&self, ran: Ran<'_>, failure: Failure, lesson: Option<String>) -> Result<Once, Fault> {
         let usage = ran.observed.exit.usage;
         let lesson = lesson.unwrap_or_else(|| ran.log.lesson(&failure));
+        let told = ran.report.as_ref().and_then(|report| report.failure.as_ref());
+        let resets = told.filter(|told| told.kind == failure.kind).and_then(|told| told.resets.clone());
+        let resets_in_ms = resets.and_then(|resets| resets.wait_ms(now_ms()));
         if failure.kind == FailureKind::Cancelled {
             block_in_place(|| ran.workspace.remove()).map_err(fault)?;
         } else {
             block_in_place(|| self.keep_failed(ran, &failure)).map_err(fault)?;
         }
-        Ok(Once::End(AttemptEnd::Failed { failure, usage, lesson }))
+        Ok(Once::End(AttemptEnd::Failed { failure, usage, lesson, resets_in_ms }))
     }
 
     fn keep_failed(&self, ran: Ran<'_>, failure: &Failure) -> Result<(), WorkspaceError> {
@@ -395,7 +416,7 @@ impl Builder {
         let changed: BTreeSet<&RelPath> =
             observed.outputs.keys().chain(observed.edits.keys()).chain(&observed.undeclared).collect();
         let patch = patch(&ran.keyed.context.view, &ran.root, changed, |path, entry| self.content(path, entry));
-        let patch = masked(patch, &self.secrets(ran.task));
+        let patch = masked(patch, &self.secrets(self.resolver.agent_of(ran.keyed)));
         ran.workspace.provide(Path::new("changes.patch"), &patch)?;
         ran.log.write_masked(&ran.workspace.log());
         let as_data = serde_json::to_vec(failure).expect("a failure is plain data");

@@ -17,6 +17,7 @@ use super::ignored::Ignored;
 use super::integrate::{adopt_leavers, recover};
 use super::judge_plan::judge_plan;
 use super::ledger::Ledger;
+use super::money::Money;
 use super::publish::Publisher;
 use super::recorder::{Listener, Recorder};
 use super::resolve::Resolver;
@@ -224,6 +225,8 @@ pub fn build(
         settled: Mutex::default(),
         leavers,
         integrating: Mutex::default(),
+        agents: resolver.plan().agents.keys().cloned().collect(),
+        money: Money::default(),
         pending: Mutex::default(),
     });
     let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
@@ -339,6 +342,7 @@ fn config(resolver: &Resolver, options: &BuildOptions, selected: &BTreeSet<TaskI
         policy: if options.layers { Policy::Layers } else { Policy::CriticalPath },
         ask_layers: options.step,
         pools: plan.pools.values().copied().collect(),
+        cost_micro_usd_max: plan.limits.cost_micro_usd_max,
     }
 }
 
@@ -355,6 +359,8 @@ fn specs(resolver: &Resolver) -> Vec<TaskSpec> {
             memory_bytes: task.resources.memory.map_or_else(|| memory_per_task(plan), SizeBytes::bytes),
             pools: task.resources.pools.iter().filter_map(|name| pools.get(name).copied()).collect(),
             is_agent: task.is_agent(),
+            cost_micro_usd_max: task.cost_micro_usd_max,
+            ..TaskSpec::default()
         }
     };
     resolver.graph.tasks().map(spec).collect()
@@ -394,6 +400,7 @@ fn executor(
         budget,
         jobs_given,
         clock_ms: Arc::new(move || super::host::monotonic_ms() - started),
+        wall_clock_ms: now_ms,
     }
 }
 
@@ -473,6 +480,8 @@ fn finish(
         skipped: done.skipped(),
         wall_ms,
         saved_ms: done.saved_ms,
+        spent: done.spent,
+        saved_micro_usd: done.saved_micro_usd,
         interrupted_by,
     });
     recorder.flush();

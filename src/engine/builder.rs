@@ -13,17 +13,19 @@ use tokio::sync::watch;
 use super::host::Host;
 use super::ignored::Ignored;
 use super::integrate::{Integration, Leavers, conflict};
+use super::money::Money;
 use super::produced::Produced;
 use super::publish::{Content, Publisher, Refused};
 use super::resolve::{Keyed, Resolver, Stood, missing_tool};
 use super::session::EngineError;
 use super::standing::{Cause, Reused, Standing};
 use crate::base::{ActionKey, BlobDigest, Entry, FailureKind, Name, RelPath, TaskName};
-use crate::event::{Event, Failure, Outcome, RunId};
-use crate::exec::{AttemptEnd, BoxFuture, EventSink, Fault, Resolved, Tasks};
+use crate::event::{Event, Failure, Outcome, RunId, Spent};
+use crate::exec::scheduler::{AgentIx, CostEstimate};
+use crate::exec::{Attempted, BoxFuture, EventSink, Fault, Hired, Resolved, Tasks};
 use crate::graph::TaskIx;
 use crate::key::Description;
-use crate::plan::{Body, Retry, SandboxMode};
+use crate::plan::{Retry, SandboxMode};
 use crate::sandbox::{Backend, CancelLevel, Sandbox};
 use crate::store::{Origin, Root, Source, TaskRecord};
 
@@ -62,6 +64,10 @@ pub(super) struct Builder {
     pub leavers: Leavers,
     /// Held while a result is put together with others: one at a time.
     pub integrating: Mutex<()>,
+    /// The agents of the plan, by number.
+    pub agents: Vec<Name>,
+    /// What is known of money in this build.
+    pub money: Money,
 }
 
 /// A task between its key and its end.
@@ -73,6 +79,10 @@ pub(super) struct Pending {
     pub candidate: Option<(Reused, Vec<Name>)>,
     /// Whether the body runs even if the cache has a result by then.
     pub must_run: bool,
+    /// Whether the body ran since the task was keyed.
+    pub is_tried: bool,
+    /// What a gate said of a cached result, for the agent that has to make another.
+    pub lesson: Option<String>,
     /// The earlier tasks that results of it could not be merged with, in this build.
     pub met: BTreeSet<TaskIx>,
     /// How often that happened.
@@ -135,11 +145,14 @@ impl Tasks for Builder {
     fn attempt(
         self: Arc<Self>,
         task: TaskIx,
-        attempt: u32,
         lesson: Option<String>,
         cancel: watch::Receiver<CancelLevel>,
-    ) -> BoxFuture<Result<AttemptEnd, Fault>> {
-        Box::pin(async move { self.make_attempt(task, attempt, lesson, cancel).await })
+    ) -> BoxFuture<Result<Attempted, Fault>> {
+        Box::pin(async move {
+            let mut spent = Spent::default();
+            let end = self.make_attempt(task, lesson, &mut spent, cancel).await?;
+            Ok(Attempted { end, spent })
+        })
     }
 
     fn name(&self, task: TaskIx) -> TaskName {
@@ -148,6 +161,32 @@ impl Tasks for Builder {
 
     fn retry(&self, task: TaskIx) -> Retry {
         self.resolver.task(task).retry.clone()
+    }
+
+    fn hired(&self, task: TaskIx) -> Option<Hired> {
+        let pending = self.pending.lock().expect("no holder panics");
+        let held = pending.get(&task).filter(|held| held.candidate.is_none())?;
+        let agent = held.keyed.agent.as_ref()?;
+        let ledger = &self.resolver.ledger;
+        let cost = CostEstimate {
+            of_task: ledger.cost_of_task(self.resolver.name(task)),
+            of_agent: ledger.cost_of_agent(agent),
+        };
+        Some(Hired { agent: self.agents.binary_search(agent).ok()?, cost })
+    }
+
+    fn agent_name(&self, agent: AgentIx) -> Name {
+        self.agents[agent].clone()
+    }
+
+    fn stop_agent(&self, agent: AgentIx, failure: &Failure) {
+        self.resolver.stopped.add(self.agents[agent].clone(), failure.clone());
+    }
+
+    fn successor(&self, agent: AgentIx) -> Option<AgentIx> {
+        let after = self.resolver.plan().with_fallbacks(&self.agents[agent]).skip(1);
+        let next = after.map(|agent| &agent.name).find(|agent| self.resolver.stopped.why(agent).is_none())?;
+        self.agents.binary_search(next).ok()
     }
 
     fn estimate_ms(&self, task: TaskIx) -> Option<u64> {
@@ -198,17 +237,23 @@ impl Builder {
             self.record(task, &keyed, false, &failure.message, None);
             return Ok(Settling::Resolved(Resolved::Red(failure)));
         }
-        let missing = matches!(standing, Standing::Dirty(_)).then(|| self.missing_program(task)).flatten();
+        let missing = matches!(standing, Standing::Dirty(_)).then(|| self.missing_program(task, &keyed)).flatten();
         if let Some(why) = missing {
             self.record(task, &keyed, false, &why, None);
             return Ok(Settling::Resolved(Resolved::Red(cannot_start(why))));
+        }
+        let stopped = || self.resolver.stopped.why(keyed.agent.as_ref()?);
+        if matches!(standing, Standing::Dirty(_))
+            && let Some(failure) = stopped()
+        {
+            return Ok(Settling::Resolved(Resolved::Red(failure)));
         }
         let key = keyed.key;
         let resolved = match standing {
             // It leaves no record: where the key is again what it was, the last result is still the one that counts.
             Standing::Conflict(conflict) => Ok(Resolved::Red(conflict.failure())),
             Standing::Clean(reused) => {
-                let outcome = |restored| Outcome::Cached { restored, saved_ms: reused.saved_ms };
+                let outcome = |restored| reused.as_cached(restored);
                 return self.settling(task, self.reuse(task, &keyed, &reused, &outcome)?);
             }
             Standing::Judge(reused, gates) => {
@@ -230,10 +275,9 @@ impl Builder {
 
     /// Integrates a result of this build, if it is its turn.
     fn settle_ready(&self, task: TaskIx, keyed: &Keyed, ready: &Ready) -> Result<Settling, Fault> {
-        let saved_ms = ready.reused.saved_ms;
         let outcome = |restored| match ready.is_fresh {
             true => Outcome::Ran,
-            false => Outcome::Cached { restored, saved_ms },
+            false => ready.reused.as_cached(restored),
         };
         self.settling(task, self.reuse(task, keyed, &ready.reused, &outcome)?)
     }
@@ -248,8 +292,10 @@ impl Builder {
     fn change_pending(&self, task: TaskIx, keyed: Keyed, change: impl FnOnce(&mut Pending)) {
         let mut all = self.pending.lock().expect("no holder panics");
         let known = all.remove(&task);
-        let (met, meetings) = known.map_or_else(Default::default, |known| (known.met, known.meetings));
-        let mut pending = Pending { keyed, candidate: None, must_run: false, met, meetings, ready: None };
+        let (met, meetings, lesson) =
+            known.map_or_else(Default::default, |known| (known.met, known.meetings, known.lesson));
+        let mut pending =
+            Pending { keyed, candidate: None, must_run: false, is_tried: false, lesson, met, meetings, ready: None };
         change(&mut pending);
         all.insert(task, pending);
     }
@@ -260,6 +306,20 @@ impl Builder {
 
     fn hold_to_run(&self, task: TaskIx, keyed: Keyed) {
         self.change_pending(task, keyed, |pending| pending.must_run = true);
+    }
+
+    /// Notes that the body runs.
+    pub(super) fn note_try(&self, task: TaskIx) {
+        if let Some(pending) = self.pending.lock().expect("no holder panics").get_mut(&task) {
+            pending.is_tried = true;
+        }
+    }
+
+    /// Notes what a gate said of a cached result.
+    pub(super) fn note_lesson(&self, task: TaskIx, lesson: String) {
+        if let Some(pending) = self.pending.lock().expect("no holder panics").get_mut(&task) {
+            pending.lesson = Some(lesson);
+        }
     }
 
     /// Holds a result that every gate agrees to until it is integrated.
@@ -323,7 +383,7 @@ impl Builder {
             self.put_record(task, self.record_of(task, keyed, true, word, reused.log, reused.cost_micro_usd));
         }
         if self.resolver.task(task).outputs.is_empty() && word == "cached" {
-            self.replay(task, reused);
+            self.replay(task, keyed, reused);
         }
         let (outputs, edits) = (Arc::clone(&reused.outputs), Arc::clone(&reused.edits));
         let on_top_of = Arc::new(keyed.on_top_of.clone());
@@ -381,13 +441,13 @@ impl Builder {
     }
 
     /// Shows the log of a result that is nothing but its log: a test, a lint.
-    fn replay(&self, task: TaskIx, reused: &Reused) {
+    fn replay(&self, task: TaskIx, keyed: &Keyed, reused: &Reused) {
         let store = self.resolver.store.as_ref();
         // A log that the cache has lost is no loss of a result.
         let log = reused.log.filter(|digest| store.is_some_and(|store| store.has(digest)));
         let log = log.and_then(|digest| store?.read(&digest).ok().flatten());
         if let Some(bytes) = log.filter(|bytes| !bytes.is_empty()) {
-            let agent = self.resolver.agent(task).map(|agent| agent.preset);
+            let agent = self.resolver.agent_of(keyed).map(|agent| agent.preset);
             let text = super::attempt_log::shown(&super::attempt_log::text(&bytes, agent));
             self.sink.emit(Event::TaskOutput { task: self.name(task), text });
         }
@@ -426,15 +486,11 @@ impl Builder {
         cost_micro_usd: u64,
     ) -> TaskRecord {
         let plan_task = self.resolver.task(task);
-        let agent = match &plan_task.body {
-            Body::Prompt { agent, .. } => Some(agent.clone()),
-            Body::Run(_) => None,
-        };
         let on_top_of: Vec<TaskName> = keyed.on_top_of.iter().map(|ix| self.resolver.name(*ix).clone()).collect();
         let origin = Origin {
             first_key: (!on_top_of.is_empty()).then_some(keyed.first_key),
             on_top_of,
-            agent,
+            agent: keyed.agent.clone(),
             cost_micro_usd,
             gates: BTreeMap::new(),
         };

@@ -2,12 +2,12 @@
 //! said, from wherever that is kept.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::produced::Produced;
 use super::resolve::Resolver;
 use crate::base::{Change, Changes, Entry, RelPath, TaskName};
 use crate::context::{Dependency, TaskContext, Told, Words};
+use crate::event::ActionResult;
 use crate::graph::{EdgeKind, TaskIx};
 use crate::plan::{Body, GateDef, Task};
 
@@ -57,10 +57,14 @@ impl Resolver {
 
     /// What the agent of an accepted task said in the end; nothing where the cache no longer knows.
     fn summary(&self, task: TaskIx) -> String {
-        let on_top_of = self.result(task).map(|result| Arc::clone(&result.on_top_of)).unwrap_or_default();
-        let key = self.key_on_top(task, &on_top_of).ok().map(|keyed| keyed.key);
-        let result = key.and_then(|key| self.store.as_ref()?.result(&key).ok().flatten());
-        result.map(|result| result.summary).unwrap_or_default()
+        let Some(accepted) = self.result(task) else { return String::new() };
+        let Ok(keyed) = self.key_on_top(task, &accepted.on_top_of) else { return String::new() };
+        // Whichever of its agents made it.
+        let results: Vec<ActionResult> =
+            self.for_each_agent(task, &keyed).filter_map(|keyed| self.cached(&keyed.key)).collect();
+        let is_it = |result: &&ActionResult| result.outputs == *accepted.outputs && result.edits == *accepted.edits;
+        let made = results.iter().find(is_it).or(results.first());
+        made.map(|result| result.summary.clone()).unwrap_or_default()
     }
 
     /// The bytes of a file by its entry, wherever they are kept; `None` where they are no longer to be had.

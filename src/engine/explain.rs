@@ -62,6 +62,10 @@ pub struct ReusedResult {
     pub outputs: usize,
     /// What running it took, in milliseconds.
     pub took_ms: u64,
+    /// What it cost, in millionths of a dollar.
+    pub cost_micro_usd: u64,
+    /// The agent that made it; for prompts.
+    pub agent: Option<Name>,
     /// Whether the project's own record has it; otherwise it comes from the shared cache.
     pub recorded: bool,
     /// Paths that a build would restore.
@@ -119,7 +123,7 @@ impl Look {
                 Some(_) => Vec::new(),
                 None => self.changes_so_far(ix)?,
             },
-            reused: reused.map(ReusedResult::of),
+            reused: reused.zip(keyed).map(|(reused, keyed)| ReusedResult::of(reused, keyed)),
             gates,
             waits_for,
         })
@@ -189,10 +193,12 @@ fn reused_of(standing: &Standing) -> Option<&Reused> {
 }
 
 impl ReusedResult {
-    fn of(reused: &Reused) -> Self {
+    fn of(reused: &Reused, keyed: &Keyed) -> Self {
         Self {
             outputs: reused.outputs.len(),
             took_ms: reused.saved_ms,
+            cost_micro_usd: reused.cost_micro_usd,
+            agent: keyed.agent.clone(),
             recorded: reused.recorded,
             to_restore: reused.stale.clone(),
             drifted: reused.drifted.clone(),

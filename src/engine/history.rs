@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::session::EngineError;
-use crate::base::{Name, TaskName};
-use crate::event::{Event, EventRecord, Outcome, Usage};
+use crate::base::{FailureKind, Name, TaskName};
+use crate::event::{Event, EventRecord, Failure, Outcome, Spent, Usage};
 use crate::store::{Journal, RunRecord};
 
 /// Runs that are searched for one.
@@ -37,6 +37,12 @@ pub struct RunReport {
     pub work_ms: u64,
     /// What cached results had taken, in milliseconds.
     pub saved_ms: u64,
+    /// What agents used, failed attempts included.
+    pub spent: Spent,
+    /// Of its cost, what attempts that failed had, in millionths of a dollar.
+    pub failed_micro_usd: u64,
+    /// What cached results had cost, in millionths of a dollar.
+    pub saved_micro_usd: u64,
     /// From the start of the first task that ran to the end of the last, in milliseconds.
     pub span_ms: u64,
     /// `work_ms / span_ms`: how much running side by side brought.
@@ -82,6 +88,27 @@ pub struct TaskReport {
     pub cpu_ms: u64,
     /// The largest process of any of them, in bytes.
     pub peak_memory_bytes: u64,
+    /// The agent of the last attempt.
+    pub agent: Option<Name>,
+    /// What all attempts used of their agents.
+    pub spent: Spent,
+    /// The attempts that failed, in order.
+    pub failed_attempts: Vec<FailedAttempt>,
+}
+
+/// An attempt that failed.
+#[derive(Debug, Clone, Serialize)]
+pub struct FailedAttempt {
+    /// From 1; one that counted for nothing has the number of the next.
+    pub attempt: u32,
+    /// The class of its failure.
+    pub kind: FailureKind,
+    /// Why.
+    pub message: String,
+    /// What it used.
+    pub usage: Usage,
+    /// What it used of its agent.
+    pub spent: Spent,
 }
 
 /// A verdict.
@@ -105,6 +132,7 @@ struct Running {
     layer: Option<u64>,
     started_ms: Option<u64>,
     earlier: Usage,
+    failed: Vec<FailedAttempt>,
 }
 
 impl RunReport {
@@ -147,16 +175,24 @@ impl RunReport {
                     known.started_ms.get_or_insert(record.at_ms);
                 }
                 // The usage of the last attempt is part of `TaskFinished`.
-                Event::AttemptFailed { task, usage, retry_in_ms: Some(_), .. } => {
-                    add(&mut running.entry(task).or_default().earlier, *usage);
+                Event::AttemptFailed { task, attempt, failure, usage, spent, retry_in_ms } => {
+                    let known = running.entry(task).or_default();
+                    if retry_in_ms.is_some() {
+                        add(&mut known.earlier, *usage);
+                    }
+                    report.failed_micro_usd = report.failed_micro_usd.saturating_add(spent.cost_micro_usd);
+                    known.failed.push(FailedAttempt::of(*attempt, failure, *usage, *spent));
                 }
-                Event::TaskFinished { task, outcome, attempts, usage, .. } => {
+                Event::TaskFinished { task, outcome, attempts, usage, spent, agent, .. } => {
                     let known = running.remove(task).unwrap_or_default();
                     if let (Some(layer), Some(started_ms)) = (known.layer, known.started_ms) {
                         let span = spans.entry(layer).or_insert((started_ms, record.at_ms));
                         *span = (span.0.min(started_ms), span.1.max(record.at_ms));
                     }
-                    report.settle(task, &known, outcome, *attempts, *usage);
+                    let mut settled = report.settle(task, known, outcome, *attempts, *usage);
+                    (settled.spent, settled.agent) = (*spent, agent.clone());
+                    report.spent += *spent;
+                    report.tasks.push(settled);
                 }
                 Event::GateJudged { task, gate, verdict, cached, wall_ms, .. } => report.gates.push(GateReport {
                     task: task.clone(),
@@ -169,19 +205,22 @@ impl RunReport {
                 _ => {}
             }
         }
+        // Of a build that was killed: tasks that did not come to an end.
+        running.values().flat_map(|known| &known.failed).for_each(|failed| report.spent += failed.spent);
         report.tasks.sort_by(|a, b| a.task.cmp(&b.task));
         report.measure(&spans);
         report
     }
 
-    fn settle(&mut self, task: &TaskName, known: &Running, outcome: &Outcome, attempts: u32, last: Usage) {
-        if let Outcome::Cached { saved_ms, .. } = outcome {
+    fn settle(&mut self, task: &TaskName, known: Running, outcome: &Outcome, attempts: u32, last: Usage) -> TaskReport {
+        if let Outcome::Cached { saved_ms, saved_micro_usd, .. } = outcome {
             self.saved_ms += saved_ms;
+            self.saved_micro_usd = self.saved_micro_usd.saturating_add(*saved_micro_usd);
         }
         let mut usage = known.earlier;
         add(&mut usage, last);
         self.work_ms += usage.wall_ms;
-        self.tasks.push(TaskReport {
+        TaskReport {
             task: task.clone(),
             layer: known.layer,
             outcome: outcome.clone(),
@@ -189,7 +228,10 @@ impl RunReport {
             wall_ms: usage.wall_ms,
             cpu_ms: usage.cpu_ms,
             peak_memory_bytes: usage.peak_memory_bytes,
-        });
+            agent: None,
+            spent: Spent::default(),
+            failed_attempts: known.failed,
+        }
     }
 
     /// Works out layers and speed-ups from the time between the first start and the last end.
@@ -210,6 +252,12 @@ impl RunReport {
         let to = spans.values().map(|span| span.1).max().unwrap_or(0);
         self.span_ms = to - from;
         self.speed_up = ratio(self.work_ms, self.span_ms);
+    }
+}
+
+impl FailedAttempt {
+    fn of(attempt: u32, failure: &Failure, usage: Usage, spent: Spent) -> Self {
+        Self { attempt, kind: failure.kind, message: failure.message.clone(), usage, spent }
     }
 }
 

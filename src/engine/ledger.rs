@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use crate::base::{Change, Changes, Entry, RelPath, TaskName, Tree};
+use crate::base::{Change, Changes, Entry, Name, RelPath, TaskName, Tree};
 use crate::graph::Graph;
-use crate::store::{Journal, MergeFact, Provenance, Published, StoreError, TaskRecord, TaskSummary};
+use crate::store::{Costs, Journal, MergeFact, Provenance, Published, StoreError, TaskRecord, TaskSummary};
 
 /// The record of earlier runs. Reads are answered from memory, writes go to the journal first.
 pub struct Ledger {
@@ -16,6 +16,7 @@ pub struct Ledger {
     merges: Vec<MergeFact>,
     outputs: HashMap<TaskName, Arc<Tree>>,
     estimates: BTreeMap<TaskName, u64>,
+    costs: Costs,
 }
 
 /// Where the content of edited paths comes from.
@@ -59,6 +60,7 @@ impl Ledger {
             Some(journal) => (journal.edited()?, journal.changes()?, journal.merges()?),
             None => Default::default(),
         };
+        let costs = journal.as_ref().map_or_else(|| Ok(Costs::default()), Journal::costs)?;
         let by_task = changes.into_iter().map(|(task, changes)| (task, Arc::new(changes))).collect();
         let mut outputs: HashMap<TaskName, Tree> = HashMap::new();
         let mut placed = Placed::default();
@@ -74,6 +76,7 @@ impl Ledger {
             merges,
             outputs: outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect(),
             estimates,
+            costs,
         })
     }
 
@@ -199,6 +202,18 @@ impl Ledger {
     #[must_use]
     pub fn estimate_ms(&self, name: &TaskName) -> Option<u64> {
         self.estimates.get(name).copied()
+    }
+
+    /// What attempts of the task are expected to cost, in millionths of a dollar: the median of its last ones.
+    #[must_use]
+    pub fn cost_of_task(&self, name: &TaskName) -> Option<u64> {
+        self.costs.of_tasks.get(name).copied()
+    }
+
+    /// What attempts of an agent are expected to cost, in millionths of a dollar: the median over all its tasks.
+    #[must_use]
+    pub fn cost_of_agent(&self, agent: &Name) -> Option<u64> {
+        self.costs.of_agents.get(agent).copied()
     }
 
     /// The full record of a task, with the description of its context.

@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
+use super::fallback::StoppedAgents;
 use super::judge_plan::with_drift;
 use super::ledger::Ledger;
 use super::merging::{Clash, Contents, Folded, Merging};
@@ -45,8 +46,10 @@ pub struct Keyed {
     pub source: Arc<Tree>,
     /// Tasks that no edge of the plan names, and that it sees the changes of.
     pub on_top_of: Vec<TaskIx>,
-    /// The key without those.
+    /// The key without those, for the agent that the plan names.
     pub first_key: ActionKey,
+    /// The agent that it is the key for; none for a command.
+    pub agent: Option<Name>,
 }
 
 /// A task with its key and where it stands, or why it has none.
@@ -96,6 +99,7 @@ pub struct Resolver {
     facts: Arc<Facts>,
     db: std::sync::Mutex<OrcaDb>,
     results: Vec<OnceLock<Produced>>,
+    pub(super) stopped: StoppedAgents,
 }
 
 impl Resolver {
@@ -122,6 +126,7 @@ impl Resolver {
             facts: session.db.facts(),
             db: std::sync::Mutex::new(session.db),
             results,
+            stopped: StoppedAgents::default(),
         }
     }
 
@@ -208,7 +213,8 @@ impl Resolver {
                 (context, key)
             }
         };
-        Ok(Keyed { context: Arc::new(context), key, source, on_top_of: on_top_of.to_vec(), first_key })
+        let agent = self.agent(task).map(|agent| agent.name.clone());
+        Ok(Keyed { context: Arc::new(context), key, source, on_top_of: on_top_of.to_vec(), first_key, agent })
     }
 
     /// What a task sees and does not have accepted yet.
@@ -364,7 +370,7 @@ impl Resolver {
             Err(Unkeyed::Impossible(why)) => Err(Stood::Impossible(why)),
         };
         let at = |keyed: Keyed| -> Result<Stood, EngineError> {
-            let standing = self.standing(task, &keyed, forced)?;
+            let (keyed, standing) = self.among_agents(task, keyed, forced)?;
             Ok(Stood::At(Box::new(keyed), Box::new(standing)))
         };
         if !met.is_empty() {
@@ -388,8 +394,8 @@ impl Resolver {
             return at(first);
         }
         match keyed(&recorded) {
-            Ok(on_top) if record.accepted && record.key == on_top.key => at(on_top),
-            Ok(on_top) if self.cached(&first.key).is_none() => at(on_top),
+            Ok(on_top) if record.accepted && self.has_key(task, &on_top, &|key| record.key == *key) => at(on_top),
+            Ok(on_top) if !self.has_key(task, &first, &|key| self.cached(key).is_some()) => at(on_top),
             Ok(_) => at(first),
             Err(not) => Ok(not),
         }
@@ -444,7 +450,7 @@ impl Resolver {
         Ok(true)
     }
 
-    fn cached(&self, key: &ActionKey) -> Option<ActionResult> {
+    pub(super) fn cached(&self, key: &ActionKey) -> Option<ActionResult> {
         // A cache that cannot be read is a slower build, not a wrong one.
         self.store.as_ref()?.result(key).ok().flatten()
     }

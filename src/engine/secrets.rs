@@ -6,7 +6,7 @@ use super::builder::Builder;
 use crate::base::{Entry, FailureKind, RelPath, Tree};
 use crate::event::Failure;
 use crate::graph::TaskIx;
-use crate::plan::Body;
+use crate::plan::AgentDef;
 use crate::store::{Root, StoreError};
 
 /// A secret shorter than this is not looked for: it would tear holes into ordinary text.
@@ -29,30 +29,20 @@ impl Secret {
 }
 
 impl Builder {
-    /// The secrets that the task's agent gets.
-    pub(super) fn secrets(&self, task: TaskIx) -> Vec<Secret> {
+    /// The secrets that an agent gets.
+    pub(super) fn secrets(&self, agent: Option<&AgentDef>) -> Vec<Secret> {
         let set = |variable: &String| Some(Secret { variable: variable.clone(), value: self.host.variable(variable)? });
-        self.declared_secrets(task).1.iter().filter_map(set).collect()
+        agent.map_or(&[][..], |agent| &agent.secrets).iter().filter_map(set).collect()
     }
 
     /// Says which secrets of the task's agent are not set.
-    pub(super) fn warn_of_unset_secrets(&self, task: TaskIx) {
-        let (agent, declared) = self.declared_secrets(task);
-        for variable in declared.iter().filter(|variable| self.host.variable(variable).is_none()) {
-            let task = self.resolver.name(task);
+    pub(super) fn warn_of_unset_secrets(&self, task: TaskIx, agent: Option<&AgentDef>) {
+        let Some(agent) = agent else { return };
+        for variable in agent.secrets.iter().filter(|variable| self.host.variable(variable).is_none()) {
+            let (task, agent) = (self.resolver.name(task), &agent.name);
             let message =
                 format!("`{task}`: the secret `{variable}` of the agent `{agent}` is not set where orca runs");
             self.notice(true, message);
-        }
-    }
-
-    fn declared_secrets(&self, task: TaskIx) -> (&str, &[String]) {
-        match &self.resolver.task(task).body {
-            Body::Prompt { agent, .. } => {
-                let def = self.resolver.plan().agents.get(agent);
-                (agent.as_str(), def.map_or(&[], |def| def.secrets.as_slice()))
-            }
-            Body::Run(_) => ("", &[]),
         }
     }
 }

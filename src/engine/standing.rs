@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{BlobDigest, Changes, FailureKind, Name, RelPath, Tree};
-use crate::event::Failure;
+use crate::event::{Failure, Outcome};
 use crate::key::Change;
 
 /// Where a task stands.
@@ -80,6 +80,14 @@ pub struct Reused {
     pub log: Option<BlobDigest>,
     /// Whether the project's record has it; otherwise it comes from the cache.
     pub recorded: bool,
+}
+
+impl Reused {
+    /// How a task counts that takes it, having written so many files.
+    #[must_use]
+    pub fn as_cached(&self, restored: u64) -> Outcome {
+        Outcome::Cached { restored, saved_ms: self.saved_ms, saved_micro_usd: self.cost_micro_usd }
+    }
 }
 
 /// Why a task needs to run.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::{ActionKey, TaskName};
-use crate::event::{Event, EventRecord, Failure, Outcome, Usage};
+use crate::event::{Event, EventRecord, Failure, Outcome, Spent, Usage};
 
 /// How one task ended.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct Settled {
     pub attempts: u32,
     /// What the last one used.
     pub usage: Usage,
+    /// What all attempts together used of their agents.
+    pub spent: Spent,
 }
 
 /// The state of a run, from its events so far.
@@ -29,18 +31,25 @@ pub struct Summary {
     pub saved_ms: u64,
     /// Wall time of everything that ran, one after another, in milliseconds.
     pub work_ms: u64,
+    /// What agents used.
+    pub spent: Spent,
+    /// What the cached results had cost, in millionths of a dollar.
+    pub saved_micro_usd: u64,
 }
 
 impl Summary {
     /// Takes one event into account.
     pub fn take(&mut self, record: &EventRecord) {
         match &record.event {
-            Event::TaskFinished { task, key, outcome, attempts, usage } => {
-                if let Outcome::Cached { saved_ms, .. } = outcome {
+            Event::TaskFinished { task, key, outcome, attempts, usage, spent, .. } => {
+                if let Outcome::Cached { saved_ms, saved_micro_usd, .. } = outcome {
                     self.saved_ms += saved_ms;
+                    self.saved_micro_usd = self.saved_micro_usd.saturating_add(*saved_micro_usd);
                 }
+                self.spent += *spent;
                 self.work_ms += usage.wall_ms;
-                let settled = Settled { key: *key, outcome: outcome.clone(), attempts: *attempts, usage: *usage };
+                let settled =
+                    Settled { key: *key, outcome: outcome.clone(), attempts: *attempts, usage: *usage, spent: *spent };
                 self.settled.insert(task.clone(), settled);
             }
             Event::GateJudged { task: None, gate, verdict, .. } if verdict != "passed" && verdict != "skipped" => {

@@ -39,7 +39,7 @@ impl Builder {
         let (argv, stdin, agent) = match &definition.work {
             Work::Run(argv) => (argv.clone(), None, None),
             Work::Prompt { runner, .. } => {
-                let invocation = self.invocation(keyed, runner, plan_task.cost_micro_usd_max);
+                let invocation = self.invocation(keyed, runner, self.cost_left(task));
                 seen = self.host.program_view(&invocation.argv[invocation.program_at]).unwrap_or_default();
                 if invocation.program_at > 0 {
                     seen.read_only.push(self.host.program.clone());
@@ -54,7 +54,9 @@ impl Builder {
         };
         env.extend(definition.env.clone());
         env.extend(definition.pass_env.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))));
-        env.extend(self.secrets(task).into_iter().map(|secret| (secret.variable, secret.value)));
+        env.extend(
+            self.secrets(self.resolver.agent_of(keyed)).into_iter().map(|secret| (secret.variable, secret.value)),
+        );
         let provided = vec![("task.md", markdown), ("task.json", json)];
         let provided = if plan_task.is_agent() { provided } else { Vec::new() };
         let mut surroundings = self.surroundings(&plan_task.toolchains, &plan_task.tools, env);

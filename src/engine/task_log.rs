@@ -44,7 +44,7 @@ impl TaskLog {
 impl Look {
     /// The last log of a task, or with `failed` that of its last failure. `None` if there is none.
     pub fn log(&self, ix: TaskIx, failed: bool) -> Result<Option<TaskLog>, EngineError> {
-        let agent = self.resolver.agent(ix).map(|agent| agent.preset);
+        let agent = self.resolver.preset_on_record(ix);
         let kept = self.project.state().join("failed").join(self.name(ix).file_name());
         let workspace = kept.join("tree");
         let workspace = workspace.symlink_metadata().is_ok_and(|found| found.is_dir()).then_some(workspace);

@@ -77,11 +77,11 @@ pub fn powers(plan: &Plan, tasks: &BTreeSet<TaskName>, backend: Backend) -> BTre
             SandboxMode::Auto => sandboxed = true,
             SandboxMode::Required => {}
         }
-        if let Body::Prompt { agent, .. } = &task.body
-            && let Some(def) = plan.agents.get(agent)
-        {
-            for variable in &def.secrets {
-                powers.insert(Power::Secret { agent: agent.to_string(), variable: variable.clone() });
+        if let Body::Prompt { agent, .. } = &task.body {
+            for def in plan.with_fallbacks(agent) {
+                let power =
+                    |variable: &String| Power::Secret { agent: def.name.to_string(), variable: variable.clone() };
+                powers.extend(def.secrets.iter().map(power));
             }
         }
         for gate in task.gates.iter().chain(&plan.gates).filter_map(|name| plan.gate_defs.get(name)) {

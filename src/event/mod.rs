@@ -6,5 +6,5 @@
 mod outcome;
 mod run_event;
 
-pub use outcome::{ActionResult, Failure, Outcome, Usage};
+pub use outcome::{ActionResult, Failure, Outcome, Spent, Usage};
 pub use run_event::{Event, EventRecord, RunId, SCHEMA_VERSION};

@@ -15,6 +15,36 @@ pub struct Usage {
     pub peak_memory_bytes: u64,
 }
 
+/// What agents used of their services. Zero for commands, and where an agent does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Spent {
+    /// Tokens sent, those read from a cache included.
+    pub input_tokens: u64,
+    /// Of these, tokens read from a cache.
+    pub cached_input_tokens: u64,
+    /// Tokens generated.
+    pub output_tokens: u64,
+    /// What it cost, in millionths of a dollar.
+    pub cost_micro_usd: u64,
+}
+
+impl Spent {
+    /// Whether there is nothing to say.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::ops::AddAssign for Spent {
+    fn add_assign(&mut self, more: Self) {
+        self.input_tokens = self.input_tokens.saturating_add(more.input_tokens);
+        self.cached_input_tokens = self.cached_input_tokens.saturating_add(more.cached_input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(more.output_tokens);
+        self.cost_micro_usd = self.cost_micro_usd.saturating_add(more.cost_micro_usd);
+    }
+}
+
 /// What came out of a task that did what it declared (DESIGN: Result). Stored under its `ActionKey`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionResult {
@@ -29,7 +59,7 @@ pub struct ActionResult {
     pub log_size_bytes: u64,
     /// What the run used.
     pub usage: Usage,
-    /// What it cost, in millionths of a dollar; 0 for commands.
+    /// What the attempt that brought it cost, in millionths of a dollar; 0 for commands.
     pub cost_micro_usd: u64,
     /// What its agent said in the end, for those behind it; empty where it said nothing, and for commands.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -70,6 +100,9 @@ pub enum Outcome {
         restored: u64,
         /// What the run had taken, in milliseconds: the time saved.
         saved_ms: u64,
+        /// What the attempt that brought it had cost, in millionths of a dollar: the money saved.
+        #[serde(default)]
+        saved_micro_usd: u64,
     },
     /// Red.
     Failed(Failure),

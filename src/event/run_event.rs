@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Outcome, Usage};
-use crate::base::{ActionKey, Name, TaskName};
+use super::{Failure, Outcome, Spent, Usage};
+use crate::base::{ActionKey, FailureKind, Name, TaskName};
 
 /// Version of the wire form of [`EventRecord`]. Raised when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -78,6 +78,9 @@ pub enum Event {
         layer: u64,
         /// What it is expected to take, from the journal.
         estimate_ms: Option<u64>,
+        /// The agent that makes it; for prompts.
+        #[serde(default)]
+        agent: Option<Name>,
     },
     /// A piece of a task's output, sanitized for a terminal.
     TaskOutput {
@@ -96,8 +99,33 @@ pub enum Event {
         failure: Failure,
         /// What it used.
         usage: Usage,
+        /// What its agent used.
+        #[serde(default)]
+        spent: Spent,
         /// The wait before the next attempt.
         retry_in_ms: Option<u64>,
+    },
+    /// An agent's service said: later. No task of it is started until then; those that run go on.
+    AgentPaused {
+        /// The agent.
+        agent: Name,
+        /// When its tasks go on, in milliseconds since the Unix epoch.
+        until_ms: u64,
+        /// Tasks that could run, and wait for it.
+        tasks: u64,
+        /// What it said.
+        message: String,
+    },
+    /// An agent cannot go on in this build: no task of it is started any more.
+    AgentStopped {
+        /// The agent.
+        agent: Name,
+        /// The class of its failure.
+        kind: FailureKind,
+        /// Why.
+        message: String,
+        /// The agent that takes over, if there is one.
+        fallback: Option<Name>,
     },
     /// A gate has judged a result.
     GateJudged {
@@ -140,6 +168,12 @@ pub enum Event {
         attempts: u32,
         /// What the last attempt used.
         usage: Usage,
+        /// What all attempts of this run together used of their agents.
+        #[serde(default)]
+        spent: Spent,
+        /// The agent of the last attempt; none for commands, and where nothing ran.
+        #[serde(default)]
+        agent: Option<Name>,
     },
     /// All tasks of a layer are settled.
     LayerFinished {
@@ -164,6 +198,12 @@ pub enum Event {
         wall_ms: u64,
         /// What the cached results had taken, in milliseconds.
         saved_ms: u64,
+        /// What agents used in this build, failed attempts included.
+        #[serde(default)]
+        spent: Spent,
+        /// What the cached results had cost, in millionths of a dollar.
+        #[serde(default)]
+        saved_micro_usd: u64,
         /// The signal that interrupted the build.
         interrupted_by: Option<i32>,
     },

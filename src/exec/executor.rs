@@ -18,10 +18,11 @@ use tokio::task::JoinSet;
 
 use super::admission::Sampler;
 use super::budget::Budget;
-use super::scheduler::{Command, Ended, Input, Scheduler, SchedulerConfig, SkipReason, TaskSpec};
-use super::work::{AttemptEnd, EventSink, Fault, Resolved, Tasks, Tries, cancelled};
-use crate::base::{ActionKey, FailureKind, TaskName};
-use crate::event::{Event, Failure, Outcome, Usage};
+use super::limits::{Limits, Verdict};
+use super::scheduler::{AgentIx, Command, Ended, Input, Scheduler, SchedulerConfig, SkipReason, TaskSpec, TooDear};
+use super::work::{AttemptEnd, Attempted, EventSink, Fault, Resolved, Tasks, Tries, cancelled};
+use crate::base::{ActionKey, FailureKind, TaskName, format_micro_usd};
+use crate::event::{Event, Failure, Outcome, Spent, Usage};
 use crate::graph::{Graph, TaskIx};
 use crate::sandbox::CancelLevel;
 
@@ -62,6 +63,8 @@ pub struct Executor {
     pub approver: Arc<dyn Approver>,
     /// Milliseconds of a monotonic clock.
     pub clock_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Milliseconds since the Unix epoch: what people are told.
+    pub wall_clock_ms: fn() -> u64,
 }
 
 /// How a run ended.
@@ -88,7 +91,8 @@ struct Loop {
     executor: Executor,
     scheduler: Scheduler,
     running: BTreeMap<TaskIx, Running>,
-    futures: JoinSet<(TaskIx, Result<AttemptEnd, Fault>)>,
+    futures: JoinSet<(TaskIx, Result<Attempted, Fault>)>,
+    limits: Limits,
     tries: HashMap<TaskIx, Tries>,
     keys: HashMap<TaskIx, ActionKey>,
     messages: mpsc::UnboundedSender<Message>,
@@ -110,6 +114,7 @@ impl Executor {
             scheduler,
             running: BTreeMap::new(),
             futures: JoinSet::new(),
+            limits: Limits::default(),
             tries: HashMap::new(),
             keys: HashMap::new(),
             messages,
@@ -158,6 +163,7 @@ impl Loop {
                 Command::Resolve(task) => to_resolve.push(task),
                 Command::Run(task) => self.start(task),
                 Command::Preempt(task) => self.preempt(task),
+                Command::Refuse { task, because } => self.refuse(task, because),
                 Command::Skip { task, because } => self.skip(task, because),
                 Command::AskLayer { layer, tasks } => self.ask(layer, &tasks),
                 Command::LayerDone(layer) => {
@@ -219,6 +225,9 @@ impl Loop {
             Message::Resolved(task, Ok(Resolved::Dirty { key, because })) => {
                 self.keys.insert(task, key);
                 self.emit(Event::TaskDirty { task: self.name(task), key, because });
+                let hired = self.executor.tasks.hired(task);
+                let (agent, cost) = hired.map_or_else(Default::default, |hired| (Some(hired.agent), hired.cost));
+                self.feed(Input::Hired { task, agent, cost });
                 self.feed(Input::Resolved { task, clean: false });
             }
             Message::Resolved(task, Ok(Resolved::Red(failure))) => {
@@ -233,17 +242,20 @@ impl Loop {
     fn start(&mut self, task: TaskIx) {
         let (cancel, receiver) = watch::channel(CancelLevel::None);
         self.running.insert(task, Running { cancel, preempted: false });
+        let tasks = Arc::clone(&self.executor.tasks);
+        let agent = tasks.hired(task).map(|hired| hired.agent);
         let tries = self.tries.entry(task).or_default();
         tries.made += 1;
+        tries.agent = agent;
         let (attempt, lesson) = (tries.made, tries.lesson.clone());
-        let tasks = Arc::clone(&self.executor.tasks);
         self.emit(Event::TaskStarted {
             task: self.name(task),
             attempt,
             layer: u64::from(self.executor.graph.layer(task)),
             estimate_ms: tasks.estimate_ms(task),
+            agent: agent.map(|agent| tasks.agent_name(agent)),
         });
-        self.futures.spawn(async move { (task, tasks.attempt(task, attempt, lesson, receiver).await) });
+        self.futures.spawn(async move { (task, tasks.attempt(task, lesson, receiver).await) });
     }
 
     fn preempt(&mut self, task: TaskIx) {
@@ -256,44 +268,137 @@ impl Loop {
         }
     }
 
-    fn finished(&mut self, task: TaskIx, end: Result<AttemptEnd, Fault>) {
+    fn finished(&mut self, task: TaskIx, attempted: Result<Attempted, Fault>) {
         let running = self.running.remove(&task).expect("what finishes was running");
+        let Attempted { end, spent } = match attempted {
+            Err(fault) => return self.faulted(task, fault),
+            Ok(attempted) => attempted,
+        };
+        let tries = self.tries.entry(task).or_default();
+        tries.spent += spent;
+        let agent = tries.agent;
+        if agent.is_some() {
+            self.feed(Input::Spent { task, micro_usd: spent.cost_micro_usd });
+        }
+        if let Some(agent) = agent.filter(|_| matches!(end, AttemptEnd::Accepted { .. } | AttemptEnd::Again { .. })) {
+            self.limits.worked(agent);
+        }
         match end {
-            Err(fault) => self.faulted(task, fault),
-            Ok(AttemptEnd::Accepted { outcome, usage }) => {
+            AttemptEnd::Accepted { outcome, usage } => {
                 self.settle(task, outcome, self.tries[&task].made, usage);
                 self.feed(Input::Finished { task, ended: Ended::Accepted });
             }
-            Ok(AttemptEnd::Again { usage }) => {
+            AttemptEnd::Again { usage } => {
                 self.tries.entry(task).or_default().usage = usage;
                 self.feed(Input::Finished { task, ended: Ended::Again });
             }
-            Ok(AttemptEnd::Failed { failure, .. })
+            AttemptEnd::Failed { failure, .. }
                 if running.preempted && failure == cancelled() && self.ending.interrupted_by.is_none() =>
             {
                 // Not the task's fault: the attempt does not count.
                 self.tries.entry(task).or_default().made -= 1;
                 self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms: PREEMPTED_WAIT_MS } });
             }
-            Ok(AttemptEnd::Failed { failure, usage, lesson }) => self.failed(task, failure, usage, lesson),
+            AttemptEnd::Failed { failure, usage, lesson, resets_in_ms } => match agent {
+                Some(agent) if failure.kind == FailureKind::RateLimit => {
+                    self.limited(task, agent, failure, (usage, spent), resets_in_ms);
+                }
+                _ => self.failed(task, failure, (usage, spent), lesson),
+            },
         }
     }
 
+    /// The agent's service said: later. All its tasks wait, and the attempt does not count.
+    fn limited(
+        &mut self,
+        task: TaskIx,
+        agent: AgentIx,
+        failure: Failure,
+        used: (Usage, Spent),
+        resets_in_ms: Option<u64>,
+    ) {
+        let tasks = Arc::clone(&self.executor.tasks);
+        let name = tasks.agent_name(agent);
+        let now_ms = (self.executor.clock_ms)();
+        let tries = self.tries.entry(task).or_default();
+        let since_ms = *tries.limited_since_ms.get_or_insert(now_ms);
+        match self.limits.hit(&name, agent, now_ms, since_ms, resets_in_ms) {
+            Verdict::TooLong { wait_ms } => {
+                let at_ms = (self.executor.wall_clock_ms)().saturating_add(wait_ms);
+                self.stopped(task, agent, super::limits::too_long(failure, at_ms, wait_ms), used);
+            }
+            Verdict::Wait { until_ms, is_news } => {
+                tries.made -= 1;
+                let wait_ms = until_ms.saturating_sub(now_ms);
+                let message = failure.message.clone();
+                self.attempt_failed(task, self.tries[&task].made + 1, failure, used, Some(wait_ms));
+                self.feed(Input::AgentPaused { agent, until_ms });
+                self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms: 0 } });
+                if is_news && !self.scheduler.is_stopping() {
+                    let until_ms = (self.executor.wall_clock_ms)().saturating_add(wait_ms);
+                    let tasks = self.scheduler.waiting_for_agent(agent) as u64;
+                    self.emit(Event::AgentPaused { agent: name, until_ms, tasks, message });
+                }
+            }
+        }
+    }
+
+    /// The agent cannot go on in this build. Another one takes over, or the task is red.
+    fn stopped(&mut self, task: TaskIx, agent: AgentIx, failure: Failure, used: (Usage, Spent)) {
+        let tasks = Arc::clone(&self.executor.tasks);
+        let successor = tasks.successor(agent);
+        if self.limits.stops(agent) {
+            tasks.stop_agent(agent, &failure);
+            self.emit(Event::AgentStopped {
+                agent: tasks.agent_name(agent),
+                kind: failure.kind,
+                message: failure.message.clone(),
+                fallback: successor.map(|agent| tasks.agent_name(agent)),
+            });
+            self.feed(Input::AgentStopped(agent));
+        }
+        let attempt = self.tries[&task].made;
+        if successor.is_some() && !self.scheduler.is_stopping() {
+            let tries = self.tries.entry(task).or_default();
+            (tries.usage, tries.limited_since_ms) = (used.0, None);
+            self.attempt_failed(task, attempt, failure, used, Some(0));
+            self.feed(Input::Finished { task, ended: Ended::Again });
+        } else {
+            self.attempt_failed(task, attempt, failure.clone(), used, None);
+            self.settle(task, Outcome::Failed(failure), attempt, used.0);
+            self.feed(Input::Finished { task, ended: Ended::Failed });
+        }
+    }
+
+    fn attempt_failed(
+        &self,
+        task: TaskIx,
+        attempt: u32,
+        failure: Failure,
+        (usage, spent): (Usage, Spent),
+        retry_in_ms: Option<u64>,
+    ) {
+        self.emit(Event::AttemptFailed { task: self.name(task), attempt, failure, usage, spent, retry_in_ms });
+    }
+
     /// Tries again, without holding a slot meanwhile, or gives up.
-    fn failed(&mut self, task: TaskIx, failure: Failure, usage: Usage, lesson: String) {
+    fn failed(&mut self, task: TaskIx, failure: Failure, used: (Usage, Spent), lesson: String) {
         let name = self.name(task);
         let retry = self.executor.tasks.retry(task);
         let tries = self.tries.entry(task).or_default();
         tries.failed += 1;
-        tries.usage = usage;
+        (tries.usage, tries.limited_since_ms) = (used.0, None);
         let wait_ms = tries.wait_ms(&name, &retry, failure.kind).filter(|_| !self.scheduler.is_stopping());
         tries.lesson = Some(lesson).filter(|lesson| !lesson.is_empty());
-        let attempt = tries.made;
-        self.emit(Event::AttemptFailed { task: name, attempt, failure: failure.clone(), usage, retry_in_ms: wait_ms });
+        let (attempt, agent) = (tries.made, tries.agent);
+        if let (None, Some(agent), FailureKind::Auth) = (wait_ms, agent, failure.kind) {
+            return self.stopped(task, agent, failure, used);
+        }
+        self.attempt_failed(task, attempt, failure.clone(), used, wait_ms);
         match wait_ms {
             Some(after_ms) => self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms } }),
             None => {
-                self.settle(task, Outcome::Failed(failure), attempt, usage);
+                self.settle(task, Outcome::Failed(failure), attempt, used.0);
                 self.feed(Input::Finished { task, ended: Ended::Failed });
             }
         }
@@ -303,7 +408,22 @@ impl Loop {
     fn settle(&mut self, task: TaskIx, outcome: Outcome, attempts: u32, usage: Usage) {
         self.executor.tasks.settled(task, &outcome);
         let key = self.keys.get(&task).copied();
-        self.emit(Event::TaskFinished { task: self.name(task), key, outcome, attempts, usage });
+        let (spent, agent) = self.tries.get(&task).map_or_else(Default::default, |tries| (tries.spent, tries.agent));
+        let agent = agent.map(|agent| self.executor.tasks.agent_name(agent));
+        self.emit(Event::TaskFinished { task: self.name(task), key, outcome, attempts, usage, spent, agent });
+    }
+
+    /// A limit of cost would be passed: the task is red, and nothing that was paid for is lost.
+    fn refuse(&mut self, task: TaskIx, because: TooDear) {
+        let (attempts, usage) = self.tries.get(&task).map_or_else(Default::default, |t| (t.made, t.usage));
+        let failure = Failure {
+            kind: FailureKind::Cost,
+            message: too_dear(because),
+            exit_code: None,
+            signal: None,
+            details: Vec::new(),
+        };
+        self.settle(task, Outcome::Failed(failure), attempts, usage);
     }
 
     fn skip(&mut self, task: TaskIx, because: SkipReason) {
@@ -355,4 +475,18 @@ impl Loop {
         let machine = self.sampler.sample(self.executor.reserve_bytes);
         self.feed(Input::Sample(machine));
     }
+}
+
+/// What there is to say of an attempt that would pass a limit.
+fn too_dear(because: TooDear) -> String {
+    let (limit, spent) = (format_micro_usd(because.limit_micro_usd), format_micro_usd(because.spent_micro_usd));
+    let (whose, what) = match because.is_of_task {
+        true => ("its own limit", "raise its cost_usd_max"),
+        false => ("the plan's limit", "raise limits.cost_usd_max"),
+    };
+    if because.spent_micro_usd >= because.limit_micro_usd {
+        return format!("{whose} of {limit} is used up: {spent} spent; {what}");
+    }
+    let estimate = format_micro_usd(because.estimate_micro_usd);
+    format!("{whose} of {limit} would be passed: {spent} spent, this task takes about {estimate}; {what}")
 }

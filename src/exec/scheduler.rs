@@ -9,12 +9,16 @@
 //!      |                         | a hit         ^                  |
 //!      |                         +-> Accepted    +---- Delayed <----+ requeued, preempted
 //!      |                    Parked: until an earlier task is settled
+//!      |                    Held: Queued, and its agent is paused, or the money that is left may not do
 //!      +-> Skipped: below a red task, or the build stopped
 //! ```
 //!
-//! INVARIANT: a scheduler that is started and not done has something resolving, running, delayed or asked for.
+//! INVARIANT: a scheduler that is started and not done has something resolving, running, delayed or asked for, or holds
+//! tasks of an agent that is paused.
 
+mod agents;
 mod ledger;
+mod purse;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -23,14 +27,19 @@ mod trials;
 mod words;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::graph::{Graph, TaskIx};
 
 use super::admission::Machine;
+use agents::Pause;
 use ledger::{Fit, Ledger};
+use purse::Purse;
 use queue::ReadyQueue;
-pub use words::{Command, Counts, Ended, Input, Jobs, Phase, Policy, SchedulerConfig, SkipReason, TaskSpec};
+pub use words::{
+    AgentIx, Command, CostEstimate, Counts, Ended, Input, Jobs, Phase, Policy, SchedulerConfig, SkipReason, TaskSpec,
+    TooDear,
+};
 
 /// How many tasks may overtake one that waits for room before nothing more may.
 const OVERTAKEN_MAX: u8 = 8;
@@ -48,8 +57,6 @@ pub struct Scheduler {
     tasks: Vec<Task>,
     layers: Vec<Layer>,
     layers_opened: usize,
-    /// Tasks of open layers that are not settled.
-    open_unsettled: usize,
     asked: Asked,
     queue: ReadyQueue,
     ledger: Ledger,
@@ -57,6 +64,12 @@ pub struct Scheduler {
     reserved: Option<TaskIx>,
     delayed: BinaryHeap<Reverse<(u64, TaskIx)>>,
     preempted_at_ms: Option<u64>,
+    purse: Purse,
+    /// Tasks that wait for what running ones leave of the money.
+    awaiting_money: Vec<TaskIx>,
+    /// Agents that are paused, until when, and their tasks that could run.
+    paused: BTreeMap<AgentIx, Pause>,
+    stopped: BTreeSet<AgentIx>,
     counts: Counts,
     slots_queued: u64,
     started: bool,
@@ -133,11 +146,14 @@ impl Scheduler {
         Self {
             queue: ReadyQueue::new(config.pools.len()),
             ledger: Ledger::new(config.jobs, &config.pools),
+            purse: Purse::new(config.cost_micro_usd_max),
+            awaiting_money: Vec::new(),
+            paused: BTreeMap::new(),
+            stopped: BTreeSet::new(),
             config: config.normalized(),
             tasks,
             layers,
             layers_opened: 0,
-            open_unsettled: 0,
             asked: Asked::NotYet,
             reserved: None,
             delayed: BinaryHeap::new(),
@@ -160,6 +176,12 @@ impl Scheduler {
             Input::Start => self.start(&mut out),
             Input::Resolved { task, clean } => self.resolved(task, clean, &mut out),
             Input::Parked { task, on } => self.park_until_settled(task, on, &mut out),
+            Input::Hired { task, agent, cost } => self.hired(task, agent, cost),
+            Input::Spent { task, micro_usd } => {
+                self.purse.spend(task, self.tasks[task.index()].spec.agent, micro_usd);
+            }
+            Input::AgentPaused { agent, until_ms } => self.pause(agent, until_ms),
+            Input::AgentStopped(agent) => self.stop_agent(agent),
             Input::Finished { task, ended } => self.finished(now_ms, task, ended, &mut out),
             Input::Sample(machine) => self.sampled(now_ms, machine, &mut out),
             Input::Slots(slots) => self.ledger.set_slots(slots),
@@ -195,10 +217,12 @@ impl Scheduler {
         self.tasks[task.index()].phase
     }
 
-    /// When a [`Input::Tick`] is due, if nothing else happens before: a delayed task comes back.
+    /// When a [`Input::Tick`] is due, if nothing else happens before: a delayed task comes back, or a paused agent.
     #[must_use]
     pub fn next_wakeup_ms(&self) -> Option<u64> {
-        self.delayed.peek().map(|Reverse((at_ms, _))| *at_ms)
+        let delayed = self.delayed.peek().map(|Reverse((at_ms, _))| *at_ms);
+        let paused = self.paused.values().filter(|pause| !pause.held.is_empty()).map(|pause| pause.until_ms);
+        delayed.into_iter().chain(paused).min()
     }
 
     /// Job slots that running tasks hold.
@@ -307,11 +331,16 @@ impl Scheduler {
             return;
         }
         self.bring_back_delayed(now_ms);
+        self.resume_agents(now_ms);
+        let mut was_refused = true;
+        while !self.stopping && std::mem::take(&mut was_refused) {
+            self.open_layers(out);
+            let failed = self.counts.failed;
+            self.admit(now_ms, out);
+            was_refused = self.counts.failed > failed;
+        }
         if self.stopping {
             self.skip_the_rest(out);
-        } else {
-            self.open_layers(out);
-            self.admit(now_ms, out);
         }
         if self.counts.settled() == self.counts.total {
             self.done = true;
@@ -320,7 +349,7 @@ impl Scheduler {
     }
 
     fn bring_back_delayed(&mut self, now_ms: u64) {
-        while self.next_wakeup_ms().is_some_and(|at_ms| at_ms <= now_ms) {
+        while self.delayed.peek().is_some_and(|Reverse((at_ms, _))| *at_ms <= now_ms) {
             let Reverse((_, ix)) = self.delayed.pop().expect("something is due");
             self.enqueue(ix);
         }
@@ -334,8 +363,12 @@ impl Scheduler {
         let rest: Vec<TaskIx> = self
             .in_phase(Phase::Waiting)
             .chain(self.in_phase(Phase::Queued))
+            .chain(self.in_phase(Phase::Held))
             .chain(self.in_phase(Phase::Delayed))
             .collect();
+        self.delayed.clear();
+        self.paused.clear();
+        self.awaiting_money.clear();
         rest.into_iter().for_each(|ix| self.skip(ix, SkipReason::Stopped, out));
     }
 
@@ -344,13 +377,12 @@ impl Scheduler {
         if self.config.policy != Policy::Layers {
             return;
         }
-        // What a parked task waits for may be in a later layer.
-        while self.layers_opened < self.layers.len() && self.open_unsettled == self.counts.parked {
+        // What a parked task waits for may be in a later layer; then it, and what waits for it, holds up nobody.
+        while self.layers_opened < self.layers.len() && self.counts.is_at_rest() {
             let tasks = self.layers[self.layers_opened].tasks.iter().copied();
             let ready = |ix: &TaskIx| self.phase(*ix) == Phase::Waiting && self.tasks[ix.index()].deps_open == 0;
             let waiting: Vec<TaskIx> = tasks.filter(ready).collect();
             self.resolve_all(waiting, out);
-            self.open_unsettled += self.layers[self.layers_opened].unsettled;
             self.layers_opened += 1;
             self.asked = Asked::NotYet;
         }
@@ -372,8 +404,15 @@ impl Scheduler {
             return;
         }
         let mut passed_over: Vec<TaskIx> = Vec::new();
-        while passed_over.len() < PASSED_OVER_MAX && self.reserved_lacks_only_pools() && self.ledger.has_free_slot() {
+        while !self.stopping
+            && passed_over.len() < PASSED_OVER_MAX
+            && self.reserved_lacks_only_pools()
+            && self.ledger.has_free_slot()
+        {
             let Some(ix) = self.queue.pop(self.ledger.has_free_command_slot()) else { break };
+            if self.is_put_aside(ix, out) {
+                continue;
+            }
             match self.fit(ix) {
                 Fit::Now => {
                     self.run(now_ms, ix, out);
@@ -391,6 +430,9 @@ impl Scheduler {
     /// Starts the reserved task if it fits now. Whether others may be admitted.
     fn admit_reserved(&mut self, now_ms: u64, out: &mut Vec<Command>) -> bool {
         let Some(ix) = self.reserved else { return true };
+        if self.is_put_aside(ix, out) {
+            return true;
+        }
         match self.ledger.fit(&self.tasks[ix.index()].spec) {
             Fit::Now => {
                 self.reserved = None;
@@ -424,6 +466,7 @@ impl Scheduler {
         self.enter(ix, Phase::Running);
         self.tasks[ix.index()].overtaken = 0;
         self.ledger.take(now_ms, ix, &self.tasks[ix.index()].spec);
+        self.purse.reserve(ix, &self.tasks[ix.index()].spec);
         out.push(Command::Run(ix));
     }
 
@@ -456,6 +499,9 @@ impl Scheduler {
     fn release(&mut self, ix: TaskIx) {
         self.ledger.release(ix);
         self.wake_waiters_of(ix);
+        if self.purse.release(ix) {
+            self.retry_those_without_money();
+        }
     }
 
     /// Every pool of the task that has room, and is not kept for the reserved one, lets its waiters try.
@@ -490,7 +536,6 @@ impl Scheduler {
         let number = self.tasks[ix.index()].layer;
         let layer = &mut self.layers[number as usize];
         layer.unsettled -= 1;
-        self.open_unsettled -= usize::from((number as usize) < self.layers_opened);
         if layer.unsettled == 0 {
             out.push(Command::LayerDone(number));
         }

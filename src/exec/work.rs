@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::base::{ActionKey, BlobDigest, FailureKind, TaskName};
-use crate::event::{Event, Failure, Outcome, Usage};
+use super::scheduler::{AgentIx, CostEstimate};
+use crate::base::{ActionKey, BlobDigest, FailureKind, Name, TaskName};
+use crate::event::{Event, Failure, Outcome, Spent, Usage};
 use crate::graph::TaskIx;
 use crate::plan::Retry;
 use crate::sandbox::CancelLevel;
@@ -42,6 +43,24 @@ pub enum Resolved {
     Waits(TaskIx),
 }
 
+/// One attempt, over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempted {
+    /// How it ended.
+    pub end: AttemptEnd,
+    /// What its agent used, also where that came to nothing.
+    pub spent: Spent,
+}
+
+/// Who makes the next attempt of a task with a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hired {
+    /// The agent.
+    pub agent: AgentIx,
+    /// What an attempt is expected to cost.
+    pub cost: CostEstimate,
+}
+
 /// How one attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptEnd {
@@ -65,7 +84,17 @@ pub enum AttemptEnd {
         usage: Usage,
         /// What the next attempt is told.
         lesson: String,
+        /// Of a rate limit: how long it is until it ends, in milliseconds, where that was said.
+        resets_in_ms: Option<u64>,
     },
+}
+
+impl AttemptEnd {
+    /// A failure that teaches nothing, of an attempt that used nothing.
+    #[must_use]
+    pub fn red(failure: Failure) -> Self {
+        Self::Failed { failure, usage: Usage::default(), lesson: String::new(), resets_in_ms: None }
+    }
 }
 
 /// A future that owns what it needs.
@@ -80,16 +109,27 @@ pub trait Tasks: Send + Sync + 'static {
     fn attempt(
         self: Arc<Self>,
         task: TaskIx,
-        attempt: u32,
         lesson: Option<String>,
         cancel: watch::Receiver<CancelLevel>,
-    ) -> BoxFuture<Result<AttemptEnd, Fault>>;
+    ) -> BoxFuture<Result<Attempted, Fault>>;
 
     /// The task's name.
     fn name(&self, task: TaskIx) -> TaskName;
 
     /// When a failed attempt is tried again.
     fn retry(&self, task: TaskIx) -> Retry;
+
+    /// Who makes the next attempt of a task that has to run; none for a command, and where only gates have to work.
+    fn hired(&self, task: TaskIx) -> Option<Hired>;
+
+    /// An agent's name.
+    fn agent_name(&self, agent: AgentIx) -> Name;
+
+    /// The agent cannot go on in this build: from now on its tasks resolve to another one, or are red.
+    fn stop_agent(&self, agent: AgentIx, failure: &Failure);
+
+    /// The agent that works on a task of this one if it cannot go on.
+    fn successor(&self, agent: AgentIx) -> Option<AgentIx>;
 
     /// What it is expected to take.
     fn estimate_ms(&self, task: TaskIx) -> Option<u64>;
@@ -113,6 +153,12 @@ pub(super) struct Tries {
     pub(super) failed: u32,
     /// What the last one used.
     pub(super) usage: Usage,
+    /// What all of them used of their agents.
+    pub(super) spent: Spent,
+    /// The agent of the last one.
+    pub(super) agent: Option<AgentIx>,
+    /// Since when it is one rate limit after the other, in milliseconds of the loop's clock.
+    pub(super) limited_since_ms: Option<u64>,
     /// What the next one is told.
     pub(super) lesson: Option<String>,
 }
@@ -137,12 +183,21 @@ pub fn cancelled() -> Failure {
     }
 }
 
+/// How long an agent waits after a rate limit that does not say when it ends: doubles from 30 s to 5 min, spread by a
+/// quarter. `strike` counts those in a row, from 1.
+pub(super) fn limited_ms(agent: &Name, strike: u32) -> u64 {
+    spread(30_000, 300_000, &format!("{agent} {strike}"), strike)
+}
+
 /// Doubles from half a second up to 30 s, spread by a quarter so that tasks do not come back in step.
 fn backoff_ms(task: &TaskName, attempt: u32) -> u64 {
-    let full = 500u64.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(30_000);
-    let digest = BlobDigest::of(format!("{task} {attempt}").as_bytes());
-    let spread = u64::from(digest.as_bytes()[0]) * full / 4 / 255;
-    full - spread
+    spread(500, 30_000, &format!("{task} {attempt}"), attempt)
+}
+
+fn spread(first_ms: u64, most_ms: u64, seed: &str, nth: u32) -> u64 {
+    let full = first_ms.saturating_mul(1 << nth.saturating_sub(1).min(16)).min(most_ms);
+    let digest = BlobDigest::of(seed.as_bytes());
+    full - u64::from(digest.as_bytes()[0]) * full / 4 / 255
 }
 
 #[cfg(test)]
@@ -157,6 +212,14 @@ mod tests {
         assert!(wait(1, FailureKind::Crash).is_some());
         assert_eq!(wait(2, FailureKind::Crash), None);
         assert_eq!(wait(1, FailureKind::Timeout), None);
+    }
+
+    #[test]
+    fn a_limit_without_an_end_is_waited_for_longer_and_longer() {
+        let wait = |strike| limited_ms(&Name::new("x").expect("valid"), strike);
+        assert!((22_500..=30_000).contains(&wait(1)));
+        assert!((45_000..=60_000).contains(&wait(2)));
+        assert!((225_000..=300_000).contains(&wait(40)));
     }
 
     #[test]

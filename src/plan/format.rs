@@ -48,7 +48,7 @@ tables! {
         memory_per_task: At<SizeBytes>,
         /// What is left to the rest of the machine. Default: 1GiB.
         reserve_memory: At<SizeBytes>,
-        /// What agents may cost in one build, in dollars. Default: no limit.
+        /// What agents may cost in one build, in dollars: a task that would pass it is not started. Default: no limit.
         cost_usd_max: At<MicroUsd>,
         /// How much of one task's output is kept. Default: 16MiB.
         log_size_max: At<SizeBytes>,
@@ -188,7 +188,7 @@ tables! {
         retry: RawRetry,
         /// What it holds while it runs. Default: one job slot.
         resources: RawResources,
-        /// What one attempt of its agent may cost, in dollars. Default: no limit.
+        /// What its attempts may cost in one build together, in dollars. Default: no limit.
         cost_usd_max: At<MicroUsd>,
         /// Where it must run: auto is the strongest sandbox that works, required refuses to run without one, none is a power. Default: auto.
         sandbox: At<SandboxMode>,

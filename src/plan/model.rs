@@ -36,6 +36,14 @@ pub struct Plan {
     pub files: Vec<RelPath>,
 }
 
+impl Plan {
+    /// An agent, and those that take over when it cannot go on, in order.
+    pub fn with_fallbacks<'p>(&'p self, agent: &'p Name) -> impl Iterator<Item = &'p AgentDef> {
+        let next = |def: &&'p AgentDef| self.agents.get(def.fallback.as_ref()?);
+        std::iter::successors(self.agents.get(agent), next).take(self.agents.len())
+    }
+}
+
 /// `[context]`: what every agent is told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Context {
@@ -361,7 +369,7 @@ pub struct Task {
     pub retry: Retry,
     /// `resources`.
     pub resources: Resources,
-    /// `cost_usd_max`: what one attempt of its agent may cost, in millionths of a dollar.
+    /// `cost_usd_max`: what its attempts may cost in one build together, in millionths of a dollar.
     pub cost_micro_usd_max: Option<u64>,
     /// `sandbox`.
     pub sandbox: SandboxMode,

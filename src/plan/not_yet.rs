@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{Body, GateKind, Plan, Task};
+use super::model::{GateKind, Plan, Task};
 use crate::base::{Finding, Name, NodeId, Severity, TaskName};
 
 /// The code of all these findings.
@@ -18,13 +18,9 @@ pub fn not_yet(plan: &Plan, selected: &BTreeSet<TaskName>) -> Vec<Finding> {
         findings.entry(node.clone()).or_insert_with(|| finding(what, node, help));
     };
     let mut gates: BTreeSet<&Name> = BTreeSet::new();
-    let mut agents: BTreeSet<&Name> = BTreeSet::new();
     for task in selected.iter().filter_map(|name| plan.tasks.get(name)) {
         task_features(task, &mut add);
         gates.extend(&task.gates);
-        if let Body::Prompt { agent, .. } = &task.body {
-            agents.insert(agent);
-        }
     }
     if !selected.is_empty() {
         gates.extend(&plan.gates);
@@ -35,15 +31,10 @@ pub fn not_yet(plan: &Plan, selected: &BTreeSet<TaskName>) -> Vec<Finding> {
             GateKind::Check(..) => {
                 add(gate.node.child("check"), "built-in checks cannot judge yet".to_owned(), "use run = \"...\"");
             }
-            GateKind::Agent { agent, .. } => {
+            GateKind::Agent { .. } => {
                 add(gate.node.child("agent"), "agents cannot judge yet".to_owned(), "use run = \"...\"");
-                agents.insert(agent);
             }
         }
-    }
-    if plan.limits.cost_micro_usd_max.is_some() && !agents.is_empty() {
-        let node = NodeId::root(crate::base::FileId(0)).child("limits").child("cost_usd_max");
-        add(node, "the cost of agents cannot be limited yet".to_owned(), "remove `cost_usd_max`");
     }
     findings.into_values().collect()
 }

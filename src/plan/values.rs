@@ -215,13 +215,22 @@ unit_atom!(SizeBytes, "size", "512MiB", r"^\s*[0-9.]+\s*[A-Za-z]*\s*$|\{\{|\{%")
 unit_atom!(DurationMs, "duration", "20m", r"^\s*([0-9.]+\s*[A-Za-z]+\s*)+$|\{\{|\{%");
 
 /// One of a fixed list of words: an enum of the model, by its serde names.
-pub(super) trait Word: DeserializeOwned + JsonSchema {}
+pub(super) trait Word: DeserializeOwned + JsonSchema {
+    /// Whether a plan may say it.
+    fn is_for_plans(&self) -> bool {
+        true
+    }
+}
 impl Word for AgentPreset {}
 impl Word for Check {}
 impl Word for Level {}
 impl Word for SandboxMode {}
 impl Word for Undeclared {}
-impl Word for FailureKind {}
+impl Word for FailureKind {
+    fn is_for_plans(&self) -> bool {
+        *self != Self::Cost
+    }
+}
 
 /// The words of an enum, from its own schema.
 pub(super) fn words<W: JsonSchema>() -> Vec<String> {
@@ -238,7 +247,8 @@ pub(super) fn words<W: JsonSchema>() -> Vec<String> {
 impl<W: Word> Atom for W {
     fn read_atom(place: Place, reader: &mut Reader<'_>) -> Option<Self> {
         let text = reader.text(place)?;
-        if let Ok(word) = W::deserialize(StrDeserializer::<WordError>::new(&text)) {
+        let word = W::deserialize(StrDeserializer::<WordError>::new(&text)).ok();
+        if let Some(word) = word.filter(Word::is_for_plans) {
             return Some(word);
         }
         let known = words::<W>();

@@ -11,12 +11,12 @@ use super::StoreError;
 use super::database::{Database, Format, is_damage};
 use super::ledger::lenient;
 use super::warnings::{Trouble, Warnings};
-use crate::base::TaskName;
+use crate::base::{Name, TaskName};
 use crate::event::{Event, EventRecord, Outcome, RunId};
 
 /// Raised whenever a table changes, or what one of its columns holds.
 static FORMAT: Format = Format {
-    version: 2,
+    version: 3,
     schema: "
         CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, started_ms INTEGER NOT NULL, args TEXT NOT NULL,
             ended_ms INTEGER, ok INTEGER);
@@ -24,6 +24,9 @@ static FORMAT: Format = Format {
             PRIMARY KEY (run, number)) WITHOUT ROWID;
         CREATE TABLE walls (id INTEGER PRIMARY KEY AUTOINCREMENT, task TEXT NOT NULL, wall_ms INTEGER NOT NULL);
         CREATE INDEX walls_by_task ON walls (task, id);
+        CREATE TABLE costs (id INTEGER PRIMARY KEY AUTOINCREMENT, task TEXT NOT NULL, agent TEXT NOT NULL,
+            micro_usd INTEGER NOT NULL);
+        CREATE INDEX costs_by_task ON costs (task, id);
         CREATE TABLE tasks (name TEXT PRIMARY KEY, key BLOB NOT NULL, accepted INTEGER NOT NULL, outcome TEXT NOT NULL,
             run INTEGER NOT NULL, log BLOB, is_agent INTEGER NOT NULL, origin TEXT NOT NULL, description BLOB NOT NULL)
             WITHOUT ROWID;
@@ -42,8 +45,17 @@ static FORMAT: Format = Format {
 
 /// Runs that are kept with their events.
 const RUNS_MAX: u64 = 200;
-/// Wall times that are kept per task: what an estimate is the median of.
-const WALLS_MAX: usize = 5;
+/// Wall times, and costs, that are kept per task: what an estimate is the median of.
+const KEPT_PER_TASK: i64 = 5;
+
+/// What attempts are expected to cost, in millionths of a dollar.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Costs {
+    /// By task: the median of what its attempts cost lately.
+    pub of_tasks: BTreeMap<TaskName, u64>,
+    /// By agent: the median over all its tasks.
+    pub of_agents: BTreeMap<Name, u64>,
+}
 
 /// A run as the journal has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,13 +118,18 @@ impl Journal {
     }
 
     /// Appends events, all or none, in one transaction. The wall time of a task that ran and was accepted counts for
-    /// its estimate.
+    /// its estimate, and so does what an attempt of it cost.
     pub fn append(&self, events: &[EventRecord]) -> Result<(), StoreError> {
         self.write("append to", |connection| {
             for record in events {
                 append_event(connection, record)?;
                 if let Event::TaskFinished { task, outcome: Outcome::Ran, usage, .. } = &record.event {
                     append_wall(connection, task, usage.wall_ms)?;
+                }
+                if let Event::TaskFinished { task, attempts, spent, agent: Some(agent), .. } = &record.event
+                    && spent.cost_micro_usd > 0
+                {
+                    append_cost(connection, task, agent, spent.cost_micro_usd / u64::from((*attempts).max(1)))?;
                 }
             }
             Ok(())
@@ -195,7 +212,25 @@ impl Journal {
                 walls.entry(task).or_default().push(wall_ms);
             }
         }
-        Ok(walls.into_iter().filter_map(|(task, walls)| Some((task, median(walls)?))).collect())
+        Ok(medians(walls))
+    }
+
+    /// What attempts are expected to cost.
+    pub fn costs(&self) -> Result<Costs, StoreError> {
+        let rows: Vec<(String, String, i64)> = self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT task, agent, micro_usd FROM costs")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            rows.collect()
+        })?;
+        let mut of_tasks: BTreeMap<TaskName, Vec<i64>> = BTreeMap::new();
+        let mut of_agents: BTreeMap<Name, Vec<i64>> = BTreeMap::new();
+        for (task, agent, micro_usd) in rows {
+            if let (Ok(task), Ok(agent)) = (TaskName::new(&task), Name::new(&agent)) {
+                of_tasks.entry(task).or_default().push(micro_usd);
+                of_agents.entry(agent).or_default().push(micro_usd);
+            }
+        }
+        Ok(Costs { of_tasks: medians(of_tasks), of_agents: medians(of_agents) })
     }
 
     pub(super) fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
@@ -241,7 +276,15 @@ fn append_wall(connection: &Connection, task: &TaskName, wall_ms: u64) -> rusqli
     connection.prepare_cached(sql)?.execute(params![task.as_str(), signed(wall_ms)])?;
     let sql = "DELETE FROM walls WHERE task = ?1
         AND id NOT IN (SELECT id FROM walls WHERE task = ?1 ORDER BY id DESC LIMIT ?2)";
-    connection.prepare_cached(sql)?.execute(params![task.as_str(), WALLS_MAX as i64]).map(drop)
+    connection.prepare_cached(sql)?.execute(params![task.as_str(), KEPT_PER_TASK]).map(drop)
+}
+
+fn append_cost(connection: &Connection, task: &TaskName, agent: &Name, micro_usd: u64) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO costs (task, agent, micro_usd) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(sql)?.execute(params![task.as_str(), agent.as_str(), signed(micro_usd)])?;
+    let sql = "DELETE FROM costs WHERE task = ?1
+        AND id NOT IN (SELECT id FROM costs WHERE task = ?1 ORDER BY id DESC LIMIT ?2)";
+    connection.prepare_cached(sql)?.execute(params![task.as_str(), KEPT_PER_TASK]).map(drop)
 }
 
 fn run_of(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
@@ -254,9 +297,13 @@ fn run_of(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     })
 }
 
-fn median(mut walls: Vec<i64>) -> Option<u64> {
-    walls.sort_unstable();
-    walls.get(walls.len() / 2).copied().map(unsigned)
+fn median(mut values: Vec<i64>) -> Option<u64> {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().map(unsigned)
+}
+
+fn medians<K: Ord>(values: BTreeMap<K, Vec<i64>>) -> BTreeMap<K, u64> {
+    values.into_iter().filter_map(|(key, values)| Some((key, median(values)?))).collect()
 }
 
 /// SQLite's integers are signed; nothing counted here comes near their end.

@@ -153,6 +153,7 @@ impl Journal {
             for task in tasks {
                 connection.prepare_cached("DELETE FROM tasks WHERE name = ?1")?.execute([task.as_str()])?;
                 connection.prepare_cached("DELETE FROM walls WHERE task = ?1")?.execute([task.as_str()])?;
+                connection.prepare_cached("DELETE FROM costs WHERE task = ?1")?.execute([task.as_str()])?;
             }
             Ok(())
         })

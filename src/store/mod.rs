@@ -37,7 +37,7 @@ pub use cache::Store;
 pub use error::StoreError;
 pub use exchange::Exchange;
 pub use gc::{CacheStats, GRACE_MS, GcReport, VerifyReport};
-pub use journal::{Journal, RunRecord};
+pub use journal::{Costs, Journal, RunRecord};
 pub use kept::Kept;
 pub use ledger::{Origin, PendingPublish, Published, TaskRecord, TaskSummary};
 pub use materialize::{MaterializeError, Source, SourceOf, materialize};

@@ -12,13 +12,14 @@ pub(super) fn graph(lines: &[&str]) -> Graph {
     graph
 }
 
-fn config(jobs: u32) -> SchedulerConfig {
+pub(super) fn config(jobs: u32) -> SchedulerConfig {
     SchedulerConfig {
         jobs: Jobs::exactly(jobs),
         keep_going: false,
         policy: Policy::CriticalPath,
         ask_layers: false,
         pools: Vec::new(),
+        cost_micro_usd_max: None,
     }
 }
 
@@ -38,6 +39,7 @@ fn say(graph: &Graph, commands: &[Command]) -> Vec<String> {
         Command::Resolve(ix) => format!("resolve {}", name(ix)),
         Command::Run(ix) => format!("run {}", name(ix)),
         Command::Preempt(ix) => format!("preempt {}", name(ix)),
+        Command::Refuse { task, .. } => format!("refuse {}", name(task)),
         Command::Skip { task, because: SkipReason::Stopped } => format!("skip {}", name(task)),
         Command::Skip { task, because: SkipReason::RedDep(red) } => {
             format!("skip {} (below {})", name(task), name(red))
@@ -52,39 +54,39 @@ fn say(graph: &Graph, commands: &[Command]) -> Vec<String> {
 }
 
 /// A scheduler by names, and a clock that stands still.
-struct Desk<'g> {
+pub(super) struct Desk<'g> {
     graph: &'g Graph,
-    scheduler: Scheduler,
-    now_ms: u64,
+    pub(super) scheduler: Scheduler,
+    pub(super) now_ms: u64,
 }
 
 impl<'g> Desk<'g> {
-    fn new(graph: &'g Graph, config: SchedulerConfig, change: impl Fn(&str, &mut TaskSpec)) -> Self {
+    pub(super) fn new(graph: &'g Graph, config: SchedulerConfig, change: impl Fn(&str, &mut TaskSpec)) -> Self {
         let mut specs = specs(graph);
         graph.tasks().for_each(|ix| change(graph.name(ix).as_str(), &mut specs[ix.index()]));
         Self { graph, scheduler: scheduler(graph, config, specs), now_ms: 0 }
     }
 
-    fn step(&mut self, input: Input) -> Vec<String> {
+    pub(super) fn step(&mut self, input: Input) -> Vec<String> {
         let commands = self.scheduler.step(self.now_ms, input);
         say(self.graph, &commands)
     }
 
-    fn ix(&self, name: &str) -> TaskIx {
+    pub(super) fn ix(&self, name: &str) -> TaskIx {
         self.graph.ix(&TaskName::new(name).expect("a name")).expect("a task")
     }
 
-    fn dirty(&mut self, name: &str) -> Vec<String> {
+    pub(super) fn dirty(&mut self, name: &str) -> Vec<String> {
         let task = self.ix(name);
         self.step(Input::Resolved { task, clean: false })
     }
 
-    fn clean(&mut self, name: &str) -> Vec<String> {
+    pub(super) fn clean(&mut self, name: &str) -> Vec<String> {
         let task = self.ix(name);
         self.step(Input::Resolved { task, clean: true })
     }
 
-    fn ended(&mut self, name: &str, ended: Ended) -> Vec<String> {
+    pub(super) fn ended(&mut self, name: &str, ended: Ended) -> Vec<String> {
         let task = self.ix(name);
         self.step(Input::Finished { task, ended })
     }

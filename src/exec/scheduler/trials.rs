@@ -24,7 +24,14 @@ struct TrialTask {
     clean: bool,
     fails: bool,
     retries: u8,
+    /// Which agent works on it first, and what an attempt of it costs and is expected to.
+    agent: Option<AgentIx>,
+    price: u64,
+    estimate: Option<u64>,
 }
+
+/// Of three agents, the last two stand in for the one before.
+const AGENTS: AgentIx = 3;
 
 fn trials() -> impl Strategy<Value = Trial> {
     let spec = (0..4u64, 0..5u32, 0..4u64, prop::collection::vec(0..2usize, 0..3), any::<bool>()).prop_map(
@@ -34,18 +41,30 @@ fn trials() -> impl Strategy<Value = Trial> {
             memory_bytes: gib * GIB,
             pools,
             is_agent,
+            ..TaskSpec::default()
         },
     );
-    let task = (prop::collection::vec(any::<prop::sample::Index>(), 0..4), spec, 0..4u8, 0..8u8, 0..3u8).prop_map(
-        |(deps, spec, clean, fails, retries)| TrialTask { deps, spec, clean: clean == 0, fails: fails == 0, retries },
-    );
-    let config = (0..5u32, 1..5u32, any::<bool>(), any::<bool>(), 0..4u8, prop::collection::vec(1..3u32, 2)).prop_map(
-        |(all, commands, keep_going, layers, ask, pools)| SchedulerConfig {
+    let money = (0..AGENTS, 0..5u64, prop::option::of(0..5u64), prop::option::weighted(0.2, 0..12u64));
+    let task = (prop::collection::vec(any::<prop::sample::Index>(), 0..4), spec, 0..4u8, 0..8u8, 0..3u8, money)
+        .prop_map(|(deps, spec, clean, fails, retries, (agent, price, estimate, limit))| TrialTask {
+            deps,
+            agent: spec.is_agent.then_some(agent),
+            spec: TaskSpec { cost_micro_usd_max: limit, ..spec },
+            clean: clean == 0,
+            fails: fails == 0,
+            retries,
+            price,
+            estimate,
+        });
+    let limits = (prop::collection::vec(1..3u32, 2), prop::option::weighted(0.3, 0..40u64));
+    let config = (0..5u32, 1..5u32, any::<bool>(), any::<bool>(), 0..4u8, limits).prop_map(
+        |(all, commands, keep_going, layers, ask, (pools, cost_micro_usd_max))| SchedulerConfig {
             jobs: Jobs { all, commands },
             keep_going,
             policy: if layers { Policy::Layers } else { Policy::CriticalPath },
             ask_layers: ask == 0,
             pools,
+            cost_micro_usd_max,
         },
     );
     (
@@ -78,6 +97,23 @@ struct Trying<'t> {
     failed: bool,
     layers_done: BTreeSet<u32>,
     log: Vec<Command>,
+    now_ms: u64,
+    /// Tasks that wait for an earlier one, and which.
+    parked: BTreeMap<TaskIx, TaskIx>,
+    /// Tasks that have a result, which is to be looked at again.
+    ready: BTreeSet<TaskIx>,
+    /// How often a task parks or ends with *again*, yet.
+    detours: Vec<u8>,
+    agents: BTreeMap<TaskIx, AgentIx>,
+    paused: BTreeMap<AgentIx, u64>,
+    stopped: BTreeSet<AgentIx>,
+    /// What was spent in all, and by each task.
+    spent: u64,
+    spent_by: BTreeMap<TaskIx, u64>,
+    refused: bool,
+    were_parked: BTreeSet<TaskIx>,
+    /// Tasks that were resolved once.
+    under_way: BTreeSet<TaskIx>,
 }
 
 impl<'t> Trying<'t> {
@@ -105,6 +141,18 @@ impl<'t> Trying<'t> {
             failed: false,
             layers_done: BTreeSet::new(),
             log: Vec::new(),
+            now_ms: 0,
+            parked: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            detours: trial.tasks.iter().map(|task| task.retries).collect(),
+            agents: BTreeMap::new(),
+            paused: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+            spent: 0,
+            spent_by: BTreeMap::new(),
+            refused: false,
+            were_parked: BTreeSet::new(),
+            under_way: BTreeSet::new(),
             trial,
             graph,
         };
@@ -152,10 +200,11 @@ impl<'t> Trying<'t> {
                 None if stuck => panic!("stuck: {:?}", self.scheduler),
                 _ => {}
             }
+            self.now_ms = now_ms;
             let input = self.choose(die);
             self.take(now_ms, input);
         }
-        assert!(self.running.is_empty() && self.resolving.is_empty());
+        assert!(self.running.is_empty() && self.resolving.is_empty() && self.parked.is_empty());
         assert_eq!(self.ended.len(), self.trial.tasks.len());
         assert_eq!(self.layers_done.len(), self.graph.layers().len());
     }
@@ -178,10 +227,7 @@ impl<'t> Trying<'t> {
             3 | 4 if !self.resolving.is_empty() => {
                 let task = *self.resolving.iter().nth(nth(die, self.resolving.len())).expect("in range");
                 self.resolving.remove(&task);
-                if self.task(task).clean {
-                    self.settle(task, "accepted");
-                }
-                Input::Resolved { task, clean: self.task(task).clean }
+                self.answer(task, die)
             }
             _ if !self.running.is_empty() => {
                 let (&task, &preempted) = self.running.iter().nth(nth(die, self.running.len())).expect("in range");
@@ -192,11 +238,67 @@ impl<'t> Trying<'t> {
         }
     }
 
+    /// What becomes of a task that resolves.
+    fn answer(&mut self, task: TaskIx, die: usize) -> Input {
+        let detours = &mut self.detours[task.index()];
+        if die.is_multiple_of(3) && task.0 > 0 && *detours > 0 {
+            *detours -= 1;
+            let on = TaskIx((die / 11) as u32 % task.0);
+            if !self.ended.contains_key(&on) {
+                self.parked.insert(task, on);
+                self.were_parked.insert(task);
+            }
+            return Input::Parked { task, on };
+        }
+        if self.task(task).clean || self.ready.contains(&task) {
+            self.settle(task, "accepted");
+            return Input::Resolved { task, clean: true };
+        }
+        if let Some(first) = self.task(task).agent {
+            let Some(agent) = (first..AGENTS).find(|agent| !self.stopped.contains(agent)) else {
+                self.failed = true;
+                self.settle(task, "failed");
+                return Input::Finished { task, ended: Ended::Failed };
+            };
+            self.agents.insert(task, agent);
+            let cost = CostEstimate { of_task: self.task(task).estimate, of_agent: None };
+            self.take(self.now_ms, Input::Hired { task, agent: Some(agent), cost });
+        }
+        Input::Resolved { task, clean: false }
+    }
+
     fn outcome(&mut self, task: TaskIx, preempted: bool, die: usize) -> Ended {
+        let agent = self.agents.get(&task).copied();
+        if agent.is_some() {
+            let micro_usd = self.task(task).price;
+            self.spent += micro_usd;
+            *self.spent_by.entry(task).or_default() += micro_usd;
+            self.take(self.now_ms, Input::Spent { task, micro_usd });
+        }
         let tried = &mut self.attempts[task.index()];
         *tried += 1;
-        if preempted || *tried <= self.task(task).retries {
+        let is_refused = *tried <= self.task(task).retries;
+        match agent.filter(|_| is_refused && !preempted) {
+            Some(agent) if die.is_multiple_of(5) => {
+                let until_ms = self.now_ms + die as u64 % 400;
+                let known_ms = self.paused.entry(agent).or_default();
+                *known_ms = (*known_ms).max(until_ms);
+                self.take(self.now_ms, Input::AgentPaused { agent, until_ms });
+                return Ended::Requeue { after_ms: 0 };
+            }
+            Some(agent) if die % 5 == 1 => {
+                self.stopped.insert(agent);
+                self.take(self.now_ms, Input::AgentStopped(agent));
+                return Ended::Again;
+            }
+            _ => {}
+        }
+        if preempted || is_refused {
             return Ended::Requeue { after_ms: die as u64 % 300 };
+        }
+        if !self.task(task).fails && self.detours[task.index()] > 0 && agent.is_some() {
+            self.ready.insert(task);
+            return Ended::Again;
         }
         let (word, ended) =
             if self.task(task).fails { ("failed", Ended::Failed) } else { ("accepted", Ended::Accepted) };
@@ -210,6 +312,8 @@ impl<'t> Trying<'t> {
         if how == "accepted" {
             self.accepted.insert(task);
         }
+        // Whoever waits for it is looked at again, whatever became of the build.
+        self.parked.retain(|_, on| *on != task);
     }
 
     fn take(&mut self, now_ms: u64, input: Input) {
@@ -224,7 +328,9 @@ impl<'t> Trying<'t> {
         let stopped = self.failed && !self.trial.config.keep_going;
         match command {
             Command::Resolve(ix) => {
-                assert!(!stopped, "nothing starts after a failure");
+                assert!(!stopped || self.under_way.contains(ix), "nothing starts after a failure");
+                assert!(!self.parked.contains_key(ix), "it is parked");
+                self.under_way.insert(*ix);
                 assert!(self.graph.deps(*ix).iter().all(|dep| self.accepted.contains(dep)), "deps come first");
                 assert!(self.resolving.insert(*ix));
             }
@@ -232,6 +338,12 @@ impl<'t> Trying<'t> {
                 assert!(!stopped, "nothing starts after a failure");
                 assert!(self.graph.deps(*ix).iter().all(|dep| self.accepted.contains(dep)), "deps come first");
                 assert!(self.running.insert(*ix, false).is_none(), "it runs already");
+                if let Some(agent) = self.agents.get(ix) {
+                    let until_ms = self.paused.get(agent).copied().unwrap_or(0);
+                    assert!(until_ms <= self.now_ms, "its agent is paused");
+                    assert!(!self.stopped.contains(agent), "its agent stopped");
+                    self.assert_affordable(*ix);
+                }
                 let (all, commands) = self.jobs();
                 assert!(self.held(|_| true) <= all && self.held(|spec| !spec.is_agent) <= commands, "too many jobs");
                 for (pool, capacity) in self.trial.config.pools.iter().enumerate() {
@@ -240,7 +352,9 @@ impl<'t> Trying<'t> {
                 }
                 if self.trial.config.policy == Policy::Layers || self.trial.config.ask_layers {
                     let layer = self.graph.layer(*ix);
-                    assert!((0..layer).all(|below| self.layers_done.contains(&below)), "layers are strict");
+                    let below = self.graph.tasks().filter(|below| self.graph.layer(*below) < layer);
+                    let mut open = below.filter(|below| !self.ended.contains_key(below));
+                    assert!(open.all(|open| self.is_behind_parked(open)), "layers are strict");
                 }
                 assert!(!self.asked, "it does not run before the person said so");
             }
@@ -255,6 +369,18 @@ impl<'t> Trying<'t> {
                     assert!(self.graph.with_deps(&[*task].into()).contains(red), "it waits for the red one");
                 }
             }
+            Command::Refuse { task, because } => {
+                let spent = if because.is_of_task { self.spent_by.get(task).copied().unwrap_or(0) } else { self.spent };
+                assert_eq!(because.spent_micro_usd, spent);
+                let is_reached = spent >= because.limit_micro_usd;
+                assert!(
+                    is_reached || spent + because.estimate_micro_usd > because.limit_micro_usd,
+                    "it was affordable"
+                );
+                self.refused = true;
+                self.failed = true;
+                self.settle(*task, "failed");
+            }
             Command::AskLayer { tasks, .. } => {
                 assert!(self.trial.config.ask_layers && !tasks.is_empty() && !self.asked);
                 self.asked = true;
@@ -262,6 +388,24 @@ impl<'t> Trying<'t> {
             Command::LayerDone(layer) => assert!(self.layers_done.insert(*layer)),
             Command::Done => assert!(self.scheduler.is_done()),
         }
+    }
+
+    /// Whether the task was parked, or waits for one that was: what they wait for may be in a later layer.
+    fn is_behind_parked(&self, ix: TaskIx) -> bool {
+        self.graph.with_deps(&[ix].into()).iter().any(|above| self.were_parked.contains(above))
+    }
+
+    /// What runs by now, and this one with it, keeps within the limit by all estimates that are given.
+    fn assert_affordable(&self, ix: TaskIx) {
+        let task = self.task(ix);
+        if let Some(limit) = task.spec.cost_micro_usd_max {
+            assert!(self.spent_by.get(&ix).copied().unwrap_or(0) < limit, "its own limit is used up");
+        }
+        let Some(limit) = self.trial.config.cost_micro_usd_max else { return };
+        assert!(self.spent < limit, "the limit is used up");
+        let of_agents = self.running.keys().filter(|ix| self.agents.contains_key(ix));
+        let expected: u64 = of_agents.map(|ix| self.task(*ix).estimate.unwrap_or(0)).sum();
+        assert!(self.spent + expected <= limit, "the limit would be passed");
     }
 
     /// What becomes of a task if only its own failure and those above it count.
@@ -281,6 +425,8 @@ proptest! {
         let mut trying = Trying::new(&trial);
         trying.go();
         let stopped = trial.interrupt_at.is_some() || trial.config.ask_layers || !trial.config.keep_going;
+        // Which task meets a limit of money, and which finds no agent left, is a matter of dice.
+        let stopped = stopped || trying.refused || trying.stopped.len() == AGENTS || trying.stopped.contains(&(AGENTS - 1));
         if !stopped {
             let mut known = BTreeMap::new();
             for ix in trying.graph.tasks() {

@@ -43,6 +43,8 @@ pub struct SchedulerConfig {
     pub ask_layers: bool,
     /// Capacity of every pool; 0 counts as 1.
     pub pools: Vec<u32>,
+    /// What agents may cost in this run, in millionths of a dollar.
+    pub cost_micro_usd_max: Option<u64>,
 }
 
 impl SchedulerConfig {
@@ -65,6 +67,24 @@ pub struct TaskSpec {
     pub pools: Vec<usize>,
     /// Whether its body is a prompt.
     pub is_agent: bool,
+    /// The agent that works on it, once that is known; none for a command, and where only gates have to work.
+    pub agent: Option<AgentIx>,
+    /// What an attempt of it is expected to cost.
+    pub cost: CostEstimate,
+    /// What its attempts of this run may cost together, in millionths of a dollar.
+    pub cost_micro_usd_max: Option<u64>,
+}
+
+/// Which agent, by its position among those of the plan.
+pub type AgentIx = usize;
+
+/// What an attempt is expected to cost by earlier runs, in millionths of a dollar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CostEstimate {
+    /// What attempts of the task have cost.
+    pub of_task: Option<u64>,
+    /// What attempts of its agent have cost.
+    pub of_agent: Option<u64>,
 }
 
 impl TaskSpec {
@@ -96,6 +116,31 @@ pub enum Input {
         /// The one it waits for. If that is settled by now, the task resolves again at once.
         on: TaskIx,
     },
+    /// A task that resolves is to be worked on by this agent from now on.
+    Hired {
+        /// The task.
+        task: TaskIx,
+        /// The agent; none for a command, and where only gates have to work.
+        agent: Option<AgentIx>,
+        /// What an attempt is expected to cost with it.
+        cost: CostEstimate,
+    },
+    /// What an attempt has cost that is about to be reported as finished.
+    Spent {
+        /// The task.
+        task: TaskIx,
+        /// In millionths of a dollar.
+        micro_usd: u64,
+    },
+    /// No task of this agent starts before then. An earlier word that says later stands.
+    AgentPaused {
+        /// The agent.
+        agent: AgentIx,
+        /// When its tasks may start again.
+        until_ms: u64,
+    },
+    /// This agent works on nothing more: its tasks that wait to run are resolved anew.
+    AgentStopped(AgentIx),
     /// A running task ended, or resolving one failed.
     Finished {
         /// The task.
@@ -142,6 +187,13 @@ pub enum Command {
     Run(TaskIx),
     /// Memory runs out: stop it and answer [`Ended::Requeue`] (or as it ended, if it just did).
     Preempt(TaskIx),
+    /// It is not started, since a limit of cost would be passed, and is red.
+    Refuse {
+        /// The task.
+        task: TaskIx,
+        /// Which limit.
+        because: TooDear,
+    },
     /// It does not run.
     Skip {
         /// The task.
@@ -160,6 +212,19 @@ pub enum Command {
     LayerDone(u32),
     /// Every task is settled.
     Done,
+}
+
+/// A limit of cost that one more attempt would pass. All in millionths of a dollar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooDear {
+    /// Whether it is the task's own limit; otherwise it is the run's.
+    pub is_of_task: bool,
+    /// The limit.
+    pub limit_micro_usd: u64,
+    /// What was spent of it.
+    pub spent_micro_usd: u64,
+    /// What the attempt is expected to cost; 0 where nobody knows.
+    pub estimate_micro_usd: u64,
 }
 
 /// Why a task does not run.
@@ -186,6 +251,8 @@ pub enum Phase {
     Queued,
     /// It runs.
     Running,
+    /// It has to run, and waits for its agent, or for what running tasks leave of the money.
+    Held,
     /// It runs again later.
     Delayed,
     /// Its result counts.
@@ -205,6 +272,7 @@ pub struct Counts {
     pub resolving: usize,
     pub parked: usize,
     pub queued: usize,
+    pub held: usize,
     pub running: usize,
     pub delayed: usize,
     pub accepted: usize,
@@ -219,6 +287,11 @@ impl Counts {
         self.accepted + self.failed + self.skipped
     }
 
+    /// Whether nothing goes on: what is not settled waits for another task.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.resolving + self.queued + self.held + self.running + self.delayed == 0
+    }
+
     pub(super) fn moved(&mut self, from: Phase, to: Phase) {
         *self.of(from) -= 1;
         *self.of(to) += 1;
@@ -231,6 +304,7 @@ impl Counts {
             Phase::Resolving => &mut self.resolving,
             Phase::Parked => &mut self.parked,
             Phase::Queued => &mut self.queued,
+            Phase::Held => &mut self.held,
             Phase::Running => &mut self.running,
             Phase::Delayed => &mut self.delayed,
             Phase::Accepted => &mut self.accepted,
