@@ -379,3 +379,36 @@ fn the_next_attempt_is_told_of_the_last_and_not_of_its_stream() {
     assert!(section.contains("exit 3") && section.contains("> edit a.txt\nit is too hard"), "{prompt}");
     assert!(!section.contains("{\"orca\""), "{prompt}");
 }
+
+#[test]
+fn a_secret_of_a_fallback_is_a_power_and_its_alone() {
+    let lines = "echo \"x=${OF_X:-none} y=${OF_Y:-none}\" | tr -d s > a.txt";
+    let agents = ["x fallback = \"y\"\nsecrets = [\"OF_X\"]", "y secrets = [\"OF_Y\"]"];
+    let mut orca = project("", &agents, &task("a", "x", "", lines));
+    orca.set_env("OF_X", "first-secret").set_env("OF_Y", "second-secret");
+    orca.write("x", "auth");
+    let list = orca.orca(["trust", "--list"]).exits(0);
+    list.prints(["the agent `x` is given the secret `OF_X`", "the agent `y` is given the secret `OF_Y`"]);
+    orca.trust();
+    orca.build().ran(["a"]);
+    assert_eq!(orca.read("a.txt"), "x=none y=econd-ecret\n");
+}
+
+#[test]
+fn a_changed_gate_asks_no_agent_unless_it_is_red() {
+    let gate = "[gates.there]\nrun = \"test -s a.txt\"\n";
+    let tasks = costs("a", "1.5", "gates = [\"there\"]") + gate;
+    let orca = project("[limits]\ncost_usd_max = 2.0", &["x"], &tasks);
+    orca.trust();
+    orca.build().ran(["a"]);
+    // Judging costs nothing, whatever there is left; a red gate has to pay for another attempt, and may not.
+    orca.replace("orca.toml", "cost_usd_max = 2.0", "cost_usd_max = 1.0").replace("orca.toml", "test -s", "test -f");
+    orca.build().ran([]).cached(["a"]);
+    orca.replace("orca.toml", "test -f a.txt", "test -x a.txt");
+    let built = orca.build_red();
+    assert_eq!(built.failure("a").kind, FailureKind::Cost);
+    assert_eq!(calls(&orca, "x"), 1);
+    orca.replace("orca.toml", "cost_usd_max = 1.0", "cost_usd_max = 9.0");
+    assert_eq!(orca.build_red().failure("a").kind, FailureKind::Gate);
+    assert_eq!(calls(&orca, "x"), 2);
+}

@@ -331,7 +331,8 @@ impl Loop {
                 tries.made -= 1;
                 let wait_ms = until_ms.saturating_sub(now_ms);
                 let message = failure.message.clone();
-                self.attempt_failed(task, self.tries[&task].made + 1, failure, used, Some(wait_ms));
+                let again_in_ms = (!self.scheduler.is_stopping()).then_some(wait_ms);
+                self.attempt_failed(task, self.tries[&task].made + 1, failure, used, again_in_ms);
                 self.feed(Input::AgentPaused { agent, until_ms });
                 self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms: 0 } });
                 if is_news && !self.scheduler.is_stopping() {

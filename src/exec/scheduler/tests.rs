@@ -160,6 +160,20 @@ fn strict_layers_wait_for_each_other() {
 }
 
 #[test]
+fn a_parked_task_and_what_waits_for_it_hold_up_no_layer() {
+    let graph = graph(&["a", "a2: deps a", "a3: deps a2", "z", "z2: deps z"]);
+    let mut desk = Desk::new(&graph, SchedulerConfig { policy: Policy::Layers, ..config(4) }, |_, _| {});
+    assert_eq!(desk.step(Input::Start), ["resolve a", "resolve z"]);
+    let (task, on) = (desk.ix("z"), desk.ix("a3"));
+    assert_eq!(desk.step(Input::Parked { task, on }), [""; 0]);
+    assert_eq!(desk.clean("a"), ["resolve a2"]);
+    assert_eq!(desk.clean("a2"), ["resolve a3"], "z2 of this layer waits for z");
+    assert_eq!(desk.clean("a3"), ["layer 2", "resolve z"]);
+    assert_eq!(desk.clean("z"), ["layer 0", "resolve z2"]);
+    assert_eq!(desk.clean("z2"), ["layer 1", "done"]);
+}
+
+#[test]
 fn a_person_is_asked_for_layers_that_have_something_to_run() {
     let graph = graph(&["a", "b", "c: deps a", "d: deps c"]);
     let mut desk = Desk::new(&graph, SchedulerConfig { ask_layers: true, ..config(4) }, |_, _| {});
