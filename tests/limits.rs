@@ -412,3 +412,26 @@ fn a_changed_gate_asks_no_agent_unless_it_is_red() {
     assert_eq!(orca.build_red().failure("a").kind, FailureKind::Gate);
     assert_eq!(calls(&orca, "x"), 2);
 }
+
+#[test]
+fn what_a_fallback_made_on_top_of_another_stays_good() {
+    let edits = |name: &str, line: &str| {
+        task(name, "x", "edits = [\"a.txt\"]", line).replace(&format!("outputs = [\"{name}.txt\"]\n"), "")
+    };
+    let tasks =
+        edits("one", "sed -i s/^5$/five/ a.txt") + &edits("two", "sed -i 's/^\\(5\\|five\\)$/& and more/' a.txt");
+    let orca = project("", &["x fallback = \"y\"", "y"], &tasks);
+    orca.write("a.txt", "4\n5\n6\n").write("x", "auth").trust();
+    orca.build().ran(["one", "two"]);
+    assert_eq!(orca.read("a.txt"), "4\nfive and more\n6\n");
+    assert_eq!(calls(&orca, "y"), 3, "the second met the first and was made again");
+    orca.build().ran([]);
+    orca.remove("x");
+    orca.build().ran([]);
+    orca.write("a.txt", "0\n4\n5\n6\n");
+    orca.remove(".orca");
+    let built = orca.build();
+    assert_eq!(orca.read("a.txt"), "0\n4\nfive and more\n6\n");
+    assert_eq!(built.tasks_run().len(), 2, "the file that both edit is another one");
+    assert_eq!(agent_of(&built, "two").as_deref(), Some("x"));
+}
