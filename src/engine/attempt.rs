@@ -227,8 +227,10 @@ impl Builder {
             self.count_cost(task, &keyed, report);
         }
         let ran = Ran { task, keyed: &keyed, workspace, root, observed, log, report };
-        if !ran.log.is_empty() {
-            self.sink.emit(Event::TaskOutput { task: name, text: ran.log.shown() });
+        // An agent may print nothing but what it reports.
+        let text = ran.log.shown();
+        if !text.is_empty() {
+            self.sink.emit(Event::TaskOutput { task: name, text });
         }
         if let Some(failure) = self.classify(&ran) {
             return self.failed(ran, failure, None);

@@ -53,12 +53,6 @@ impl AttemptLog {
         self.bytes.len() as u64
     }
 
-    /// Whether there was no output.
-    #[must_use]
-    pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     /// The log as text, an agent's as a person reads it.
     #[must_use]
     pub(super) fn text(&self) -> String {
