@@ -146,11 +146,25 @@ fn restored(build: &Build) -> u64 {
     each.sum()
 }
 
+/// What the lock says of tasks that are accepted; of one that is red it says what was accepted before.
+fn locked(project: &Project, not_accepted: &BTreeSet<String>) -> Vec<String> {
+    if !project.exists("orca.lock") {
+        return Vec::new();
+    }
+    let is_red = |line: &str| not_accepted.iter().any(|name| line.starts_with(&format!("task.{name}.")));
+    let text = project.read("orca.lock");
+    text.lines().filter(|line| line.starts_with("task.") && !is_red(line)).map(str::to_owned).collect()
+}
+
 /// Every path of both trees is the same, but for what tasks that are red here and there own.
 fn compare(life: &Life, fresh: &Project, not_accepted: &BTreeSet<String>, built: &Build) {
     let (mut here, mut there) = (life.here.tree(), fresh.tree());
     for path in &life.planted {
         assert_eq!(here.0.remove(path), Some(Entry::File(0o644, b"a person's\n".to_vec())), "{path} is a person's");
+    }
+    assert_eq!(locked(&life.here, not_accepted), locked(fresh, not_accepted), "{}", built.output.transcript());
+    for tree in [&mut here, &mut there] {
+        tree.0.remove("orca.lock");
     }
     let red = || life.model.tasks.iter().filter(|task| not_accepted.contains(&task.name));
     for tree in [&mut here, &mut there] {

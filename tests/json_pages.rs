@@ -218,6 +218,7 @@ fn every_form_and_field_is_on_the_page() {
     check_form(&page, "orca check", &broken, &["check", "--json"], 3);
     let powerful = Project::new("[tasks.a]\nrun = \"true\"\nnetwork = true\n");
     check_form(&page, "orca trust", &powerful, &["trust", "--yes", "--json"], 0);
+    check_form(&page, "orca build --locked", &powerful, &["build", "--locked", "--json"], 1);
     check_form(&page, "orca cache", &powerful, &["cache", "verify", "--json"], 0);
 }
 

@@ -117,6 +117,9 @@ pub(super) struct BuildArgs {
     /// Run the tasks asked for even if nothing changed
     #[arg(long)]
     pub force: bool,
+    /// Fail, before anything runs, if a task would run or orca.lock would change
+    #[arg(long, conflicts_with_all = ["dry_run", "force"])]
+    pub locked: bool,
     /// Ask before each layer
     #[arg(long)]
     pub step: bool,

@@ -6,13 +6,18 @@ use super::args::{Args, BuildArgs, Schedule};
 use super::ask::AtTerminal;
 use super::progress::Progress;
 use super::terminal::Terminal;
-use super::{CliError, Exit, check, dry_run, open_valid, signals};
+use super::{CliError, Exit, check, dry_run, locked, open_valid, signals};
 use crate::base::{format_duration_ms, format_micro_usd};
 use crate::engine::{self, BuildOptions, Built, Listener, Report};
 
 pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     if build.dry_run {
         return dry_run::run(args, build, terminal);
+    }
+    if build.locked
+        && let Some(exit) = locked::refuse(args, build, terminal)?
+    {
+        return Ok(exit);
     }
     let session = match open_valid(args, terminal)? {
         Ok(session) => session,
@@ -29,6 +34,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         force: build.force,
         step: build.step,
         layers: build.schedule == Schedule::Layers,
+        locked: build.locked,
         args: command_line(build),
     };
     let progress = Arc::new(Mutex::new(Progress::new(build.json, build.verbose, build.step, terminal)));
@@ -62,6 +68,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
 
 fn command_line(build: &BuildArgs) -> Vec<String> {
     let mut words = vec!["build".to_owned()];
+    words.extend(build.locked.then(|| "--locked".to_owned()));
     words.extend(build.tasks.iter().cloned());
     words
 }

@@ -20,6 +20,7 @@ mod explain;
 mod generate;
 mod graph;
 mod history;
+mod locked;
 mod log;
 mod opening;
 mod progress;
@@ -94,6 +95,10 @@ pub fn main() -> ExitCode {
                 CliError::Engine(EngineError::Load(error)) => {
                     terminal.err(&format!("help: {}\n", error.help()));
                     if error.is_of_plan() { Exit::Invalid } else { Exit::World }
+                }
+                CliError::Engine(EngineError::Lock(error)) => {
+                    terminal.err(&format!("help: {}\n", error.help));
+                    Exit::Invalid
                 }
                 _ => Exit::World,
             }

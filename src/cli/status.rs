@@ -6,7 +6,7 @@ use super::args::{Args, JsonArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, look, versioned};
 use crate::base::{bounded, counted, format_duration_ms, sanitize_line};
-use crate::engine::{LastRun, PlanGate, Status, now_ms};
+use crate::engine::{LastRun, LockStanding, PlanGate, Status, now_ms};
 
 /// Tasks and paths that are named of each kind.
 const NAMED_MAX: usize = 50;
@@ -44,6 +44,7 @@ fn told(status: &Status) -> String {
     section("outputs of agents that were edited since; they stay as they are", drifted, &mut out);
     let pending = status.pending.iter().map(|one| format!("{} (of {})", line(one.path.as_str()), one.task));
     section("being written when a build was killed; the next one finishes them", pending, &mut out);
+    section("orca.lock", lock(&status.lock).into_iter(), &mut out);
     let of_plan = status.plan_gates.iter().filter(|gate| gate.verdict != "passed");
     let of_plan: Vec<String> = of_plan.flat_map(gate_of_plan).collect();
     section("gates of the plan", of_plan.into_iter(), &mut out);
@@ -55,6 +56,19 @@ fn gate_of_plan(gate: &PlanGate) -> Vec<String> {
     let head = if gate.is_open() { String::new() } else { format!(": {}", line(&gate.message)) };
     let head = format!("{}: {}{head}", gate.gate, gate.verdict);
     std::iter::once(head).chain(gate.details.iter().map(|detail| format!("  {}", line(detail)))).collect()
+}
+
+/// What there is to say about the lock.
+fn lock(lock: &LockStanding) -> Option<String> {
+    match lock {
+        LockStanding::None | LockStanding::UpToDate => None,
+        LockStanding::Missing => Some("there is none; a build writes it".to_owned()),
+        LockStanding::Outdated { tasks } => {
+            let names: Vec<&str> = tasks.iter().map(|task| task.as_str()).collect();
+            let of = if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) };
+            Some(line(&format!("a build writes it anew: it says something else{of}")))
+        }
+    }
 }
 
 fn last_run(run: &LastRun, building: bool) -> String {

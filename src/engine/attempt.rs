@@ -6,7 +6,7 @@
 //!
 //! INVARIANT: a result is published only after the process tree that made it is gone and every gate is green.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,6 +33,7 @@ use crate::base::{BlobDigest, Changes, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Spent, Usage};
 use crate::exec::{self, AttemptEnd, AttemptError, Fault, Observed, Tasks, Workspace, WorkspaceError};
 use crate::graph::TaskIx;
+use crate::plan::LOCK_FILE;
 use crate::sandbox::{Backend, CancelLevel};
 use crate::store::{MaterializeError, Root, Source};
 
@@ -191,6 +192,9 @@ impl Builder {
     ) -> Result<Once, Fault> {
         let keyed = self.held(task).keyed;
         let name = self.name(task);
+        if let Some(failure) = block_in_place(|| self.out_of_reach(task, &keyed)).map_err(fault)? {
+            return Ok(Once::End(AttemptEnd::red(failure)));
+        }
         let workspace = block_in_place(|| Workspace::create(&self.state, &name.file_name())).map_err(fault)?;
         let spec = self.spec(task, &keyed, lesson);
         let filled = block_in_place(|| exec::fill(&workspace, &spec, &|path, entry| self.source(path, entry)));
@@ -301,7 +305,7 @@ impl Builder {
         let resolver = &self.resolver;
         let named = &resolver.task(task).edits;
         let is_named = |path: &RelPath| named.iter().any(|pattern| pattern.as_literal().as_ref() == Some(path));
-        let of_plan = |path: &RelPath| path.as_str() == "orca.lock" || resolver.plan().files.contains(path);
+        let of_plan = |path: &RelPath| path.as_str() == LOCK_FILE || resolver.plan().files.contains(path);
         let mut details = Vec::new();
         for (path, change) in edits {
             let gate = resolver.gates(task).chain(resolver.plan_gates()).find(|gate| gate.inputs.matches(path));
@@ -451,6 +455,7 @@ fn ready(result: ActionResult) -> Reused {
         saved_ms: 0,
         cost_micro_usd: result.cost_micro_usd,
         log: Some(result.log),
+        gates: BTreeMap::new(),
         recorded: false,
     }
 }

@@ -17,6 +17,7 @@ use super::ignored::Ignored;
 use super::integrate::{adopt_leavers, recover};
 use super::judge_plan::judge_plan;
 use super::ledger::Ledger;
+use super::lock_keeper::LockKeeper;
 use super::money::Money;
 use super::publish::Publisher;
 use super::recorder::{Listener, Recorder};
@@ -57,6 +58,8 @@ pub struct BuildOptions {
     pub step: bool,
     /// `--schedule layers`.
     pub layers: bool,
+    /// `--locked`: nothing may run, and the lock stays as it is.
+    pub locked: bool,
     /// The command line, for the journal.
     pub args: Vec<String>,
 }
@@ -163,7 +166,10 @@ pub fn build(
     let state = session.project.state();
     let journal = Journal::open(&state)?;
     let mut early = journal.take_warnings();
-    let ledger = Ledger::read(Some(journal))?;
+    let mut ledger = Ledger::read(Some(journal))?;
+    let store = open_store(&session, &mut early);
+    let kept = Kept::open(&state)?;
+    early.extend(session.take_lock(&mut ledger, (Some(&kept), store.as_ref()), true)?);
     let whole = !session.plan().gates.is_empty();
     let selected = with_those_beneath(&session.graph, &ledger, selected);
     let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
@@ -180,14 +186,12 @@ pub fn build(
     if !permitted(&session, &needed, person.as_ref())? {
         return Ok(Built::Untrusted(needed));
     }
-    let store = open_store(&session, &mut early);
     let project = Root::open_staged(session.project.root(), &RelPath::new(".orca/staging").expect("a plain path"))?;
     remove_tree(&state.join("work")).map_err(|error| EngineError::World(error.to_string()))?;
     let host = session.host.clone();
     let findings: Vec<Finding> = session.findings.clone();
     let begun = ledger.with_journal(|journal| journal.begin_run(&options.args, started_ms))?;
     let run = begun.expect("a build has a journal");
-    let kept = Kept::open(&state)?;
     let mut resolver = Resolver::new(session, survey, ledger, store, Some(kept));
     recover(&resolver)?;
     let leavers = adopt_leavers(&resolver, &mut early)?;
@@ -224,6 +228,8 @@ pub fn build(
         selected: selected.clone(),
         settled: Mutex::default(),
         leavers,
+        lock: LockKeeper::new(resolver.ledger.lock().clone()),
+        locked: options.locked,
         integrating: Mutex::default(),
         agents: resolver.plan().agents.keys().cloned().collect(),
         money: Money::default(),
@@ -449,6 +455,7 @@ fn finish(
     interrupted_by: Option<i32>,
 ) -> Result<Built, EngineError> {
     let resolver = &builder.resolver;
+    builder.write_lock();
     if let Err(error) = resolver.stat_cache.save(&builder.state.join("snapshot")) {
         recorder.emit(Event::Notice { warning: true, message: format!("the next build will hash again: {error}") });
     }

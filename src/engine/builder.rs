@@ -13,9 +13,12 @@ use tokio::sync::watch;
 use super::host::Host;
 use super::ignored::Ignored;
 use super::integrate::{Integration, Leavers, conflict};
+use super::lock::is_locked;
+use super::lock_keeper::{LockKeeper, origin};
 use super::money::Money;
 use super::produced::Produced;
 use super::publish::{Content, Publisher, Refused};
+use super::reconcile::ELSEWHERE;
 use super::resolve::{Keyed, Resolver, Stood, missing_tool};
 use super::session::EngineError;
 use super::standing::{Cause, Reused, Standing};
@@ -62,6 +65,10 @@ pub(super) struct Builder {
     pub settled: Mutex<BTreeSet<TaskIx>>,
     /// Tasks that left the plan and still have a part in files that others changed, too, with their turns.
     pub leavers: Leavers,
+    /// `orca.lock`.
+    pub lock: LockKeeper,
+    /// `--locked`: nothing may run.
+    pub locked: bool,
     /// Held while a result is put together with others: one at a time.
     pub integrating: Mutex<()>,
     /// The agents of the plan, by number.
@@ -201,6 +208,15 @@ impl Tasks for Builder {
     }
 }
 
+/// Why a task would run, or be judged anew.
+fn would_run(standing: &Standing) -> Option<String> {
+    match standing {
+        Standing::Clean(_) | Standing::Conflict(_) => None,
+        Standing::Judge(..) => Some("gates must judge its result".to_owned()),
+        Standing::Dirty(cause) => Some(cause.to_string()),
+    }
+}
+
 /// How one try to settle a task ended.
 enum Settling {
     /// So.
@@ -249,6 +265,10 @@ impl Builder {
             return Ok(Settling::Resolved(Resolved::Red(failure)));
         }
         let key = keyed.key;
+        if let (true, Some(because)) = (self.locked, would_run(&standing)) {
+            let message = format!("it would run, which --locked forbids: {because}");
+            return Ok(Settling::Resolved(Resolved::Red(conflict(message, Vec::new()))));
+        }
         let resolved = match standing {
             // It leaves no record: where the key is again what it was, the last result is still the one that counts.
             Standing::Conflict(conflict) => Ok(Resolved::Red(conflict.failure())),
@@ -370,8 +390,13 @@ impl Builder {
         };
         let outcome_of = |restored| outcome(restored);
         let word = if outcome_of(0) == Outcome::Ran { "ran" } else { "cached" };
+        let origin = || {
+            let gates = self.resolver.gate_keys(task, keyed, &reused.outputs, &reused.edits);
+            origin(&self.resolver, keyed, gates, reused.cost_micro_usd)
+        };
+        let record = || self.record_of(task, keyed, true, word, reused.log, origin());
+        let is_noted = is_in_place && self.is_noted(task, &origin);
         if is_editor {
-            let record = || self.record_of(task, keyed, true, word, reused.log, reused.cost_micro_usd);
             let integrated = self.integrate(task, keyed, &reused.edits, &record);
             if let Ok(Integration::Done(written)) = &integrated {
                 restored += written;
@@ -379,9 +404,11 @@ impl Builder {
             if let Some(ended) = self.not_integrated(task, keyed, integrated)? {
                 return Ok(ended);
             }
-        } else if !is_in_place {
-            self.put_record(task, self.record_of(task, keyed, true, word, reused.log, reused.cost_micro_usd));
         }
+        if !is_noted && (!is_editor || reused.recorded) {
+            self.put_record(task, record());
+        }
+        self.keep_in_lock(task, keyed, reused, word == "ran");
         if self.resolver.task(task).outputs.is_empty() && word == "cached" {
             self.replay(task, keyed, reused);
         }
@@ -418,6 +445,14 @@ impl Builder {
                 Some(Reuse::OnTop)
             }
         })
+    }
+
+    /// Whether the record says of a result that is in place what there is to say. One that was made elsewhere has no
+    /// description, and where gates have judged anew, their keys are others.
+    fn is_noted(&self, task: TaskIx, origin: &dyn Fn() -> Origin) -> bool {
+        let Some(known) = self.resolver.ledger.task(self.resolver.name(task)) else { return false };
+        known.run != ELSEWHERE
+            && (!is_locked(self.resolver.plan(), &self.resolver.graph, task) || known.origin == origin())
     }
 
     fn restore(&self, task: TaskIx, reused: &Reused, is_in_place: bool) -> Result<u64, Refused> {
@@ -473,7 +508,8 @@ impl Builder {
     }
 
     pub(super) fn record(&self, task: TaskIx, keyed: &Keyed, accepted: bool, outcome: &str, log: Option<BlobDigest>) {
-        self.put_record(task, self.record_of(task, keyed, accepted, outcome, log, 0));
+        let origin = origin(&self.resolver, keyed, BTreeMap::new(), 0);
+        self.put_record(task, self.record_of(task, keyed, accepted, outcome, log, origin));
     }
 
     fn record_of(
@@ -483,17 +519,8 @@ impl Builder {
         accepted: bool,
         outcome: &str,
         log: Option<BlobDigest>,
-        cost_micro_usd: u64,
+        origin: Origin,
     ) -> TaskRecord {
-        let plan_task = self.resolver.task(task);
-        let on_top_of: Vec<TaskName> = keyed.on_top_of.iter().map(|ix| self.resolver.name(*ix).clone()).collect();
-        let origin = Origin {
-            first_key: (!on_top_of.is_empty()).then_some(keyed.first_key),
-            on_top_of,
-            agent: keyed.agent.clone(),
-            cost_micro_usd,
-            gates: BTreeMap::new(),
-        };
         TaskRecord {
             key: keyed.key,
             description: Description::of(&keyed.context).to_text(),
@@ -501,7 +528,7 @@ impl Builder {
             outcome: outcome.to_owned(),
             run: self.run,
             log,
-            is_agent: plan_task.is_agent(),
+            is_agent: self.resolver.task(task).is_agent(),
             origin,
         }
     }

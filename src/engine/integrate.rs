@@ -14,7 +14,7 @@ use super::session::EngineError;
 use super::standing::Reused;
 use crate::base::{Change, Changes, Entry, FailureKind, RelPath, TaskName, Tree};
 use crate::event::Failure;
-use crate::graph::TaskIx;
+use crate::graph::{Graph, TaskIx};
 use crate::merge::Conflict;
 use crate::store::{Acceptance, Exchange, Placing, Provenance, Root, StoreError, TaskRecord, Written};
 use crate::sys::beneath::FileKind;
@@ -455,11 +455,11 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    fn of(task: TaskIx) -> Self {
+    pub(super) fn of(task: TaskIx) -> Self {
         Self { after: Some(task), left: 0 }
     }
 
-    fn task(self) -> TaskIx {
+    pub(super) fn task(self) -> TaskIx {
         self.after.filter(|_| self.left == 0).unwrap_or(LEFT)
     }
 }
@@ -485,7 +485,7 @@ pub(super) fn recover(resolver: &Resolver) -> Result<(), EngineError> {
 pub(super) type Leavers = Vec<(Turn, TaskName)>;
 
 /// The note that holds the editing tasks of the last build, in the order in which their changes are folded.
-const ORDER: &str = "edit-order";
+pub(super) const ORDER: &str = "edit-order";
 
 /// Makes source of what tasks changed that the plan does not have any more: where no other task changed the path, too. What
 /// they share with others stays in the fold, at its place. Answers who does so.
@@ -508,19 +508,7 @@ pub(super) fn adopt_leavers(resolver: &Resolver, notices: &mut Vec<String>) -> R
     }
     let noted = ledger.with_journal(|journal| journal.note(ORDER))?.flatten();
     let noted: Vec<TaskName> = noted.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let mut leavers = Vec::new();
-    let mut turn = Turn { after: None, left: 0 };
-    for name in noted.iter().chain(stay.iter().filter(|name| !noted.contains(name))) {
-        match resolver.graph.ix(name) {
-            Some(ix) if turn.after.is_none_or(|after| after < ix) => turn = Turn::of(ix),
-            Some(_) => {}
-            None if stay.contains(name) => {
-                turn.left += 1;
-                leavers.push((turn, name.clone()));
-            }
-            None => {}
-        }
-    }
+    let leavers = leavers(&resolver.graph, &noted, &stay);
     let editors = resolver.graph.tasks().filter(|ix| resolver.graph.is_editor(*ix));
     let mut order: Vec<(Turn, TaskName)> = editors.map(|ix| (Turn::of(ix), resolver.name(ix).clone())).collect();
     order.extend(leavers.iter().cloned());
@@ -531,6 +519,24 @@ pub(super) fn adopt_leavers(resolver: &Resolver, notices: &mut Vec<String>) -> R
         ledger.with_journal(|journal| journal.put_note(ORDER, Some(&text)))?;
     }
     Ok(leavers)
+}
+
+/// The turns of tasks that left the plan, by the order in which they and those still in it were folded.
+pub(super) fn leavers(graph: &Graph, noted: &[TaskName], stay: &BTreeSet<TaskName>) -> Leavers {
+    let mut leavers = Vec::new();
+    let mut turn = Turn { after: None, left: 0 };
+    for name in noted.iter().chain(stay.iter().filter(|name| !noted.contains(name))) {
+        match graph.ix(name) {
+            Some(ix) if turn.after.is_none_or(|after| after < ix) => turn = Turn::of(ix),
+            Some(_) => {}
+            None if stay.contains(name) => {
+                turn.left += 1;
+                leavers.push((turn, name.clone()));
+            }
+            None => {}
+        }
+    }
+    leavers
 }
 
 /// Makes the present content of paths their base: nobody changed them, by the record.

@@ -160,6 +160,7 @@ impl Builder {
             _ => self.source(path, entry),
         };
         let no_outputs = PatternSet::default();
+        block_in_place(|| self.gather(tree)).map_err(fault)?;
         for _ in 0..TREES_MAX {
             let workspace = block_in_place(|| Workspace::create(&self.state, &directory)).map_err(fault)?;
             let spec = self.gate_spec(gate, argv, tree, &no_outputs);

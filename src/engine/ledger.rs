@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
+use super::lock::{LockState, is_locked};
 use crate::base::{Change, Changes, Entry, Name, RelPath, TaskName, Tree};
 use crate::graph::Graph;
-use crate::store::{Costs, Journal, MergeFact, Provenance, Published, StoreError, TaskRecord, TaskSummary};
+use crate::plan::Plan;
+use crate::store::{
+    Costs, Journal, Lock, LockedTask, MergeFact, Provenance, Published, StoreError, TakeIn, TaskRecord, TaskSummary,
+};
 
 /// The record of earlier runs. Reads are answered from memory, writes go to the journal first.
 pub struct Ledger {
@@ -17,6 +21,7 @@ pub struct Ledger {
     outputs: HashMap<TaskName, Arc<Tree>>,
     estimates: BTreeMap<TaskName, u64>,
     costs: Costs,
+    lock: LockState,
 }
 
 /// Where the content of edited paths comes from.
@@ -77,7 +82,77 @@ impl Ledger {
             outputs: outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect(),
             estimates,
             costs,
+            lock: LockState::default(),
         })
+    }
+
+    /// Changes in memory what was taken in from a lock.
+    pub(super) fn take_in(&mut self, what: TakeIn) {
+        let TakeIn { tasks, unaccepted, changes, provenance, published, forgotten } = what;
+        let placed = self.published.get_mut().expect("no holder panics");
+        for path in &forgotten {
+            placed.remove(path);
+        }
+        for (path, (task, entry)) in published {
+            placed.insert(path, Published { task, entry, pending: false });
+        }
+        let mut outputs: HashMap<TaskName, Tree> = HashMap::new();
+        for (path, published) in &placed.at {
+            outputs.entry(published.task.clone()).or_default().insert(path.clone(), published.entry.clone());
+        }
+        self.outputs = outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect();
+        for (name, record) in tasks {
+            let TaskRecord { key, accepted, outcome, run, log, is_agent, origin, description: _ } = record;
+            self.tasks.insert(name, TaskSummary { key, accepted, outcome, run, log, is_agent, origin });
+        }
+        for (name, why) in unaccepted {
+            if let Some(task) = self.tasks.get_mut(&name) {
+                (task.accepted, task.outcome) = (false, why);
+            }
+        }
+        for (name, changes) in changes {
+            self.note_changes(&name, Arc::new(changes));
+        }
+        self.note_provenance(&provenance);
+    }
+
+    /// What a lock says that is in step with this ledger: `found`, with what the journal knows of tasks where it counts.
+    pub(super) fn locked(
+        &self,
+        plan: &Plan,
+        graph: &Graph,
+        found: &Lock,
+        counts_journal: &dyn Fn(&TaskName) -> bool,
+    ) -> Lock {
+        let mut lock = Lock { tasks: BTreeMap::new(), ..found.clone() };
+        for ix in graph.tasks().filter(|ix| is_locked(plan, graph, *ix)) {
+            let name = graph.name(ix);
+            let known = self.tasks.get(name).filter(|known| known.accepted);
+            let edits = self.changes_by(name);
+            let task = match (known, found.tasks.get(name)) {
+                (_, Some(task)) if !counts_journal(name) => task.clone(),
+                (Some(known), _) => LockedTask {
+                    key: Some(known.key),
+                    origin: known.origin.clone(),
+                    outputs: self.outputs(name).as_ref().clone(),
+                    edits: edits.as_ref().clone(),
+                },
+                (None, Some(task)) if task.edits == *edits => task.clone(),
+                (None, _) if !edits.is_empty() => LockedTask { edits: edits.as_ref().clone(), ..LockedTask::default() },
+                (None, _) => continue,
+            };
+            lock.tasks.insert(name.clone(), task);
+        }
+        lock
+    }
+
+    /// The lock as it was found, and as it is to become.
+    pub(super) fn lock(&self) -> &LockState {
+        &self.lock
+    }
+
+    pub(super) fn set_lock(&mut self, lock: LockState) {
+        self.lock = lock;
     }
 
     /// The task's last state.

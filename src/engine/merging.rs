@@ -1,14 +1,15 @@
 //! Merging entries: what `merge` does for bytes, done for what trees and records name by digest. Answers are remembered,
 //! since the same three versions meet again in the view of every task behind them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 
+use super::git_history::GitHistory;
 use super::session::EngineError;
 use crate::base::{BlobDigest, Change, Entry, RelPath};
 use crate::graph::TaskIx;
 use crate::merge::{Conflict, Limits, Merged, Side, merge};
-use crate::store::{Kept, MergeFact, Root, Store};
+use crate::store::{Delta, Kept, MergeFact, Root, Store, merge_key, undelta};
 
 /// The longest file that is read to be merged; a longer one is a conflict unless only one side changed it.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -22,11 +23,28 @@ pub(super) struct Contents<'a> {
     pub store: Option<&'a Store>,
     /// The project itself, where the file may still be what is looked for.
     pub project: &'a Root,
+    /// Versions that the lock has as differences.
+    pub deltas: &'a BTreeMap<BlobDigest, Delta>,
+    /// What was committed; the last resort.
+    pub history: &'a GitHistory,
 }
 
 impl Contents<'_> {
     /// The bytes of a file's entry; `None` where they are nowhere to be had any more.
     pub(super) fn read(&self, path: &RelPath, digest: &BlobDigest) -> Result<Option<Vec<u8>>, EngineError> {
+        if let Some(bytes) = self.read_near(path, digest)? {
+            return Ok(Some(bytes));
+        }
+        let found = self.deltas.get(digest).and_then(|delta| {
+            let from = self.read_near(path, &delta.from).ok().flatten();
+            let from = from.or_else(|| self.history.find(path, &delta.from))?;
+            undelta(&from, &delta.zstd).filter(|bytes| BlobDigest::of(bytes) == *digest)
+        });
+        Ok(found.or_else(|| self.history.find(path, digest)))
+    }
+
+    /// The bytes of a file's entry, unless only the history has them.
+    fn read_near(&self, path: &RelPath, digest: &BlobDigest) -> Result<Option<Vec<u8>>, EngineError> {
         if let Some(bytes) = self.kept.map_or(Ok(None), |kept| kept.read(digest))? {
             return Ok(Some(bytes));
         }
@@ -78,6 +96,8 @@ pub(super) enum Folded {
 pub struct Merging {
     known: Mutex<HashMap<Three, Combined>>,
     used: Mutex<HashSet<Three>>,
+    /// What merges came to, by `orca.lock`: of versions whose content may be nowhere to be had.
+    locked: BTreeMap<BlobDigest, Option<Entry>>,
 }
 
 impl Merging {
@@ -85,7 +105,13 @@ impl Merging {
     #[must_use]
     pub fn knowing(facts: Vec<MergeFact>) -> Self {
         let known = facts.into_iter().map(|fact| ((fact.base, fact.ours, fact.theirs), Combined::Entry(fact.merged)));
-        Self { known: Mutex::new(known.collect()), used: Mutex::default() }
+        Self { known: Mutex::new(known.collect()), used: Mutex::default(), locked: BTreeMap::new() }
+    }
+
+    /// With what a lock says that merges came to, too.
+    #[must_use]
+    pub fn believing(self, locked: BTreeMap<BlobDigest, Option<Entry>>) -> Self {
+        Self { locked, ..self }
     }
 
     /// What was asked for and could be merged, in a fixed order: what is to be on record.
@@ -123,7 +149,17 @@ impl Merging {
             self.used.lock().expect("no holder panics").insert(three);
             return Ok(known.clone());
         }
-        let combined = combine(contents, path, [base, ours, theirs])?;
+        let versions = [base, ours, theirs];
+        // Merged here where that is easy: then the new content is at hand as well, and not its digest alone.
+        let combined = match self.locked.get(&merge_key(versions)) {
+            Some(fact) => {
+                match combine(&|path, digest| contents.read_near(path, digest), contents.kept, path, versions)? {
+                    Combined::Lost => Combined::Entry(fact.clone()),
+                    combined => combined,
+                }
+            }
+            None => combine(&|path, digest| contents.read(path, digest), contents.kept, path, versions)?,
+        };
         if !matches!(combined, Combined::Lost) {
             self.known.lock().expect("no holder panics").insert(three.clone(), combined.clone());
             self.used.lock().expect("no holder panics").insert(three);
@@ -150,13 +186,42 @@ impl Merging {
         }
         Ok(Folded::Entry(current))
     }
+
+    /// As [`Merging::fold`], with what each merge on the way came to, by [`merge_key`]; as far as it gets.
+    pub(super) fn steps<'c>(
+        &self,
+        contents: Contents<'_>,
+        path: &RelPath,
+        changes: impl Iterator<Item = &'c Change>,
+        steps: &mut BTreeMap<BlobDigest, Option<Entry>>,
+    ) -> Result<Option<Option<Entry>>, EngineError> {
+        let mut current: Option<Option<Entry>> = None;
+        for change in changes {
+            let ours = current.unwrap_or_else(|| change.base.clone());
+            let versions = [change.base.as_ref(), ours.as_ref(), change.result.as_ref()];
+            let Combined::Entry(entry) = self.combine(contents, path, versions)? else { return Ok(None) };
+            let [base, ours, theirs] = versions;
+            if base != ours && base != theirs && ours != theirs {
+                steps.insert(merge_key(versions), entry.clone());
+            }
+            current = Some(entry);
+        }
+        Ok(current)
+    }
 }
 
-fn combine(contents: Contents<'_>, path: &RelPath, versions: [Option<&Entry>; 3]) -> Result<Combined, EngineError> {
+type Reader<'a> = &'a dyn Fn(&RelPath, &BlobDigest) -> Result<Option<Vec<u8>>, EngineError>;
+
+fn combine(
+    read: Reader<'_>,
+    kept: Option<&Kept>,
+    path: &RelPath,
+    versions: [Option<&Entry>; 3],
+) -> Result<Combined, EngineError> {
     let mut bytes: [Vec<u8>; 3] = Default::default();
     for (bytes, entry) in bytes.iter_mut().zip(versions) {
         if let Some(Entry::File { digest, .. }) = entry {
-            match contents.read(path, digest)? {
+            match read(path, digest)? {
                 Some(found) => *bytes = found,
                 None => return Ok(Combined::Lost),
             }
@@ -167,7 +232,7 @@ fn combine(contents: Contents<'_>, path: &RelPath, versions: [Option<&Entry>; 3]
         Merged::Ours => Combined::Entry(versions[1].cloned()),
         Merged::Theirs => Combined::Entry(versions[2].cloned()),
         Merged::Content { bytes, executable } => {
-            let digest = match contents.kept {
+            let digest = match kept {
                 Some(kept) => kept.put_bytes(&bytes)?,
                 None => BlobDigest::of(&bytes),
             };

@@ -17,10 +17,12 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use super::fallback::StoppedAgents;
+use super::git_history::GitHistory;
 use super::judge_plan::with_drift;
 use super::ledger::Ledger;
 use super::merging::{Clash, Contents, Folded, Merging};
 use super::produced::Produced;
+use super::reconcile::ELSEWHERE;
 use super::session::{EngineError, Session, Survey};
 use super::standing::{Cause, Conflict, Reused, Standing};
 use crate::base::{ActionKey, Change, Changes, Entry, GateKey, Name, RelPath, TaskName, Tree};
@@ -92,6 +94,7 @@ pub struct Resolver {
     pub kept: Option<Kept>,
     /// Merges of what tasks changed, and what is known of them.
     pub merging: Merging,
+    history: GitHistory,
     editing_ancestors: Vec<Arc<BTreeSet<TaskIx>>>,
     /// All source files of the project, where a gate of the plan judges it.
     pub all_sources: Tree,
@@ -113,7 +116,8 @@ impl Resolver {
         };
         Self {
             kept,
-            merging: Merging::knowing(ledger.merges()),
+            merging: Merging::knowing(ledger.merges()).believing(ledger.lock().lock.merged.clone()),
+            history: GitHistory::new(survey.root.path().to_owned(), &session.host),
             editing_ancestors,
             plan: Arc::clone(&session.lowered),
             graph: Arc::clone(&session.graph),
@@ -312,7 +316,13 @@ impl Resolver {
 
     /// Where content is found.
     pub(super) fn contents(&self) -> Contents<'_> {
-        Contents { kept: self.kept.as_ref(), store: self.store.as_ref(), project: &self.root }
+        Contents {
+            kept: self.kept.as_ref(),
+            store: self.store.as_ref(),
+            project: &self.root,
+            deltas: &self.ledger.lock().lock.deltas,
+            history: &self.history,
+        }
     }
 
     /// Where a keyed task stands; `forced` is one that runs whatever its key says.
@@ -331,7 +341,9 @@ impl Resolver {
             let saved_ms = self.ledger.estimate_ms(name).or_else(of_cache).unwrap_or(0);
             let cost_micro_usd = record.origin.cost_micro_usd;
             let log = record.log;
-            let reused = Reused { outputs, edits, stale, drifted, saved_ms, cost_micro_usd, log, recorded: true };
+            let gates = record.origin.gates.clone();
+            let reused =
+                Reused { outputs, edits, stale, drifted, saved_ms, cost_micro_usd, log, gates, recorded: true };
             return self.judged(task, keyed, reused);
         }
         if let Some(result) = self.cached(&keyed.key) {
@@ -339,7 +351,9 @@ impl Resolver {
             let (stale, drifted) = self.compare(task, &outputs, false)?;
             let (saved_ms, cost_micro_usd) = (result.usage.wall_ms, result.cost_micro_usd);
             let log = Some(result.log);
-            let reused = Reused { outputs, edits, stale, drifted, saved_ms, cost_micro_usd, log, recorded: false };
+            let gates = BTreeMap::new();
+            let reused =
+                Reused { outputs, edits, stale, drifted, saved_ms, cost_micro_usd, log, gates, recorded: false };
             let paths = self.drifted_of(task, reused.stale.clone())?;
             return match self.judged(task, keyed, reused)? {
                 Standing::Clean(_) | Standing::Judge(..) if !paths.is_empty() => {
@@ -457,6 +471,9 @@ impl Resolver {
 
     /// Why a task without a usable result needs to run.
     fn cause(&self, name: &TaskName, keyed: &Keyed) -> Result<Cause, EngineError> {
+        if self.ledger.task(name).is_some_and(|known| known.run == ELSEWHERE && known.key != keyed.key) {
+            return Ok(Cause::Elsewhere);
+        }
         let Some(record) = self.ledger.record(name)? else { return Ok(Cause::NeverRun) };
         if record.key == keyed.key {
             return Ok(if record.accepted { Cause::NeverRun } else { Cause::Failed(record.outcome) });
@@ -530,8 +547,11 @@ impl Resolver {
         }
         let mut open = Vec::new();
         for gate in self.gates(task) {
-            match self.verdict(&self.gate_key(gate, &keyed.context.view, &reused.outputs, &reused.edits)) {
+            let gate_key = self.gate_key(gate, &keyed.context.view, &reused.outputs, &reused.edits);
+            match self.verdict(&gate_key) {
                 Some(verdict) if verdict.is_green() => {}
+                // It was green where the result was made, and the cache of that is elsewhere, or gone.
+                None if reused.gates.get(&gate.name) == Some(&gate_key) => {}
                 Some(_) => return self.to_run(task, Cause::RedGate(gate.name.clone())),
                 None => open.push(gate.name.clone()),
             }
@@ -622,6 +642,13 @@ impl Resolver {
         gate_key(gate, &tools, &toolchains, &self.judged_tree(gate, view, outputs, edits))
     }
 
+    /// The keys of the gates of a task, for a result that all of them agree to.
+    #[must_use]
+    pub fn gate_keys(&self, task: TaskIx, keyed: &Keyed, outputs: &Tree, edits: &Changes) -> BTreeMap<Name, GateKey> {
+        let key = |gate: &GateDef| self.gate_key(gate, &keyed.context.view, outputs, edits);
+        self.gates(task).map(|gate| (gate.name.clone(), key(gate))).collect()
+    }
+
     /// A verdict that is known.
     #[must_use]
     pub fn verdict(&self, key: &GateKey) -> Option<Verdict> {
@@ -633,8 +660,8 @@ impl Resolver {
 /// What there is to say where no version of a file's content can be found.
 pub(super) fn lost(path: &RelPath) -> String {
     format!(
-        "an earlier version of `{path}` is neither in .orca/kept nor in the cache; `orca rebase` makes the present one \
-         the base"
+        "an earlier version of `{path}` is neither in .orca/kept, nor in the cache, nor in git's history; `orca rebase` \
+         makes the present one the base"
     )
 }
 

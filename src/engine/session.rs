@@ -7,20 +7,24 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::git_history::GitHistory;
 use super::host::Host;
 use super::input_findings::input_findings;
 use super::ledger::Ledger;
 use super::load::{LoadError, load};
+use super::lock::take_lock;
+use super::merging::Contents;
 use super::project::{Project, ProjectError};
+use super::reconcile::Sides;
 use super::scan::{ScanError, scan};
 use crate::base::{BlobDigest, Finding, Name, Pattern, RelPath, Severity, TaskName, Tree};
 use crate::context::{ToolIdentity, covered_paths};
 use crate::db::{Facts, Lowered, OrcaDb};
 use crate::exec::SYSTEM_PATH;
 use crate::graph::{Graph, SelectError, TaskIx};
-use crate::plan::{ContextText, Document, Plan};
+use crate::plan::{ContextText, Document, LOCK_FILE, Plan};
 use crate::sandbox::{resolve_tool, toolchain, toolchain_identity};
-use crate::store::{Journal, Root, StatCache, StoreError};
+use crate::store::{Journal, Kept, LockError, Root, StatCache, Store, StoreError};
 
 /// Longest text of a file that `[context]` names.
 const CONTEXT_FILE_BYTES_MAX: u64 = 16 << 20;
@@ -43,6 +47,9 @@ pub enum EngineError {
     /// What was asked for is not in the plan.
     #[error(transparent)]
     Select(#[from] SelectError),
+    /// `orca.lock` cannot be read.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// Anything else of the machine.
     #[error("{0}")]
     World(String),
@@ -122,13 +129,33 @@ impl Session {
     /// The record of earlier runs for commands that only look. One that cannot be read is as good as none, which
     /// `notices` are told: the next build sets it aside.
     pub fn ledger(&self, notices: &mut Vec<String>) -> Result<Ledger, EngineError> {
-        match Journal::open_readonly(&self.project.state()).and_then(Ledger::read) {
-            Ok(ledger) => Ok(ledger),
+        let mut ledger = match Journal::open_readonly(&self.project.state()).and_then(Ledger::read) {
+            Ok(ledger) => ledger,
             Err(error) => {
                 notices.push(format!("the journal is taken for empty: {error}"));
-                Ok(Ledger::read(None)?)
+                Ledger::read(None)?
             }
-        }
+        };
+        let kept = Kept::open_readonly(&self.project.state()).ok().flatten();
+        let store = Store::open_readonly(&self.host.cache_dir).ok().flatten();
+        notices.extend(self.take_lock(&mut ledger, (kept.as_ref(), store.as_ref()), false)?);
+        Ok(ledger)
+    }
+
+    /// Brings a ledger in step with `orca.lock`; `writes` says whether the journal is, too. Answers what to tell.
+    pub(super) fn take_lock(
+        &self,
+        ledger: &mut Ledger,
+        (kept, store): (Option<&Kept>, Option<&Store>),
+        writes: bool,
+    ) -> Result<Vec<String>, EngineError> {
+        let root = Root::open(self.project.root())?;
+        let stat_cache = StatCache::load(&self.project.state().join("snapshot"));
+        let history = GitHistory::new(self.project.root().to_owned(), &self.host);
+        let deltas = BTreeMap::new();
+        let contents = Contents { kept, store, project: &root, deltas: &deltas, history: &history };
+        let sides = Sides { plan: self.plan(), graph: &self.graph, root: &root, stat_cache: &stat_cache, contents };
+        take_lock(ledger, writes, &sides)
     }
 
     /// Finds what files there are and what they hold, as far as these tasks need it, and tells the memos.
@@ -148,7 +175,11 @@ impl Session {
         // Where outputs go, a directory is empty because they are not there yet, or not any more.
         let awaits_outputs = |path: &RelPath| graph.provides(&Pattern::literal(path));
         let is_source = |path: &RelPath, is_empty_dir: bool| {
-            graph.owner(path).is_none() && !is_leftover(path) && !(is_empty_dir && awaits_outputs(path))
+            // What is in the lock changes with every accepted result, and is about them: no task sees it.
+            path.as_str() != LOCK_FILE
+                && graph.owner(path).is_none()
+                && !is_leftover(path)
+                && !(is_empty_dir && awaits_outputs(path))
         };
         let mut scanned = scan(&root_path, self.plan(), whole, &is_source)?;
         // Of what orca edited the base is the source, whatever lies there now.

@@ -1,8 +1,9 @@
 //! The words for where a task stands: clean, to be judged, dirty, or a conflict, each with what there is to say.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{BlobDigest, Changes, FailureKind, Name, RelPath, Tree};
+use crate::base::{BlobDigest, Changes, FailureKind, GateKey, Name, RelPath, Tree};
 use crate::event::{Failure, Outcome};
 use crate::key::Change;
 
@@ -78,6 +79,8 @@ pub struct Reused {
     pub cost_micro_usd: u64,
     /// Its log.
     pub log: Option<BlobDigest>,
+    /// The gates that are on record to have agreed to it.
+    pub gates: BTreeMap<Name, GateKey>,
     /// Whether the project's record has it; otherwise it comes from the cache.
     pub recorded: bool,
 }
@@ -95,6 +98,8 @@ impl Reused {
 pub enum Cause {
     /// It has no result here, nor in the cache.
     NeverRun,
+    /// The result in `orca.lock` was made from something else; what that was is on record where it was made.
+    Elsewhere,
     /// It was red the last time, and nothing changed since.
     Failed(String),
     /// This changed since it last ran.
@@ -111,6 +116,7 @@ impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NeverRun => f.write_str("it has no result yet"),
+            Self::Elsewhere => f.write_str("its result in orca.lock was made from something else"),
             Self::Failed(why) => write!(f, "it failed the last time: {why}"),
             Self::Changed(changes) => {
                 if changes.is_empty() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::locked::LockStanding;
 use super::look::{Look, Prospect, Seen};
 use super::plan_gates::PlanGate;
 use super::session::EngineError;
@@ -27,6 +28,8 @@ pub struct Status {
     pub drifted: Vec<TaskPath>,
     /// Outputs that a killed build was still writing: the next one finishes them.
     pub pending: Vec<TaskPath>,
+    /// Whether `orca.lock` says what a build would write.
+    pub lock: LockStanding,
     /// What the gates of the plan say of it all.
     pub plan_gates: Vec<PlanGate>,
     /// The last run.
@@ -111,6 +114,7 @@ impl Look {
             to_restore,
             drifted,
             pending: pending.into_iter().map(|row| TaskPath { task: row.task, path: row.path }).collect(),
+            lock: self.lock_standing()?,
             plan_gates: self.plan_gates(),
             last_run: last.map(|run| LastRun {
                 run: run.id.0,

@@ -40,4 +40,5 @@ pub use model::{
 };
 pub use not_yet::{NOT_YET, not_yet};
 pub use origin::{declared, mention, origin, table};
+pub use paths::LOCK_FILE;
 pub use syntax::{PLAN_BYTES_MAX, parse};

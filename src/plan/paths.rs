@@ -5,6 +5,9 @@ use super::reader::{Reader, quoted, shown};
 use super::values::Text;
 use crate::base::{Finding, PathError, Pattern, PatternError, PatternSet, RelPath, TaskName};
 
+/// What orca writes about results, in the project's root: it changes with every one of them, and is about them.
+pub const LOCK_FILE: &str = "orca.lock";
+
 /// What a path is for, which decides what it may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
@@ -141,6 +144,20 @@ fn check_place(pattern: &Pattern, text: &Text, usage: Use, reader: &mut Reader<'
         let message = format!("{} enters `{}`, which belongs to no task", quoted(&text.value), shown(part));
         let node = reader.id(text.at);
         reader.report(Finding::error("orca::plan::reserved_path", message, node, "reserved"));
+        return false;
+    }
+    let names_lock = match pattern.as_literal() {
+        Some(path) => {
+            path.as_str() == LOCK_FILE || usage.writes() && path.as_str().starts_with(&format!("{LOCK_FILE}/"))
+        }
+        None => usage == Use::Output && RelPath::new(LOCK_FILE).is_ok_and(|lock| pattern.matches(&lock)),
+    };
+    if names_lock && !pattern.excludes() {
+        let message =
+            format!("{} names `{LOCK_FILE}`, which is orca's: no task sees it or writes it", quoted(&text.value));
+        let node = reader.id(text.at);
+        let help = format!("take it out of `{}`", usage.key());
+        reader.report(Finding::error("orca::plan::lock_file", message, node, "the lock").help(help));
         return false;
     }
     if !usage.writes() {

@@ -32,6 +32,9 @@ pub struct Origin {
     /// The agent that made it; for prompts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Name>,
+    /// The model that the agent was asked to use, where the plan says one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// What it cost, in millionths of a dollar.
     #[serde(default)]
     pub cost_micro_usd: u64,
@@ -326,7 +329,7 @@ fn forget(connection: &Connection, paths: &[RelPath]) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn json(entry: &Entry) -> String {
+pub(super) fn json(entry: &Entry) -> String {
     serde_json::to_string(entry).expect("an entry is plain data")
 }
 

@@ -249,7 +249,7 @@ impl Journal {
     }
 }
 
-fn settle(connection: &Connection, paths: &BTreeMap<RelPath, Option<Provenance>>) -> rusqlite::Result<()> {
+pub(super) fn settle(connection: &Connection, paths: &BTreeMap<RelPath, Option<Provenance>>) -> rusqlite::Result<()> {
     for (path, provenance) in paths {
         match provenance {
             Some(provenance) => put_provenance(connection, path, provenance)?,
@@ -267,7 +267,7 @@ fn put_provenance(connection: &Connection, path: &RelPath, provenance: &Provenan
     connection.prepare_cached(sql)?.execute(params![path.as_str(), json(provenance)]).map(drop)
 }
 
-fn put_changes(connection: &Connection, task: &TaskName, changes: &Changes) -> rusqlite::Result<()> {
+pub(super) fn put_changes(connection: &Connection, task: &TaskName, changes: &Changes) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM changes WHERE task = ?1")?.execute([task.as_str()])?;
     changes.iter().try_for_each(|(path, change)| put_change(connection, task, path, change))
 }

@@ -23,7 +23,7 @@ impl Fixture {
     pub(crate) fn open(name: &str) -> Project {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
         let ignored = fs::read_to_string(source.join(".gitignore")).unwrap_or_default();
-        let left_out: Vec<&str> = ignored.lines().map(|line| line.trim_matches('/')).collect();
+        let left_out: Vec<&str> = ignored.lines().map(|line| line.trim_matches('/')).chain(["orca.lock"]).collect();
         let project = Project::empty();
         copy_tree(&source, &project.root, &left_out);
         project
