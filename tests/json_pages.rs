@@ -190,7 +190,7 @@ fn every_form_and_field_is_on_the_page() {
     assert_eq!(orca.build_args(["-k"]).output.status.code(), Some(1));
     orca.append("texts/tide.txt", "more\n").append("build/headline.txt", "mine\n").remove("build/harbour.counts");
     orca.write("plan.md", "# P\n\n- [x] old\n- [ ] new `a.txt`, run `pytest -q`\n- [ ] odd\n\n## After\n\nwords\n");
-    let commands: [(&str, &[&str]); 19] = [
+    let commands: [(&str, &[&str]); 21] = [
         ("orca generate", &["generate", "plan.md", "-o", "drafted", "--json"]),
         ("orca build -n", &["build", "-n", "--json"]),
         ("orca graph", &["graph", "--json"]),
@@ -202,6 +202,8 @@ fn every_form_and_field_is_on_the_page() {
         ("orca show", &["show", "headline", "--json"]),
         ("orca show", &["show", "red", "--json"]),
         ("orca log", &["log", "red", "--json"]),
+        ("orca diff", &["diff", "count-tide", "--json"]),
+        ("orca diff", &["diff", "--json"]),
         ("orca report", &["report", "--json"]),
         ("orca trust", &["trust", "--json"]),
         ("orca clean", &["clean", "-n", "--json", "--all"]),

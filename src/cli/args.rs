@@ -75,6 +75,8 @@ pub(super) enum Command {
     Show(ShowArgs),
     /// Print the last output of a task
     Log(LogArgs),
+    /// Show what a task's result changed, or what was edited since
+    Diff(DiffArgs),
     /// Say what the last run did and took
     Report(ReportArgs),
     /// Give the plan the powers that it asks for
@@ -230,6 +232,19 @@ pub(super) struct LogArgs {
     pub raw: bool,
     /// Print it as JSON
     #[arg(long, conflicts_with = "raw")]
+    pub json: bool,
+}
+
+/// `orca diff`
+#[derive(Debug, clap::Args)]
+pub(super) struct DiffArgs {
+    /// The task; without one, what was edited by hand since orca wrote it
+    pub task: Option<String>,
+    /// Say how many lines came and went, and no more
+    #[arg(long, conflicts_with = "json")]
+    pub stat: bool,
+    /// Print it as JSON
+    #[arg(long)]
     pub json: bool,
 }
 

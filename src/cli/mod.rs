@@ -15,6 +15,7 @@ mod build;
 mod cache;
 mod check;
 mod clean;
+mod diff;
 mod dry_run;
 mod explain;
 mod generate;
@@ -111,6 +112,7 @@ fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Status(status) => status::run(args, status, terminal),
         Command::Show(show) => show::run(args, show, terminal),
         Command::Log(log) => log::run(args, log, terminal),
+        Command::Diff(diff) => diff::run(args, diff, terminal),
         Command::Report(report) => history::run(args, report, terminal),
         Command::Trust(trust) => trust::run(args, trust, terminal),
         Command::Clean(clean) => clean::run(args, clean, terminal),

@@ -2,7 +2,7 @@
 //! since the same three versions meet again in the view of every task behind them.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::session::EngineError;
 use crate::base::{BlobDigest, Change, Entry, RelPath};
@@ -78,6 +78,8 @@ pub(super) enum Folded {
 pub struct Merging {
     known: Mutex<HashMap<Three, Combined>>,
     used: Mutex<HashSet<Three>>,
+    /// What merges came to where nothing may be written: later ones start from it.
+    unwritten: Mutex<HashMap<BlobDigest, Arc<[u8]>>>,
 }
 
 impl Merging {
@@ -85,7 +87,7 @@ impl Merging {
     #[must_use]
     pub fn knowing(facts: Vec<MergeFact>) -> Self {
         let known = facts.into_iter().map(|fact| ((fact.base, fact.ours, fact.theirs), Combined::Entry(fact.merged)));
-        Self { known: Mutex::new(known.collect()), used: Mutex::default() }
+        Self { known: Mutex::new(known.collect()), ..Self::default() }
     }
 
     /// What was asked for and could be merged, in a fixed order: what is to be on record.
@@ -123,12 +125,48 @@ impl Merging {
             self.used.lock().expect("no holder panics").insert(three);
             return Ok(known.clone());
         }
-        let combined = combine(contents, path, [base, ours, theirs])?;
+        let combined = self.combine_anew(contents, path, [base, ours, theirs])?;
         if !matches!(combined, Combined::Lost) {
             self.known.lock().expect("no holder panics").insert(three.clone(), combined.clone());
             self.used.lock().expect("no holder panics").insert(three);
         }
         Ok(combined)
+    }
+
+    fn combine_anew(
+        &self,
+        contents: Contents<'_>,
+        path: &RelPath,
+        versions: [Option<&Entry>; 3],
+    ) -> Result<Combined, EngineError> {
+        let mut bytes: [Vec<u8>; 3] = Default::default();
+        for (bytes, entry) in bytes.iter_mut().zip(versions) {
+            if let Some(Entry::File { digest, .. }) = entry {
+                let unwritten =
+                    self.unwritten.lock().expect("no holder panics").get(digest).map(|bytes| bytes.to_vec());
+                match unwritten.map_or_else(|| contents.read(path, digest), |bytes| Ok(Some(bytes)))? {
+                    Some(found) => *bytes = found,
+                    None => return Ok(Combined::Lost),
+                }
+            }
+        }
+        let [base, ours, theirs] = [0, 1, 2].map(|at| side(versions[at], &bytes[at]));
+        Ok(match merge(base, ours, theirs, Limits::default()) {
+            Merged::Ours => Combined::Entry(versions[1].cloned()),
+            Merged::Theirs => Combined::Entry(versions[2].cloned()),
+            Merged::Content { bytes, executable } => {
+                let digest = match contents.kept.filter(|kept| !kept.is_read_only()) {
+                    Some(kept) => kept.put_bytes(&bytes)?,
+                    None => {
+                        let digest = BlobDigest::of(&bytes);
+                        self.unwritten.lock().expect("no holder panics").insert(digest, Arc::from(&*bytes));
+                        digest
+                    }
+                };
+                Combined::Entry(Some(Entry::File { digest, size_bytes: bytes.len() as u64, executable }))
+            }
+            Merged::Conflict(conflict) => Combined::Clash(conflict),
+        })
     }
 
     /// Folds changes of one path over each other, in the order given. `start` is what the first of them changed.
@@ -150,31 +188,6 @@ impl Merging {
         }
         Ok(Folded::Entry(current))
     }
-}
-
-fn combine(contents: Contents<'_>, path: &RelPath, versions: [Option<&Entry>; 3]) -> Result<Combined, EngineError> {
-    let mut bytes: [Vec<u8>; 3] = Default::default();
-    for (bytes, entry) in bytes.iter_mut().zip(versions) {
-        if let Some(Entry::File { digest, .. }) = entry {
-            match contents.read(path, digest)? {
-                Some(found) => *bytes = found,
-                None => return Ok(Combined::Lost),
-            }
-        }
-    }
-    let [base, ours, theirs] = [0, 1, 2].map(|at| side(versions[at], &bytes[at]));
-    Ok(match merge(base, ours, theirs, Limits::default()) {
-        Merged::Ours => Combined::Entry(versions[1].cloned()),
-        Merged::Theirs => Combined::Entry(versions[2].cloned()),
-        Merged::Content { bytes, executable } => {
-            let digest = match contents.kept {
-                Some(kept) => kept.put_bytes(&bytes)?,
-                None => BlobDigest::of(&bytes),
-            };
-            Combined::Entry(Some(Entry::File { digest, size_bytes: bytes.len() as u64, executable }))
-        }
-        Merged::Conflict(conflict) => Combined::Clash(conflict),
-    })
 }
 
 fn side<'a>(entry: Option<&'a Entry>, bytes: &'a [u8]) -> Side<'a> {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::look::{Look, Prospect, Seen};
+use super::drift::{Drift, EditedPath};
+use super::look::{Look, Prospect};
 use super::plan_gates::PlanGate;
 use super::session::EngineError;
-use super::standing::Standing;
 use crate::base::{RelPath, TaskName};
 
 /// Where the project stands.
@@ -25,6 +25,10 @@ pub struct Status {
     pub to_restore: Vec<Restorable>,
     /// Outputs of agents that a person changed: they stay.
     pub drifted: Vec<TaskPath>,
+    /// Files that tasks edited, and that a person changed since: their version stays, and is merged with new results.
+    pub drifted_edits: Vec<EditedPath>,
+    /// Files that tasks edited, where what they come to together is not in place yet: a build was killed.
+    pub unplaced: Vec<EditedPath>,
     /// Outputs that a killed build was still writing: the next one finishes them.
     pub pending: Vec<TaskPath>,
     /// What the gates of the plan say of it all.
@@ -83,14 +87,10 @@ impl Look {
     /// Where the tasks looked at stand, and the project.
     pub fn status(&self) -> Result<Status, EngineError> {
         let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
-        let (mut not_clean, mut to_restore, mut drifted) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut not_clean, mut to_restore) = (Vec::new(), Vec::new());
         for ix in self.tasks() {
             let (task, state) = (self.name(ix), self.state(ix));
             *counts.entry(state.word()).or_default() += 1;
-            if let Seen::Known(_, Standing::Clean(reused) | Standing::Judge(reused, _)) = self.seen(ix) {
-                let paths = reused.drifted.iter().map(|path| TaskPath { task: task.clone(), path: path.clone() });
-                drifted.extend(paths);
-            }
             match self.prospect(ix) {
                 Prospect::Nothing => {}
                 Prospect::Restore { files } => to_restore.push(Restorable { task: task.clone(), files }),
@@ -101,6 +101,10 @@ impl Look {
             }
         }
         let ledger = &self.resolver.ledger;
+        let (drifted_outputs, drifted_edits): (Vec<Drift>, Vec<Drift>) =
+            self.resolver.drift()?.into_iter().partition(|drift| drift.is_output);
+        let of_output =
+            |drift: Drift| drift.tasks.into_iter().map(move |task| TaskPath { task, path: drift.path.clone() });
         let pending = ledger.with_journal(|journal| journal.pending())?.unwrap_or_default();
         let last = ledger.with_journal(|journal| journal.last_run())?.flatten();
         Ok(Status {
@@ -109,7 +113,12 @@ impl Look {
             counts,
             not_clean,
             to_restore,
-            drifted,
+            drifted: drifted_outputs.into_iter().flat_map(of_output).collect(),
+            drifted_edits: drifted_edits
+                .into_iter()
+                .map(|drift| EditedPath { path: drift.path, tasks: drift.tasks })
+                .collect(),
+            unplaced: self.resolver.unplaced()?,
             pending: pending.into_iter().map(|row| TaskPath { task: row.task, path: row.path }).collect(),
             plan_gates: self.plan_gates(),
             last_run: last.map(|run| LastRun {
