@@ -10,7 +10,7 @@ use std::path::Path;
 use orca::base::{ActionKey, FailureKind, Name, TaskName};
 use orca::event::{Event, EventRecord, Failure, Outcome, RunId, SCHEMA_VERSION, Spent, Usage};
 use serde_json::Value;
-use support::{Fixture, Project};
+use support::{Fixture, Project, by_hands, with_hands};
 
 fn page(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).expect("the page is there")
@@ -216,6 +216,12 @@ fn every_form_and_field_is_on_the_page() {
     for (heading, args) in commands {
         check_form(&page, heading, &orca, args, 0);
     }
+    let edited = Project::new(&with_hands(&[by_hands("edit", "edits = ['a.txt']", "echo b > a.txt")]));
+    edited.write("a.txt", "a\n").build();
+    check_form(&page, "orca undo", &edited, &["undo", "-n", "--json"], 0);
+    edited.append("a.txt", "c\n");
+    check_form(&page, "orca status", &edited, &["status", "--json"], 0);
+    check_form(&page, "orca undo", &edited, &["undo", "--yes", "--json"], 1);
     let broken = Project::new("[tasks.a]\nrun = \"true\"\ndeps = [\"b\"]\n");
     check_form(&page, "orca check", &broken, &["check", "--json"], 3);
     let powerful = Project::new("[tasks.a]\nrun = \"true\"\nnetwork = true\n");

@@ -81,6 +81,8 @@ pub(super) enum Command {
     Report(ReportArgs),
     /// Give the plan the powers that it asks for
     Trust(TrustArgs),
+    /// Take back what a run wrote, and keep what you edited since
+    Undo(UndoArgs),
     /// Remove what builds have put into the project
     Clean(CleanArgs),
     /// Look after the cache that all projects share
@@ -289,6 +291,22 @@ pub(super) struct GenerateArgs {
     #[arg(long)]
     pub force: bool,
     /// Print what was made of the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orca undo`
+#[derive(Debug, clap::Args)]
+pub(super) struct UndoArgs {
+    /// The run, by its number; the last one that wrote anything if not given
+    pub run: Option<u64>,
+    /// Say what would be taken back, and change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Take it back without a question; needed where there is no terminal to ask at
+    #[arg(long)]
+    pub yes: bool,
+    /// Print it as JSON; asks nothing, so it takes back with --yes only
     #[arg(long)]
     pub json: bool,
 }

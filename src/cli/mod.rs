@@ -30,6 +30,7 @@ mod signals;
 mod status;
 mod terminal;
 mod trust;
+mod undo;
 
 use std::process::ExitCode;
 
@@ -115,6 +116,7 @@ fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Diff(diff) => diff::run(args, diff, terminal),
         Command::Report(report) => history::run(args, report, terminal),
         Command::Trust(trust) => trust::run(args, trust, terminal),
+        Command::Undo(undo) => undo::run(args, undo, terminal),
         Command::Clean(clean) => clean::run(args, clean, terminal),
         Command::Cache(cache) => cache::run(cache, terminal),
         Command::Generate(generate) => generate::run(args, generate, terminal),

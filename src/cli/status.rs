@@ -36,6 +36,9 @@ fn told(status: &Status) -> String {
     if let Some(building) = &status.building {
         let _ = writeln!(out, "building now: {building}");
     }
+    if let Some(run) = status.undoing {
+        let _ = writeln!(out, "undoing run {run} was interrupted: `orca undo` finishes it, as the next build does");
+    }
     let not_clean = status.not_clean.iter().map(|one| format!("{:9} {}: {}", one.state, one.task, line(&one.because)));
     section("not clean", not_clean, &mut out);
     let to_restore = status.to_restore.iter().map(|one| format!("{}: {}", one.task, counted(one.files, "file")));

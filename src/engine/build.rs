@@ -24,6 +24,7 @@ use super::resolve::Resolver;
 use super::session::{EngineError, Session};
 use super::summary::Summary;
 use super::trust::{Power, consent, consented, powers};
+use super::undo::finish_interrupted;
 use crate::base::{BlobDigest, Entry, Finding, RelPath, Severity, SizeBytes, TaskName};
 use crate::event::{Event, EventRecord, Outcome, RunId};
 use crate::exec::admission::{Sampler, auto_jobs, cores};
@@ -163,6 +164,8 @@ pub fn build(
     let state = session.project.state();
     let journal = Journal::open(&state)?;
     let mut early = journal.take_warnings();
+    let (journal, finished) = finish_interrupted(&session.project, journal, &session.host.cache_dir)?;
+    early.extend(finished);
     let ledger = Ledger::read(Some(journal))?;
     let whole = !session.plan().gates.is_empty();
     let selected = with_those_beneath(&session.graph, &ledger, selected);

@@ -1,7 +1,7 @@
 //! Drift: what lies in the project is not what orca placed there, since a person edited it afterwards; and the other way
 //! round, what should be placed and is not, since a build was killed. Looks only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -102,19 +102,17 @@ impl Resolver {
         Ok(unplaced)
     }
 
-    /// The fold of changes on record; `None` where there are none, or they cannot be folded.
+    /// The fold of changes on record; `None` where there are none, or they cannot be folded: nor where one is of a task that
+    /// left the plan, whose turn only a build works out.
     fn recorded_fold(
         &self,
         path: &RelPath,
         changes: &[(TaskName, Change)],
     ) -> Result<Option<Option<Entry>>, EngineError> {
-        let mut ordered: Vec<(TaskIx, &Change)> =
-            changes.iter().filter_map(|(name, change)| Some((self.graph.ix(name)?, change))).collect();
-        ordered.sort_by_key(|(ix, _)| *ix);
-        if ordered.is_empty() {
-            return Ok(None);
-        }
-        Ok(match self.fold(path, ordered.into_iter())? {
+        let of_plan = |(name, change): &'_ (TaskName, Change)| Some((self.graph.ix(name)?, change.clone()));
+        let ordered: Option<BTreeMap<TaskIx, Change>> = changes.iter().map(of_plan).collect();
+        let Some(ordered) = ordered.filter(|ordered| !ordered.is_empty()) else { return Ok(None) };
+        Ok(match self.fold(path, ordered.iter().map(|(ix, change)| (*ix, change)))? {
             Folded::Entry(entry) => Some(entry),
             Folded::Clash(_) | Folded::Lost => None,
         })

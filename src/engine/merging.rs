@@ -133,6 +133,11 @@ impl Merging {
         Ok(combined)
     }
 
+    /// Whether a merge came to this where nothing may be written.
+    pub(super) fn has_unwritten(&self, digest: &BlobDigest) -> bool {
+        self.unwritten.lock().expect("no holder panics").contains_key(digest)
+    }
+
     fn combine_anew(
         &self,
         contents: Contents<'_>,

@@ -46,6 +46,8 @@ mod summary;
 mod surroundings;
 mod task_log;
 mod trust;
+mod undo;
+mod written;
 
 pub use agent_programs::MISSING_PROGRAM;
 pub use build::{BuildOptions, Built, Person, Report, build};
@@ -75,3 +77,4 @@ pub use status::{LastRun, NotClean, Restorable, Status, TaskPath};
 pub use summary::{Settled, Summary};
 pub use task_log::TaskLog;
 pub use trust::{Power, TrustError, consent, consented, powers, withdraw};
+pub use undo::{Undo, Undoing, UndonePath};

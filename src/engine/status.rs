@@ -8,6 +8,7 @@ use super::drift::{Drift, EditedPath};
 use super::look::{Look, Prospect};
 use super::plan_gates::PlanGate;
 use super::session::EngineError;
+use super::undo::interrupted;
 use crate::base::{RelPath, TaskName};
 
 /// Where the project stands.
@@ -31,6 +32,8 @@ pub struct Status {
     pub unplaced: Vec<EditedPath>,
     /// Outputs that a killed build was still writing: the next one finishes them.
     pub pending: Vec<TaskPath>,
+    /// The run whose undo was interrupted.
+    pub undoing: Option<u64>,
     /// What the gates of the plan say of it all.
     pub plan_gates: Vec<PlanGate>,
     /// The last run.
@@ -120,6 +123,7 @@ impl Look {
                 .collect(),
             unplaced: self.resolver.unplaced()?,
             pending: pending.into_iter().map(|row| TaskPath { task: row.task, path: row.path }).collect(),
+            undoing: interrupted(ledger)?,
             plan_gates: self.plan_gates(),
             last_run: last.map(|run| LastRun {
                 run: run.id.0,

@@ -32,6 +32,7 @@ mod stat_cache;
 mod stream;
 mod walk;
 mod warnings;
+mod writes;
 
 pub use cache::Store;
 pub use error::StoreError;
@@ -41,8 +42,9 @@ pub use journal::{Costs, Journal, RunRecord};
 pub use kept::Kept;
 pub use ledger::{Origin, PendingPublish, Published, TaskRecord, TaskSummary};
 pub use materialize::{MaterializeError, Source, SourceOf, materialize};
-pub use provenance::{Acceptance, MergeFact, Placing, Provenance, Written};
+pub use provenance::{Acceptance, MergeFact, Placing, Provenance};
 pub use remove::Ours;
 pub use root::{Root, TEMP_PREFIX};
 pub use stat_cache::{StatCache, StatTuple};
 pub use walk::{Listed, Listing, Skip};
+pub use writes::{FormerOutput, TakenBack, Written};
