@@ -110,6 +110,7 @@ fn samples() -> Vec<Event> {
         Event::GateBlamed { gate: Name::new("g").expect("a name"), task: Some(task()), judged: 1 },
         finished(Outcome::Ran),
         finished(Outcome::Cached { restored: 1, saved_ms: 1, saved_micro_usd: 1 }),
+        finished(Outcome::AwaitsApproval { files: 1 }),
         finished(Outcome::Failed(failure())),
         finished(Outcome::Skipped { because: text() }),
         Event::LayerFinished { layer: 0, of: 1 },
@@ -119,6 +120,7 @@ fn samples() -> Vec<Event> {
             cached: 1,
             failed: 1,
             skipped: 1,
+            awaits_approval: 1,
             wall_ms: 1,
             saved_ms: 1,
             spent: Spent::default(),
@@ -219,6 +221,9 @@ fn every_form_and_field_is_on_the_page() {
     let edited = Project::new(&with_hands(&[by_hands("edit", "edits = ['a.txt']", "echo b > a.txt")]));
     edited.write("a.txt", "a\n").build();
     check_form(&page, "orca undo", &edited, &["undo", "-n", "--json"], 0);
+    edited.write("b.txt", "b\n").append("orca.toml", "[tasks.b]\nrun = \"true\"\napproval = true\n").build_red();
+    check_form(&page, "orca build -n", &edited, &["build", "-n", "--json"], 0);
+    check_form(&page, "orca approve", &edited, &["approve", "b", "--json"], 0);
     edited.append("a.txt", "c\n");
     check_form(&page, "orca status", &edited, &["status", "--json"], 0);
     check_form(&page, "orca undo", &edited, &["undo", "--yes", "--json"], 1);

@@ -81,6 +81,8 @@ pub(super) enum Command {
     Report(ReportArgs),
     /// Give the plan the powers that it asks for
     Trust(TrustArgs),
+    /// Agree to results that want approval, or reject them
+    Approve(ApproveArgs),
     /// Take back what a run wrote, and keep what you edited since
     Undo(UndoArgs),
     /// Remove what builds have put into the project
@@ -291,6 +293,20 @@ pub(super) struct GenerateArgs {
     #[arg(long)]
     pub force: bool,
     /// Print what was made of the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orca approve`
+#[derive(Debug, clap::Args)]
+pub(super) struct ApproveArgs {
+    /// Tasks whose results wait: names, `tag:x`, globs
+    #[arg(required = true)]
+    pub tasks: Vec<String>,
+    /// Reject them: the next build runs the tasks again, and pays for that again
+    #[arg(long)]
+    pub reject: bool,
+    /// Print it as JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -9,6 +9,7 @@
 //! | 4 | orca or the world failed, or consent is missing |
 //! | 128+n | signal n interrupted it |
 
+mod approve;
 mod args;
 mod ask;
 mod build;
@@ -116,6 +117,7 @@ fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Diff(diff) => diff::run(args, diff, terminal),
         Command::Report(report) => history::run(args, report, terminal),
         Command::Trust(trust) => trust::run(args, trust, terminal),
+        Command::Approve(approve) => approve::run(args, approve, terminal),
         Command::Undo(undo) => undo::run(args, undo, terminal),
         Command::Clean(clean) => clean::run(args, clean, terminal),
         Command::Cache(cache) => cache::run(cache, terminal),

@@ -42,6 +42,8 @@ fn told(status: &Status) -> String {
     let not_clean = status.not_clean.iter().map(|one| format!("{:9} {}: {}", one.state, one.task, line(&one.because)));
     section("not clean", not_clean, &mut out);
     let to_restore = status.to_restore.iter().map(|one| format!("{}: {}", one.task, counted(one.files, "file")));
+    let approvals = status.awaits_approval.iter().map(|task| format!("{task}: orca diff {task}, orca approve {task}"));
+    section("waiting for approval", approvals, &mut out);
     section("clean, with files that a build would restore", to_restore, &mut out);
     let drifted = status.drifted.iter().map(|one| format!("{} (of {})", line(one.path.as_str()), one.task));
     section(

@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
+use super::build::Person;
 use super::host::Host;
 use super::ignored::Ignored;
 use super::integrate::{Integration, Leavers, conflict};
@@ -68,6 +70,12 @@ pub(super) struct Builder {
     pub agents: Vec<Name>,
     /// What is known of money in this build.
     pub money: Money,
+    /// Who is asked for approval; `None` where there is nobody at the terminal.
+    pub person: Option<Arc<dyn Person>>,
+    /// Held while somebody is asked: one question at a time.
+    pub asking: Mutex<()>,
+    /// Whether the build was interrupted.
+    pub interrupted: AtomicBool,
 }
 
 /// A task between its key and its end.
@@ -193,6 +201,10 @@ impl Tasks for Builder {
         self.resolver.ledger.estimate_ms(self.resolver.name(task))
     }
 
+    fn interrupted(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
+    }
+
     fn settled(&self, task: TaskIx, _: &Outcome) {
         self.pending.lock().expect("no holder panics").remove(&task);
         if self.resolver.graph.is_editor(task) {
@@ -252,7 +264,7 @@ impl Builder {
         let resolved = match standing {
             // It leaves no record: where the key is again what it was, the last result is still the one that counts.
             Standing::Conflict(conflict) => Ok(Resolved::Red(conflict.failure())),
-            Standing::Clean(reused) => {
+            Standing::Clean(reused) | Standing::Held(reused) => {
                 let outcome = |restored| reused.as_cached(restored);
                 return self.settling(task, self.reuse(task, &keyed, &reused, &outcome)?);
             }
@@ -261,7 +273,7 @@ impl Builder {
                 self.hold(task, keyed, Some((reused, gates)));
                 Ok(Resolved::Dirty { key, because: format!("{} must judge its result", names.join(", ")) })
             }
-            Standing::Dirty(cause @ (Cause::RedGate(_) | Cause::Forced)) => {
+            Standing::Dirty(cause @ (Cause::RedGate(_) | Cause::Rejected | Cause::Forced)) => {
                 self.hold_to_run(task, keyed);
                 Ok(Resolved::Dirty { key, because: cause.to_string() })
             }
@@ -356,6 +368,9 @@ impl Builder {
         let is_editor = self.resolver.graph.is_editor(task);
         if is_editor && let Some(ended) = self.not_integrated(task, keyed, self.can_integrate(task, keyed, reused))? {
             return Ok(ended);
+        }
+        if let Some(outcome) = self.awaits_approval(task, keyed, reused)? {
+            return Ok(Reuse::Resolved(Resolved::Held { key: keyed.key, outcome }));
         }
         let is_in_place = reused.recorded && reused.stale.is_empty();
         let mut restored = match self.restore(task, reused, is_in_place) {

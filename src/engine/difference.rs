@@ -6,11 +6,9 @@ use serde::{Serialize, Serializer};
 use super::look::{Look, Seen};
 use super::merging::Contents;
 use super::patch::compared;
-use super::resolve::Keyed;
 use super::session::EngineError;
 use super::standing::Standing;
 use crate::base::{Changes, Entry, RelPath, TaskName, Tree};
-use crate::event::ActionResult;
 use crate::graph::TaskIx;
 
 /// The difference of two entries at a path.
@@ -123,12 +121,15 @@ impl Look {
             Seen::Known(_, Standing::Clean(reused)) => {
                 return of_candidate("candidate", &reused.edits, &reused.outputs);
             }
+            Seen::Known(_, Standing::Held(reused)) => {
+                return of_candidate("awaits-approval", &reused.edits, &reused.outputs);
+            }
             Seen::Known(_, Standing::Judge(reused, _)) => {
                 return of_candidate("not-judged", &reused.edits, &reused.outputs);
             }
             Seen::Known(keyed, standing) => {
                 let result = if matches!(standing, Standing::Conflict(_)) { "candidate" } else { "refused" };
-                if let Some(found) = self.cached(keyed) {
+                if let Some(found) = self.resolver.cached(&keyed.key) {
                     return of_candidate(result, &found.edits, &found.outputs);
                 }
             }
@@ -150,11 +151,6 @@ impl Look {
     ) -> Result<Option<TaskDifference>, EngineError> {
         let files = differences(self.resolver.contents(), edits, outputs, before)?;
         Ok(Some(TaskDifference { task: self.name(ix).clone(), result, files }))
-    }
-
-    /// What the cache has under a key.
-    fn cached(&self, keyed: &Keyed) -> Option<ActionResult> {
-        self.resolver.store.as_ref().and_then(|store| store.result(&keyed.key).ok().flatten())
     }
 }
 

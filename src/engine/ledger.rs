@@ -185,6 +185,8 @@ impl Ledger {
     /// Every entry that the record of edits, and of what agents put into the project, refers to.
     pub fn referenced(&self) -> Result<Vec<Entry>, StoreError> {
         let mut entries = self.with_journal(|journal| journal.all_written())?.unwrap_or_default();
+        let approvals = self.with_journal(|journal| journal.approvals())?.unwrap_or_default();
+        entries.extend(approvals.values().flat_map(|said| said.result.entries().cloned()));
         let edits = self.edits.lock().expect("no holder panics");
         for known in edits.provenance.values() {
             let pending = known.pending.iter().flat_map(|placing| [&placing.before, &placing.after, &placing.placed]);

@@ -82,6 +82,11 @@ pub enum Prospect {
         /// Why.
         because: String,
     },
+    /// Wait until a person agrees to the result that is there.
+    Hold {
+        /// What to type.
+        because: String,
+    },
     /// Run it.
     Run {
         /// Why.
@@ -194,6 +199,7 @@ impl Look {
             Some(Seen::Impossible(_, why) | Seen::Hopeless(why)) => TaskState::Failed { because: why.clone() },
             Some(Seen::Known(_, standing)) => match standing {
                 Standing::Clean(_) => TaskState::Clean,
+                Standing::Held(_) => TaskState::Dirty { because: must_approve(self.name(ix)) },
                 Standing::Judge(_, gates) => TaskState::Dirty { because: must_judge(gates) },
                 Standing::Dirty(Cause::NeverRun) => TaskState::NeverRun,
                 Standing::Dirty(Cause::Failed(why)) => TaskState::Failed { because: why.clone() },
@@ -210,8 +216,14 @@ impl Look {
             Seen::Waits(_) if self.forced.contains(&ix) => self.forced_prospect(ix),
             Seen::Waits(on) => Prospect::Maybe { on: self.name(*on).clone() },
             Seen::Impossible(_, why) | Seen::Hopeless(why) => Prospect::Fail { because: why.clone() },
-            Seen::Known(_, Standing::Clean(reused)) if reused.stale.is_empty() => Prospect::Nothing,
-            Seen::Known(_, Standing::Clean(reused)) => Prospect::Restore { files: reused.stale.len() as u64 },
+            Seen::Known(_, Standing::Clean(reused)) => {
+                let placed = if reused.recorded { 0 } else { reused.edits.len() };
+                match (reused.stale.len() + placed) as u64 {
+                    0 => Prospect::Nothing,
+                    files => Prospect::Restore { files },
+                }
+            }
+            Seen::Known(_, Standing::Held(_)) => Prospect::Hold { because: must_approve(self.name(ix)) },
             Seen::Known(_, Standing::Judge(_, gates)) => Prospect::Judge { because: must_judge(gates) },
             Seen::Known(_, Standing::Dirty(cause)) => Prospect::Run { because: cause.to_string() },
             Seen::Known(_, Standing::Conflict(conflict)) => Prospect::Fail { because: conflict.to_string() },
@@ -249,6 +261,11 @@ impl Look {
     pub fn blob(&self, digest: &crate::base::BlobDigest) -> Result<Option<Vec<u8>>, StoreError> {
         self.resolver.store.as_ref().map_or(Ok(None), |store| store.read(digest))
     }
+}
+
+/// What there is to say of a result that waits for a person.
+pub(super) fn must_approve(task: &TaskName) -> String {
+    format!("its result waits for approval: orca diff {task}, orca approve {task}")
 }
 
 fn must_judge(gates: &[crate::base::Name]) -> String {

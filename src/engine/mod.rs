@@ -1,6 +1,7 @@
 //! The engine: where the pure core meets the world. It opens a plan, says where every task stands, and builds.
 
 mod agent_programs;
+mod approval;
 mod attempt;
 mod attempt_log;
 mod build;
@@ -49,7 +50,9 @@ mod trust;
 mod undo;
 mod written;
 
+pub use crate::store::Decision;
 pub use agent_programs::MISSING_PROGRAM;
+pub use approval::{ApprovalRequest, Decided};
 pub use build::{BuildOptions, Built, Person, Report, build};
 pub use clean::{CleanOptions, Cleaning};
 pub use consent::Consent;

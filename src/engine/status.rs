@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::drift::{Drift, EditedPath};
-use super::look::{Look, Prospect};
+use super::look::{Look, Prospect, Seen};
 use super::plan_gates::PlanGate;
 use super::session::EngineError;
+use super::standing::Standing;
 use super::undo::interrupted;
 use crate::base::{RelPath, TaskName};
+use crate::graph::TaskIx;
 
 /// Where the project stands.
 #[derive(Debug, Serialize)]
@@ -32,6 +34,8 @@ pub struct Status {
     pub unplaced: Vec<EditedPath>,
     /// Outputs that a killed build was still writing: the next one finishes them.
     pub pending: Vec<TaskPath>,
+    /// Tasks whose results wait for a person's approval.
+    pub awaits_approval: Vec<TaskName>,
     /// The run whose undo was interrupted.
     pub undoing: Option<u64>,
     /// What the gates of the plan say of it all.
@@ -87,6 +91,12 @@ pub struct LastRun {
 }
 
 impl Look {
+    /// Tasks whose results wait for a person's approval.
+    fn awaiting(&self) -> Vec<TaskName> {
+        let is_held = |ix: &TaskIx| matches!(self.seen(*ix), Seen::Known(_, Standing::Held(_)));
+        self.tasks().filter(is_held).map(|ix| self.name(ix).clone()).collect()
+    }
+
     /// Where the tasks looked at stand, and the project.
     pub fn status(&self) -> Result<Status, EngineError> {
         let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
@@ -123,6 +133,7 @@ impl Look {
                 .collect(),
             unplaced: self.resolver.unplaced()?,
             pending: pending.into_iter().map(|row| TaskPath { task: row.task, path: row.path }).collect(),
+            awaits_approval: self.awaiting(),
             undoing: interrupted(ledger)?,
             plan_gates: self.plan_gates(),
             last_run: last.map(|run| LastRun {

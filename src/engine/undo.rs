@@ -19,7 +19,9 @@ use super::resolve::on_disk;
 use super::session::EngineError;
 use crate::base::{Change, Entry, RelPath, TaskName};
 use crate::event::RunId;
-use crate::store::{Exchange, Journal, Kept, Provenance, Root, StatCache, Store, TakenBack, Written};
+use crate::store::{
+    Approval, Decision, Exchange, Journal, Kept, Provenance, Root, StatCache, Store, TakenBack, Written,
+};
 
 /// How often one path is looked at anew because somebody writes it.
 const TRIES_MAX: u32 = 8;
@@ -312,6 +314,12 @@ impl Place {
                 }
             }
             done.insert(path, step);
+        }
+        for task in &intent.tasks {
+            // Who takes a result back does not agree to it any more.
+            if let Some(said) = self.journal.approval(task)?.filter(|said| said.decision == Decision::Approved) {
+                self.journal.put_approval(task, &Approval { decision: Decision::Waiting, ..said })?;
+            }
         }
         self.journal.take_back(&self.record(intent.run, intent.tasks, &done)?)?;
         Ok(done)

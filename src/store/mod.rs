@@ -14,6 +14,7 @@
 //! nothing.
 
 mod action_cache;
+mod approval;
 mod cache;
 mod cas;
 mod clock;
@@ -34,6 +35,7 @@ mod walk;
 mod warnings;
 mod writes;
 
+pub use approval::{Approval, Decision};
 pub use cache::Store;
 pub use error::StoreError;
 pub use exchange::Exchange;
