@@ -14,7 +14,7 @@ use serde_json::Value;
 use support::{Fixture, Project};
 
 /// Every command that looks, as a user types it.
-const LOOKS: [&[&str]; 23] = [
+const LOOKS: [&[&str]; 24] = [
     &["build", "-n"],
     &["build", "-n", "--json", "--force"],
     &["check"],
@@ -35,6 +35,7 @@ const LOOKS: [&[&str]; 23] = [
     &["diff", "--json"],
     &["report"],
     &["report", "--json"],
+    &["rebase", "-n"],
     &["undo", "-n"],
     &["clean", "-n", "--all"],
     &["cache", "stats"],

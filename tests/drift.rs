@@ -1,11 +1,11 @@
 //! What a person edits after orca has edited: it runs nothing, is reported, survives, and is never overwritten.
-#![expect(clippy::disallowed_methods, reason = "runs git on what orca prints")]
 
 mod support;
 
 use std::process::{Command, Stdio};
 
 use orca::base::FailureKind;
+use orca::store::{Journal, Placing, Provenance};
 use serde_json::{Value, json};
 use support::{Project, by_hands, has_tool, with_hands};
 
@@ -139,4 +139,70 @@ fn diff_says_where_there_is_nothing_to_show() {
     orca.orca(["diff", "two"]).exits(4).prints(["there is no result of `two`"]);
     orca.orca(["diff", "nobody"]).exits(2);
     orca.orca(["diff"]).exits(0).prints(["nothing was edited by hand"]);
+}
+
+#[test]
+fn what_a_killed_build_has_not_placed_is_named_and_is_no_drift() {
+    let orca = project();
+    orca.build().ran(["two"]);
+    // As a kill leaves it that comes right before the file is exchanged.
+    let journal = Journal::open(&orca.path(".orca")).expect("it was built");
+    let (path, known) = journal.edited().expect("it can be read").pop_first().expect("one path was edited");
+    let pending = Placing { before: known.base.clone(), after: known.placed.clone(), placed: known.placed.clone() };
+    let killed = Provenance { placed: known.base.clone(), pending: Some(pending), ..known };
+    journal.settle(&[(path, Some(killed))].into()).expect("it can be written");
+    drop(journal);
+    orca.write("a.txt", TEN);
+    let status = json_of(&orca, ["status", "--json"]);
+    assert_eq!(status["unplaced"], json!([{ "path": "a.txt", "tasks": ["two"] }]));
+    assert_eq!(status["drifted_edits"], json!([]));
+    orca.orca(["status"])
+        .exits(0)
+        .prints(["accepted, and not in place yet (`orca build` does that)", "a.txt (by two)"]);
+    orca.build().ran([]);
+    assert_eq!(orca.read("a.txt"), TEN.replace("2\n", "two\n"));
+    assert_eq!(json_of(&orca, ["status", "--json"])["unplaced"], json!([]));
+}
+
+#[test]
+fn rebase_makes_what_lies_there_the_base() {
+    let read = "[tasks.read]\nrun = 'wc -l < a.txt > n.txt'\ninputs = ['a.txt']\noutputs = ['n.txt']\n\n\
+                [tasks.other]\nrun = 'echo > other.txt'\noutputs = ['other.txt']\n";
+    let orca = Project::new(&with_hands(&[two("two"), read.to_owned()]));
+    orca.write("a.txt", TEN).build().ran(["two", "read", "other"]);
+    orca.orca(["rebase", "b.txt", "--yes"]).exits(2).prints(["no task has edited `b.txt`"]);
+    orca.orca(["rebase", "n.txt", "--yes"]).exits(2).prints(["is an output of `read`"]);
+    orca.append("a.txt", "eleven\n").build().ran([]);
+    let planned = json_of(&orca, ["rebase", "-n", "--json"]);
+    assert_eq!(planned["paths"], json!([{ "path": "a.txt", "tasks": ["two"] }]));
+    let dirty: Vec<&str> =
+        planned["dirty"].as_array().expect("a list").iter().filter_map(|one| one["task"].as_str()).collect();
+    assert_eq!(dirty, ["read", "two"]);
+    orca.build().ran([]);
+    orca.orca(["rebase"]).exits(4).prints(["rebase a.txt (edited by two)", "due read", "orca rebase --yes"]);
+    let before = orca.tree();
+    orca.orca(["rebase", "./a.txt", "--yes"]).exits(0).prints(["what lies there is the base now"]);
+    assert_eq!(orca.tree().difference(&before), "", "no file is touched");
+    orca.orca(["diff"]).exits(0).prints(["nothing was edited by hand"]);
+    orca.build().ran(["two", "read"]);
+    assert_eq!(orca.read("a.txt"), TEN.replace("2\n", "two\n") + "eleven\n");
+    assert_eq!(orca.read("n.txt").trim(), "11");
+    orca.build().ran([]);
+    orca.orca(["undo", "1", "-n"]).exits(0).prints(["run 1 wrote nothing that can be undone"]);
+    orca.orca(["rebase", "--yes"]).exits(0).prints(["nothing to rebase"]);
+}
+
+#[test]
+fn rebasing_without_an_edit_runs_only_who_sees_something_new() {
+    let orca = Project::new(&with_hands(&[
+        by_hands("one", "edits = ['src/**']", "echo one >> src/a"),
+        by_hands("two", "edits = ['b']", "echo two >> b"),
+    ]));
+    orca.write("src/a", "a\n").write("b", "b\n").build().ran(["one", "two"]);
+    let planned = json_of(&orca, ["rebase", "src", "-n", "--json"]);
+    assert_eq!(planned["dirty"].as_array().map(Vec::len), Some(1), "{planned}");
+    orca.orca(["rebase", "src", "--yes"]).exits(0);
+    // The task is asked again for what it did once already: that is what rebasing means, and what `-n` said.
+    orca.build().ran(["one"]);
+    assert_eq!((orca.read("src/a"), orca.read("b")), ("a\none\none\n".to_owned(), "b\ntwo\n".to_owned()));
 }

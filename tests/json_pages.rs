@@ -225,6 +225,7 @@ fn every_form_and_field_is_on_the_page() {
     check_form(&page, "orca build -n", &edited, &["build", "-n", "--json"], 0);
     check_form(&page, "orca approve", &edited, &["approve", "b", "--json"], 0);
     edited.append("a.txt", "c\n");
+    check_form(&page, "orca rebase", &edited, &["rebase", "-n", "--json"], 0);
     check_form(&page, "orca status", &edited, &["status", "--json"], 0);
     check_form(&page, "orca undo", &edited, &["undo", "--yes", "--json"], 1);
     let broken = Project::new("[tasks.a]\nrun = \"true\"\ndeps = [\"b\"]\n");

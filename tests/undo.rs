@@ -224,12 +224,49 @@ fn killed_at_any_system_call_it_is_finished_and_no_edit_is_lost() {
     });
 }
 
+#[test]
+fn a_build_that_was_killed_while_it_wrote_can_be_undone_or_built_again() {
+    if !can_trace("a_build_that_was_killed_while_it_wrote_can_be_undone_or_built_again") {
+        return;
+    }
+    let lines = "sed -i s/^2$/two/ a.txt; rm gone; echo new > new; echo o > o.txt; echo p > p.txt";
+    let all = by_hands("all", "edits = ['a.txt', 'gone', 'new*']\noutputs = ['o.txt', 'p.txt']", lines);
+    let orca = project(&[all]);
+    orca.write("gone", "gone\n").write("p.txt", "a person's\n");
+    let before = orca.tree();
+    orca.build().ran(["all"]);
+    let after = orca.tree();
+    orca.orca(["undo", "--yes"]).exits(0);
+    // From here on a build takes everything from the cache: it starts nothing, and only writes.
+    for call in ["renameat", "renameat2", "unlinkat"] {
+        for count in 1.. {
+            let other = twin(&orca);
+            let inject = format!("inject={call}:signal=KILL:when={count}");
+            let is_over = traced(&other, &["build"], &inject, call);
+            assert!(["a person's\n", "p\n"].contains(&other.read("p.txt").as_str()), "{call} {count}");
+            let status: Value = serde_json::from_str(&other.orca(["status", "--json"]).exits(0).stdout).expect("JSON");
+            assert_eq!(status["drifted_edits"], serde_json::json!([]), "{call} {count}");
+            other.orca(["undo", "--yes"]).exits(0);
+            assert_eq!(other.tree().difference(&before), "", "{call} {count}");
+            other.build().ran([]);
+            assert_eq!(other.tree().difference(&after), "", "{call} {count}");
+            other.orca(["undo", "--yes"]).exits(0);
+            assert_eq!(other.tree().difference(&before), "", "{call} {count}");
+            std::fs::remove_dir_all(other.root()).expect("it is ours");
+            if is_over {
+                assert!(count > 3 || call == "renameat", "{call}: no more than {count}?");
+                break;
+            }
+        }
+    }
+}
+
 /// Undoes the last run in one twin after another, killed at the first such call, the second, and so on until it is through.
 fn killed_at(orca: &Project, call: &str) {
     let mine = TEN.replace("9\n", "nine\n");
     for count in 1.. {
         let other = twin(orca);
-        let is_over = undo_traced(&other, &format!("inject={call}:signal=KILL:when={count}"), call);
+        let is_over = traced(&other, &["undo", "--yes"], &format!("inject={call}:signal=KILL:when={count}"), call);
         let text = other.read("a.txt");
         assert!(text.contains("nine\n"), "{call} {count}: an edit is lost: {text}");
         assert!(["a person's\n", "p\n"].contains(&other.read("p.txt").as_str()), "{call} {count}");
@@ -254,12 +291,12 @@ fn killed_at(orca: &Project, call: &str) {
     }
 }
 
-/// Whether an undo under strace came to its end.
-fn undo_traced(orca: &Project, inject: &str, call: &str) -> bool {
+/// Whether a command under strace came to its end.
+fn traced(orca: &Project, args: &[&str], inject: &str, call: &str) -> bool {
     let mut traced = Command::new("strace");
     traced.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", inject]);
     let untraced = orca.command();
-    traced.arg(untraced.get_program()).args(["undo", "--yes"]).current_dir(orca.root()).env_clear();
+    traced.arg(untraced.get_program()).args(args).current_dir(orca.root()).env_clear();
     traced.envs(untraced.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let ended = traced.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).status();
     ended.expect("strace runs").success()

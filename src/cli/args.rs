@@ -83,6 +83,8 @@ pub(super) enum Command {
     Trust(TrustArgs),
     /// Agree to results that want approval, or reject them
     Approve(ApproveArgs),
+    /// Make the present content of edited files their base
+    Rebase(RebaseArgs),
     /// Take back what a run wrote, and keep what you edited since
     Undo(UndoArgs),
     /// Remove what builds have put into the project
@@ -307,6 +309,22 @@ pub(super) struct ApproveArgs {
     #[arg(long)]
     pub reject: bool,
     /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orca rebase`
+#[derive(Debug, clap::Args)]
+pub(super) struct RebaseArgs {
+    /// Files that tasks edited, or directories of such, relative to the project; all if none is given
+    pub paths: Vec<String>,
+    /// Say what would be due again, and change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Do it without a question; needed where there is no terminal to ask at
+    #[arg(long)]
+    pub yes: bool,
+    /// Print it as JSON; asks nothing, so it rebases with --yes only
     #[arg(long)]
     pub json: bool,
 }

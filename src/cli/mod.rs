@@ -25,6 +25,7 @@ mod history;
 mod log;
 mod opening;
 mod progress;
+mod rebase;
 mod shell;
 mod show;
 mod signals;
@@ -118,6 +119,7 @@ fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Report(report) => history::run(args, report, terminal),
         Command::Trust(trust) => trust::run(args, trust, terminal),
         Command::Approve(approve) => approve::run(args, approve, terminal),
+        Command::Rebase(rebase) => rebase::run(args, rebase, terminal),
         Command::Undo(undo) => undo::run(args, undo, terminal),
         Command::Clean(clean) => clean::run(args, clean, terminal),
         Command::Cache(cache) => cache::run(cache, terminal),

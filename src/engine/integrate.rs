@@ -528,14 +528,7 @@ pub(super) fn forget(resolver: &Resolver, tasks: &[TaskName], paths: &[RelPath])
     for task in tasks {
         resolver.ledger.note_changes(task, Arc::default());
     }
-    for path in paths {
-        for task in resolver.ledger.changes_at(path).into_keys() {
-            let mut left = resolver.ledger.changes_by(&task).as_ref().clone();
-            left.remove(path);
-            resolver.ledger.note_changes(&task, Arc::new(left));
-        }
-    }
-    resolver.ledger.note_provenance(&paths.iter().map(|path| (path.clone(), None)).collect());
+    resolver.ledger.note_adopted(paths);
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::host::Host;
+use super::ledger::Ledger;
 use super::produced::Produced;
 use super::project::Project;
 use super::resolve::{Keyed, Resolver, Stood, missing_tool};
@@ -106,11 +107,22 @@ pub enum Prospect {
 
 impl Look {
     /// Looks at these tasks and all they need. `force` is `build --force`: those asked for would run.
-    pub fn open(mut session: Session, selectors: &[String], force: bool) -> Result<Looked, EngineError> {
+    pub fn open(session: Session, selectors: &[String], force: bool) -> Result<Looked, EngineError> {
+        Self::open_with(session, selectors, force, |_| {})
+    }
+
+    /// As [`Look::open`], with the record as `adjust` makes it in memory.
+    pub(super) fn open_with(
+        mut session: Session,
+        selectors: &[String],
+        force: bool,
+        adjust: impl FnOnce(&Ledger),
+    ) -> Result<Looked, EngineError> {
         let asked = session.graph.select(selectors)?;
         let needed = session.graph.with_deps(&asked);
         let mut notices = Vec::new();
         let ledger = session.ledger(&mut notices)?;
+        adjust(&ledger);
         let is_whole = selectors.is_empty();
         let survey = session.survey(&ledger, &needed, is_whole && !session.plan().gates.is_empty())?;
         if session.is_invalid() {
