@@ -148,6 +148,10 @@ fn another_checkout_is_asked_as_well() {
     assert_eq!(attempts(&held), 0);
     other.orca(["approve", "login"]).exits(0);
     other.build().ran([]);
+    // Also where nothing was built yet.
+    let third = orca.checkout(["o.txt", "below.txt", "beside.txt"]);
+    third.write("a.txt", TEN).orca(["approve", "login"]).exits(0);
+    third.build().ran([]);
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn an_edit_that_clashes_stays_and_is_named() {
     let before = orca.tree();
     let told = orca.orca(["undo", "--yes"]).exits(1);
     assert!(told.stdout.contains("two and mine"), "{}", told.transcript());
-    told.prints(["these files stay as it is: a.txt, o.txt", "orca diff"]);
+    told.prints(["these files stay as they are: a.txt, o.txt", "orca diff"]);
     assert_eq!(orca.tree().difference(&before), "");
     // What is left of the run shows as an edit by hand.
     assert!(orca.orca(["diff"]).exits(0).stdout.contains("-2\n+two and mine\n"));

@@ -69,7 +69,10 @@ fn told(status: &Status) -> String {
 fn edited(path: &EditedPath) -> String {
     let tasks: Vec<&str> = path.tasks.iter().take(5).map(TaskName::as_str).collect();
     let more = if path.tasks.len() > tasks.len() { ", ..." } else { "" };
-    format!("{} (by {}{more})", line(path.path.as_str()), tasks.join(", "))
+    match tasks.is_empty() {
+        true => line(path.path.as_str()),
+        false => format!("{} (by {}{more})", line(path.path.as_str()), tasks.join(", ")),
+    }
 }
 
 /// What a gate of the plan says, and the end of its output.

@@ -111,8 +111,8 @@ fn told(undo: &Undo) -> String {
     if !staying.is_empty() {
         let _ = writeln!(
             out,
-            "{} as it is: {}; take out by hand what you do not want, `orca diff` shows what it is",
-            if staying.len() == 1 { "one file stays" } else { "these files stay" },
+            "{}: {}; take out by hand what you do not want, `orca diff` shows it",
+            if staying.len() == 1 { "this file stays as it is" } else { "these files stay as they are" },
             sanitize_line(&staying.join(", ")),
         );
     }
