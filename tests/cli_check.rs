@@ -29,14 +29,15 @@ fn as_data_a_finding_has_its_place() {
 
 #[test]
 fn what_cannot_be_built_yet_is_valid_and_said_to_be_so() {
-    let orca =
-        Project::new("[tasks.a]\nrun = \"true\"\ntdd = { tests = [\"a.txt\"], run = \"true\" }\napproval = true\n");
+    let orca = Project::new(
+        "[tasks.a]\nrun = \"true\"\ngates = [\"g\"]\ntdd = { tests = [\"a.txt\"], run = \"true\" }\n[gates.g]\ncheck = \"secrets\"\n",
+    );
     orca.write("a.txt", "a\n");
     let checked = orca.orca(["check"]).exits(0);
     checked.prints(["the plan is valid: 1 task; 2 things in it cannot be built by this version yet"]);
     orca.orca(["build"]).exits(3).prints(["this version cannot build 2 things in the plan yet"]);
     orca.orca(["build", "-n"]).exits(3).prints(["this version cannot build 2 things in the plan yet"]);
-    orca.append("orca.toml", "deps = [\"b\"]\n");
+    orca.replace("orca.toml", "gates", "deps = [\"b\"]\ngates");
     orca.orca(["check"]).exits(3).prints(["the plan is invalid: 1 error; 2 things in it cannot"]);
     orca.orca(["build"]).exits(3).prints(["the plan is invalid: 1 error"]);
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use support::{Fixture, Project};
 
 /// Every command that looks, as a user types it.
-const LOOKS: [&[&str]; 20] = [
+const LOOKS: [&[&str]; 24] = [
     &["build", "-n"],
     &["build", "-n", "--json", "--force"],
     &["check"],
@@ -31,8 +31,12 @@ const LOOKS: [&[&str]; 20] = [
     &["show", "report", "--json"],
     &["log", "check"],
     &["log", "check", "--failed", "--json"],
+    &["diff", "check"],
+    &["diff", "--json"],
     &["report"],
     &["report", "--json"],
+    &["rebase", "-n"],
+    &["undo", "-n"],
     &["clean", "-n", "--all"],
     &["cache", "stats"],
 ];

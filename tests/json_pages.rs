@@ -10,7 +10,7 @@ use std::path::Path;
 use orca::base::{ActionKey, FailureKind, Name, TaskName};
 use orca::event::{Event, EventRecord, Failure, Outcome, RunId, SCHEMA_VERSION, Spent, Usage};
 use serde_json::Value;
-use support::{Fixture, Project};
+use support::{Fixture, Project, by_hands, with_hands};
 
 fn page(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).expect("the page is there")
@@ -110,6 +110,7 @@ fn samples() -> Vec<Event> {
         Event::GateBlamed { gate: Name::new("g").expect("a name"), task: Some(task()), judged: 1 },
         finished(Outcome::Ran),
         finished(Outcome::Cached { restored: 1, saved_ms: 1, saved_micro_usd: 1 }),
+        finished(Outcome::AwaitsApproval { files: 1 }),
         finished(Outcome::Failed(failure())),
         finished(Outcome::Skipped { because: text() }),
         Event::LayerFinished { layer: 0, of: 1 },
@@ -119,6 +120,7 @@ fn samples() -> Vec<Event> {
             cached: 1,
             failed: 1,
             skipped: 1,
+            awaits_approval: 1,
             wall_ms: 1,
             saved_ms: 1,
             spent: Spent::default(),
@@ -190,7 +192,7 @@ fn every_form_and_field_is_on_the_page() {
     assert_eq!(orca.build_args(["-k"]).output.status.code(), Some(1));
     orca.append("texts/tide.txt", "more\n").append("build/headline.txt", "mine\n").remove("build/harbour.counts");
     orca.write("plan.md", "# P\n\n- [x] old\n- [ ] new `a.txt`, run `pytest -q`\n- [ ] odd\n\n## After\n\nwords\n");
-    let commands: [(&str, &[&str]); 19] = [
+    let commands: [(&str, &[&str]); 21] = [
         ("orca generate", &["generate", "plan.md", "-o", "drafted", "--json"]),
         ("orca build -n", &["build", "-n", "--json"]),
         ("orca graph", &["graph", "--json"]),
@@ -202,6 +204,8 @@ fn every_form_and_field_is_on_the_page() {
         ("orca show", &["show", "headline", "--json"]),
         ("orca show", &["show", "red", "--json"]),
         ("orca log", &["log", "red", "--json"]),
+        ("orca diff", &["diff", "count-tide", "--json"]),
+        ("orca diff", &["diff", "--json"]),
         ("orca report", &["report", "--json"]),
         ("orca trust", &["trust", "--json"]),
         ("orca clean", &["clean", "-n", "--json", "--all"]),
@@ -214,6 +218,16 @@ fn every_form_and_field_is_on_the_page() {
     for (heading, args) in commands {
         check_form(&page, heading, &orca, args, 0);
     }
+    let edited = Project::new(&with_hands(&[by_hands("edit", "edits = ['a.txt']", "echo b > a.txt")]));
+    edited.write("a.txt", "a\n").build();
+    check_form(&page, "orca undo", &edited, &["undo", "-n", "--json"], 0);
+    edited.write("b.txt", "b\n").append("orca.toml", "[tasks.b]\nrun = \"true\"\napproval = true\n").build_red();
+    check_form(&page, "orca build -n", &edited, &["build", "-n", "--json"], 0);
+    check_form(&page, "orca approve", &edited, &["approve", "b", "--json"], 0);
+    edited.append("a.txt", "c\n");
+    check_form(&page, "orca rebase", &edited, &["rebase", "-n", "--json"], 0);
+    check_form(&page, "orca status", &edited, &["status", "--json"], 0);
+    check_form(&page, "orca undo", &edited, &["undo", "--yes", "--json"], 1);
     let broken = Project::new("[tasks.a]\nrun = \"true\"\ndeps = [\"b\"]\n");
     check_form(&page, "orca check", &broken, &["check", "--json"], 3);
     let powerful = Project::new("[tasks.a]\nrun = \"true\"\nnetwork = true\n");

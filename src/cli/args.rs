@@ -75,10 +75,18 @@ pub(super) enum Command {
     Show(ShowArgs),
     /// Print the last output of a task
     Log(LogArgs),
+    /// Show what a task's result changed, or what was edited since
+    Diff(DiffArgs),
     /// Say what the last run did and took
     Report(ReportArgs),
     /// Give the plan the powers that it asks for
     Trust(TrustArgs),
+    /// Agree to results that want approval, or reject them
+    Approve(ApproveArgs),
+    /// Make the present content of edited files their base
+    Rebase(RebaseArgs),
+    /// Take back what a run wrote, and keep what you edited since
+    Undo(UndoArgs),
     /// Remove what builds have put into the project
     Clean(CleanArgs),
     /// Look after the cache that all projects share
@@ -236,6 +244,19 @@ pub(super) struct LogArgs {
     pub json: bool,
 }
 
+/// `orca diff`
+#[derive(Debug, clap::Args)]
+pub(super) struct DiffArgs {
+    /// The task; without one, what was edited by hand since orca wrote it
+    pub task: Option<String>,
+    /// Say how many lines came and went, and no more
+    #[arg(long, conflicts_with = "json")]
+    pub stat: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `orca report`
 #[derive(Debug, clap::Args)]
 pub(super) struct ReportArgs {
@@ -277,6 +298,52 @@ pub(super) struct GenerateArgs {
     #[arg(long)]
     pub force: bool,
     /// Print what was made of the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orca approve`
+#[derive(Debug, clap::Args)]
+pub(super) struct ApproveArgs {
+    /// Tasks whose results wait: names, `tag:x`, globs
+    #[arg(required = true)]
+    pub tasks: Vec<String>,
+    /// Reject them: the next build runs the tasks again, and pays for that again
+    #[arg(long)]
+    pub reject: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orca rebase`
+#[derive(Debug, clap::Args)]
+pub(super) struct RebaseArgs {
+    /// Files that tasks edited, or directories of such, relative to the project; all if none is given
+    pub paths: Vec<String>,
+    /// Say what would be due again, and change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Do it without a question; needed where there is no terminal to ask at
+    #[arg(long)]
+    pub yes: bool,
+    /// Print it as JSON; asks nothing, so it rebases with --yes only
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orca undo`
+#[derive(Debug, clap::Args)]
+pub(super) struct UndoArgs {
+    /// The run, by its number; the last one that wrote anything if not given
+    pub run: Option<u64>,
+    /// Say what would be taken back, and change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Take it back without a question; needed where there is no terminal to ask at
+    #[arg(long)]
+    pub yes: bool,
+    /// Print it as JSON; asks nothing, so it takes back with --yes only
     #[arg(long)]
     pub json: bool,
 }

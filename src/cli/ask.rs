@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
+use super::diff::{shown, stat};
 use crate::base::TaskName;
-use crate::engine::{Person, Power};
+use crate::engine::{ApprovalRequest, Person, Power};
 use crate::exec::Approver;
 
 /// The person at this process's terminal.
@@ -54,6 +55,24 @@ impl Person for AtTerminal {
             say(&format!("  - {power}\n"));
         }
         yes("allow them for this project, now and later?")
+    }
+
+    fn approves(&self, request: &ApprovalRequest) -> bool {
+        say(&format!("{}: its result waits for approval\n{}", request.task, stat(&request.files)));
+        loop {
+            say("put it into the project? [y/N/d] ");
+            let mut answer = String::new();
+            match io::stdin().lock().read_line(&mut answer) {
+                Ok(0) | Err(_) => return false,
+                Ok(_) => {}
+            }
+            match answer.trim().to_lowercase().as_str() {
+                "y" | "yes" => return true,
+                "" | "n" | "no" => return false,
+                "d" | "diff" => request.files.iter().for_each(|file| say(&shown(&file.patch))),
+                _ => say("please answer y, n, or d to see the difference\n"),
+            }
+        }
     }
 
     fn waits_for(&self, holder: &str) {

@@ -7,8 +7,9 @@ use super::ask::AtTerminal;
 use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{CliError, Exit, check, dry_run, locked, open_valid, signals};
-use crate::base::{format_duration_ms, format_micro_usd};
-use crate::engine::{self, BuildOptions, Built, Listener, Report};
+use crate::base::{TaskName, format_duration_ms, format_micro_usd};
+use crate::engine::{self, BuildOptions, Built, Listener, Report, Summary};
+use crate::event::Outcome;
 
 pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     if build.dry_run {
@@ -27,17 +28,20 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         terminal.error("--step asks before each layer and needs a terminal");
         return Ok(Exit::Usage);
     }
+    let asks = terminal.is_interactive() && !build.json;
     let options = BuildOptions {
         selectors: build.tasks.clone(),
         jobs: build.jobs,
         keep_going: build.keep_going,
         force: build.force,
         step: build.step,
+        asks,
         layers: build.schedule == Schedule::Layers,
         locked: build.locked,
         args: command_line(build),
     };
-    let progress = Arc::new(Mutex::new(Progress::new(build.json, build.verbose, build.step, terminal)));
+    let questions = build.step || asks && session.plan().tasks.values().any(|task| task.approval);
+    let progress = Arc::new(Mutex::new(Progress::new(build.json, build.verbose, questions, terminal)));
     let for_listener = Arc::clone(&progress);
     let listener: Listener = Arc::new(move |record| {
         for_listener.lock().expect("progress does not panic").take(record);
@@ -91,6 +95,7 @@ fn closing_line(report: &Report, terminal: &Terminal) -> String {
         (Some(_), _) => "interrupted",
         (None, true) if summary.ran() == 0 => "nothing to do",
         (None, true) => "done",
+        (None, false) if summary.awaits_approval() > 0 && is_only_waiting(summary) => "waiting",
         (None, false) => "failed",
     };
     let colour = if report.ok { "32" } else { "31" };
@@ -119,6 +124,24 @@ fn closing_line(report: &Report, terminal: &Terminal) -> String {
     if !summary.red_gates.is_empty() {
         line.push_str(&format!("; red gates of the plan: {}", summary.red_gates.join(", ")));
     }
+    let waiting: Vec<&TaskName> = summary
+        .settled
+        .iter()
+        .filter(|(_, settled)| matches!(settled.outcome, Outcome::AwaitsApproval { .. }))
+        .map(|(task, _)| task)
+        .collect();
+    if let Some(first) = waiting.first() {
+        let (are, more) = if waiting.len() == 1 { ("waits", "") } else { ("wait", ", ...") };
+        line.push_str(&format!(
+            "; {} {are} for approval: orca diff {first}, orca approve {first}{more}",
+            waiting.len()
+        ));
+    }
     line.push('\n');
     line
+}
+
+/// Whether nothing is wrong but that results wait for a person.
+fn is_only_waiting(summary: &Summary) -> bool {
+    summary.failed() == 0 && summary.red_gates.is_empty()
 }

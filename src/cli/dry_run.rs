@@ -74,9 +74,10 @@ impl DryRun {
                 Prospect::Nothing => continue,
                 Prospect::Restore { files } => format!("{}, from the cache", counted(*files, "file")),
                 Prospect::Maybe { on } => format!("depends on what `{on}` brings"),
-                Prospect::Judge { because } | Prospect::Run { because } | Prospect::Fail { because } => {
-                    sanitize_line(&bounded(because, 300))
-                }
+                Prospect::Judge { because }
+                | Prospect::Hold { because }
+                | Prospect::Run { because }
+                | Prospect::Fail { because } => sanitize_line(&bounded(because, 300)),
             };
             let _ = writeln!(out, "{:>7} {task}: {why}", word(prospect));
         }
@@ -100,6 +101,10 @@ impl DryRun {
         let fail = match count("fail") {
             0 => String::new(),
             fail => format!(" {fail} would fail,"),
+        };
+        let fail = match count("hold") {
+            0 => fail,
+            hold => format!("{fail} {hold} would wait for approval,"),
         };
         let maybe = count("maybe");
         let _ = writeln!(out, "{would} would run, {maybe} may,{fail} {clean} are up to date; nothing was run");
@@ -126,6 +131,7 @@ fn word(prospect: &Prospect) -> &'static str {
         Prospect::Nothing => "nothing",
         Prospect::Restore { .. } => "restore",
         Prospect::Judge { .. } => "judge",
+        Prospect::Hold { .. } => "hold",
         Prospect::Run { .. } => "run",
         Prospect::Maybe { .. } => "maybe",
         Prospect::Fail { .. } => "fail",

@@ -75,6 +75,7 @@ fn headline(explanation: &Explanation) -> String {
             format!("{task} is clean: its result is reused, and {files} of its files would be restored from the cache")
         }
         Prospect::Judge { because } => format!("{task} would not run, but {}", line(because)),
+        Prospect::Hold { because } => format!("{task} would not run: {}", line(because)),
         Prospect::Run { .. } if !explanation.changes.is_empty() => {
             format!("{task} would run: of what is in its key, this changed since the last time")
         }

@@ -149,6 +149,7 @@ fn outcome(outcome: &Outcome) -> (&'static str, String) {
         Outcome::Ran => ("ran", String::new()),
         Outcome::Cached { restored: 0, .. } => ("cached", String::new()),
         Outcome::Cached { restored, .. } => ("cached", format!("  {} restored", counted(*restored, "file"))),
+        Outcome::AwaitsApproval { files } => ("waits", format!("  for approval of {}", counted(*files, "file"))),
         Outcome::Failed(failure) => ("failed", line(&failure.message)),
         Outcome::Skipped { because } => ("skipped", line(because)),
     }

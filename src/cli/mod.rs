@@ -9,12 +9,14 @@
 //! | 4 | orca or the world failed, or consent is missing |
 //! | 128+n | signal n interrupted it |
 
+mod approve;
 mod args;
 mod ask;
 mod build;
 mod cache;
 mod check;
 mod clean;
+mod diff;
 mod dry_run;
 mod explain;
 mod generate;
@@ -24,12 +26,14 @@ mod locked;
 mod log;
 mod opening;
 mod progress;
+mod rebase;
 mod shell;
 mod show;
 mod signals;
 mod status;
 mod terminal;
 mod trust;
+mod undo;
 
 use std::process::ExitCode;
 
@@ -116,8 +120,12 @@ fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Status(status) => status::run(args, status, terminal),
         Command::Show(show) => show::run(args, show, terminal),
         Command::Log(log) => log::run(args, log, terminal),
+        Command::Diff(diff) => diff::run(args, diff, terminal),
         Command::Report(report) => history::run(args, report, terminal),
         Command::Trust(trust) => trust::run(args, trust, terminal),
+        Command::Approve(approve) => approve::run(args, approve, terminal),
+        Command::Rebase(rebase) => rebase::run(args, rebase, terminal),
+        Command::Undo(undo) => undo::run(args, undo, terminal),
         Command::Clean(clean) => clean::run(args, clean, terminal),
         Command::Cache(cache) => cache::run(cache, terminal),
         Command::Generate(generate) => generate::run(args, generate, terminal),

@@ -159,6 +159,10 @@ impl Progress {
                     self.say(&format!("{} {task}", self.painted("36", "cached")));
                 }
             }
+            Outcome::AwaitsApproval { files } => {
+                let (word, files) = (self.painted("33", "  hold"), counted(*files, "file"));
+                self.say(&format!("{word} {task}: its result ({files}) waits: orca diff {task}, orca approve {task}"));
+            }
             Outcome::Failed(failure) => self.failed(task, failure),
             Outcome::Skipped { because } => {
                 self.say(&format!("{} {task}: {because}", self.painted("33", "  skip")));

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::args::{Args, JsonArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, look, versioned};
-use crate::base::{bounded, counted, format_duration_ms, sanitize_line};
-use crate::engine::{LastRun, LockStanding, PlanGate, Status, now_ms};
+use crate::base::{TaskName, bounded, counted, format_duration_ms, sanitize_line};
+use crate::engine::{EditedPath, LastRun, LockStanding, PlanGate, Status, now_ms};
 
 /// Tasks and paths that are named of each kind.
 const NAMED_MAX: usize = 50;
@@ -36,12 +36,28 @@ fn told(status: &Status) -> String {
     if let Some(building) = &status.building {
         let _ = writeln!(out, "building now: {building}");
     }
+    if let Some(run) = status.undoing {
+        let _ = writeln!(out, "undoing run {run} was interrupted: `orca undo` finishes it, as the next build does");
+    }
     let not_clean = status.not_clean.iter().map(|one| format!("{:9} {}: {}", one.state, one.task, line(&one.because)));
     section("not clean", not_clean, &mut out);
     let to_restore = status.to_restore.iter().map(|one| format!("{}: {}", one.task, counted(one.files, "file")));
+    let approvals = status.awaits_approval.iter().map(|task| format!("{task}: orca diff {task}, orca approve {task}"));
+    section("waiting for approval", approvals, &mut out);
     section("clean, with files that a build would restore", to_restore, &mut out);
     let drifted = status.drifted.iter().map(|one| format!("{} (of {})", line(one.path.as_str()), one.task));
-    section("outputs of agents that were edited since; they stay as they are", drifted, &mut out);
+    section(
+        "outputs of agents that were edited since; they stay as they are (`orca diff` shows how)",
+        drifted,
+        &mut out,
+    );
+    let edits = |paths: &[EditedPath]| paths.iter().map(edited).collect::<Vec<_>>().into_iter();
+    section(
+        "edited since orca changed them; your version stays (`orca diff` shows how, `orca rebase` makes it the base)",
+        edits(&status.drifted_edits),
+        &mut out,
+    );
+    section("accepted, and not in place yet (`orca build` does that)", edits(&status.unplaced), &mut out);
     let pending = status.pending.iter().map(|one| format!("{} (of {})", line(one.path.as_str()), one.task));
     section("being written when a build was killed; the next one finishes them", pending, &mut out);
     section("orca.lock", lock(&status.lock).into_iter(), &mut out);
@@ -49,6 +65,15 @@ fn told(status: &Status) -> String {
     let of_plan: Vec<String> = of_plan.flat_map(gate_of_plan).collect();
     section("gates of the plan", of_plan.into_iter(), &mut out);
     out
+}
+
+fn edited(path: &EditedPath) -> String {
+    let tasks: Vec<&str> = path.tasks.iter().take(5).map(TaskName::as_str).collect();
+    let more = if path.tasks.len() > tasks.len() { ", ..." } else { "" };
+    match tasks.is_empty() {
+        true => line(path.path.as_str()),
+        false => format!("{} (by {}{more})", line(path.path.as_str()), tasks.join(", ")),
+    }
 }
 
 /// What a gate of the plan says, and the end of its output.

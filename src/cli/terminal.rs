@@ -11,6 +11,7 @@ use super::args::ColorChoice;
 
 /// The two streams, and what they can show.
 pub(super) struct Terminal {
+    is_shown: bool,
     color_out: bool,
     color_err: bool,
     width: usize,
@@ -27,6 +28,7 @@ impl Terminal {
         let asked = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         let columns = asked.or_else(crate::sys::terminal::columns);
         Self {
+            is_shown: io::stdout().is_terminal(),
             color_out: wanted(io::stdout().is_terminal()),
             color_err: wanted(io::stderr().is_terminal()),
             width: columns.filter(|columns| (20..=1000).contains(columns)).unwrap_or(100),
@@ -37,6 +39,11 @@ impl Terminal {
     /// Columns to fill.
     pub(super) fn width(&self) -> usize {
         self.width
+    }
+
+    /// Whether standard output is shown to a person, rather than read by a program.
+    pub(super) fn is_shown(&self) -> bool {
+        self.is_shown
     }
 
     /// Whether standard output takes colours.

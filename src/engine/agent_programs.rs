@@ -101,7 +101,7 @@ fn would_start(look: &Look, task: TaskIx) -> bool {
         Prospect::Run { .. } | Prospect::Fail { .. } => true,
         // What has been good may turn out to be good still.
         Prospect::Maybe { .. } => !look.resolver.ledger.task(look.name(task)).is_some_and(|record| record.accepted),
-        Prospect::Nothing | Prospect::Restore { .. } | Prospect::Judge { .. } => false,
+        Prospect::Nothing | Prospect::Restore { .. } | Prospect::Judge { .. } | Prospect::Hold { .. } => false,
     }
 }
 

@@ -145,9 +145,8 @@ impl Builder {
     /// The result that another task of the same key brought since this one was keyed, if there is one.
     fn reuse_of_another(&self, task: TaskIx, keyed: &Keyed) -> Result<Option<AttemptEnd>, Fault> {
         block_in_place(|| {
-            let Standing::Clean(reused) = self.resolver.standing(task, keyed, false).map_err(fault)? else {
-                return Ok(None);
-            };
+            let standing = self.resolver.standing(task, keyed, false).map_err(fault)?;
+            let (Standing::Clean(reused) | Standing::Held(reused)) = standing else { return Ok(None) };
             self.hold_ready(task, keyed.clone(), Ready { reused, is_fresh: false });
             Ok(Some(AttemptEnd::Again { usage: Usage::default() }))
         })
@@ -374,10 +373,11 @@ impl Builder {
         String::from_utf8_lossy(&masked(said.into_bytes(), &secrets)).into_owned()
     }
 
-    /// Whether a result is not published at once: an agent's, which is kept, and one that has to be put together with
-    /// others'.
+    /// Whether a result is not published at once: an agent's, which is kept, one that has to be put together with others',
+    /// and one that a person must agree to.
     fn waits_its_turn(&self, task: TaskIx) -> bool {
-        self.resolver.task(task).is_agent() || self.resolver.graph.is_editor(task)
+        let plan_task = self.resolver.task(task);
+        plan_task.is_agent() || plan_task.approval || self.resolver.graph.is_editor(task)
     }
 
     /// Publishes and records a result that every gate agrees to.

@@ -6,11 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::approval::ApprovalRequest;
 use super::builder::{Builder, Working};
 use super::host::now_ms;
 use super::ignored::Ignored;
@@ -25,6 +27,7 @@ use super::resolve::Resolver;
 use super::session::{EngineError, Session};
 use super::summary::Summary;
 use super::trust::{Power, consent, consented, powers};
+use super::undo::finish_interrupted;
 use crate::base::{BlobDigest, Entry, Finding, RelPath, Severity, SizeBytes, TaskName};
 use crate::event::{Event, EventRecord, Outcome, RunId};
 use crate::exec::admission::{Sampler, auto_jobs, cores};
@@ -56,6 +59,8 @@ pub struct BuildOptions {
     pub force: bool,
     /// `--step`.
     pub step: bool,
+    /// Whether somebody is there to be asked for approval.
+    pub asks: bool,
     /// `--schedule layers`.
     pub layers: bool,
     /// `--locked`: nothing may run, and the lock stays as it is.
@@ -68,6 +73,8 @@ pub struct BuildOptions {
 pub trait Person: Approver {
     /// Whether these powers are given. `false` also where nobody can be asked.
     fn consents(&self, powers: &BTreeSet<Power>) -> bool;
+    /// Whether this result may be put into the project. May block.
+    fn approves(&self, request: &ApprovalRequest) -> bool;
     /// Told while another build holds the project's lock.
     fn waits_for(&self, holder: &str);
 }
@@ -166,6 +173,8 @@ pub fn build(
     let state = session.project.state();
     let journal = Journal::open(&state)?;
     let mut early = journal.take_warnings();
+    let (journal, finished) = finish_interrupted(&session.project, journal, &session.host.cache_dir)?;
+    early.extend(finished);
     let mut ledger = Ledger::read(Some(journal))?;
     let store = open_store(&session, &mut early);
     let kept = Kept::open(&state)?;
@@ -233,6 +242,9 @@ pub fn build(
         integrating: Mutex::default(),
         agents: resolver.plan().agents.keys().cloned().collect(),
         money: Money::default(),
+        person: options.asks.then(|| Arc::clone(&person)),
+        asking: Mutex::default(),
+        interrupted: AtomicBool::new(false),
         pending: Mutex::default(),
     });
     let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
@@ -416,7 +428,7 @@ fn disturbed(resolver: &Resolver, done: &Summary) -> Result<Vec<RelPath>, Engine
     let published = |outcome: &Outcome| match outcome {
         Outcome::Ran => true,
         Outcome::Cached { restored, .. } => *restored > 0,
-        Outcome::Failed(_) | Outcome::Skipped { .. } => false,
+        Outcome::AwaitsApproval { .. } | Outcome::Failed(_) | Outcome::Skipped { .. } => false,
     };
     let mut disturbed = Vec::new();
     for (name, _) in done.settled.iter().filter(|(_, settled)| published(&settled.outcome)) {
@@ -485,6 +497,7 @@ fn finish(
         cached: done.cached(),
         failed: done.failed(),
         skipped: done.skipped(),
+        awaits_approval: done.awaits_approval(),
         wall_ms,
         saved_ms: done.saved_ms,
         spent: done.spent,

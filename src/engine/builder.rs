@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
+use super::build::Person;
 use super::host::Host;
 use super::ignored::Ignored;
 use super::integrate::{Integration, Leavers, conflict};
@@ -75,6 +77,12 @@ pub(super) struct Builder {
     pub agents: Vec<Name>,
     /// What is known of money in this build.
     pub money: Money,
+    /// Who is asked for approval; `None` where there is nobody at the terminal.
+    pub person: Option<Arc<dyn Person>>,
+    /// Held while somebody is asked: one question at a time.
+    pub asking: Mutex<()>,
+    /// Whether the build was interrupted.
+    pub interrupted: AtomicBool,
 }
 
 /// A task between its key and its end.
@@ -200,6 +208,10 @@ impl Tasks for Builder {
         self.resolver.ledger.estimate_ms(self.resolver.name(task))
     }
 
+    fn interrupted(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
+    }
+
     fn settled(&self, task: TaskIx, _: &Outcome) {
         self.pending.lock().expect("no holder panics").remove(&task);
         if self.resolver.graph.is_editor(task) {
@@ -211,7 +223,7 @@ impl Tasks for Builder {
 /// Why a task would run, or be judged anew.
 fn would_run(standing: &Standing) -> Option<String> {
     match standing {
-        Standing::Clean(_) | Standing::Conflict(_) => None,
+        Standing::Clean(_) | Standing::Conflict(_) | Standing::Held(_) => None,
         Standing::Judge(..) => Some("gates must judge its result".to_owned()),
         Standing::Dirty(cause) => Some(cause.to_string()),
     }
@@ -272,7 +284,7 @@ impl Builder {
         let resolved = match standing {
             // It leaves no record: where the key is again what it was, the last result is still the one that counts.
             Standing::Conflict(conflict) => Ok(Resolved::Red(conflict.failure())),
-            Standing::Clean(reused) => {
+            Standing::Clean(reused) | Standing::Held(reused) => {
                 let outcome = |restored| reused.as_cached(restored);
                 return self.settling(task, self.reuse(task, &keyed, &reused, &outcome)?);
             }
@@ -281,7 +293,7 @@ impl Builder {
                 self.hold(task, keyed, Some((reused, gates)));
                 Ok(Resolved::Dirty { key, because: format!("{} must judge its result", names.join(", ")) })
             }
-            Standing::Dirty(cause @ (Cause::RedGate(_) | Cause::Forced)) => {
+            Standing::Dirty(cause @ (Cause::RedGate(_) | Cause::Rejected | Cause::Forced)) => {
                 self.hold_to_run(task, keyed);
                 Ok(Resolved::Dirty { key, because: cause.to_string() })
             }
@@ -376,6 +388,9 @@ impl Builder {
         let is_editor = self.resolver.graph.is_editor(task);
         if is_editor && let Some(ended) = self.not_integrated(task, keyed, self.can_integrate(task, keyed, reused))? {
             return Ok(ended);
+        }
+        if let Some(outcome) = self.awaits_approval(task, keyed, reused)? {
+            return Ok(Reuse::Resolved(Resolved::Held { key: keyed.key, outcome }));
         }
         let is_in_place = reused.recorded && reused.stale.is_empty();
         let mut restored = match self.restore(task, reused, is_in_place) {

@@ -43,7 +43,7 @@ impl Look {
     /// Where a build would write for this task, as far as that is known.
     fn to_write(&self, ix: TaskIx) -> Vec<RelPath> {
         match (self.seen(ix), self.prospect(ix)) {
-            (_, Prospect::Nothing | Prospect::Fail { .. }) => Vec::new(),
+            (_, Prospect::Nothing | Prospect::Fail { .. } | Prospect::Hold { .. }) => Vec::new(),
             (Seen::Known(_, Standing::Clean(reused) | Standing::Judge(reused, _)), _) => reused.stale.clone(),
             _ => {
                 let mut paths = self.resolver.ledger.published_by(self.name(ix));

@@ -187,7 +187,7 @@ impl Look {
 
 fn reused_of(standing: &Standing) -> Option<&Reused> {
     match standing {
-        Standing::Clean(reused) | Standing::Judge(reused, _) => Some(reused),
+        Standing::Clean(reused) | Standing::Held(reused) | Standing::Judge(reused, _) => Some(reused),
         Standing::Dirty(_) | Standing::Conflict(_) => None,
     }
 }

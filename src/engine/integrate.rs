@@ -12,11 +12,11 @@ use super::merging::{Clash, Combined, Folded};
 use super::resolve::{Keyed, Resolver, lost};
 use super::session::EngineError;
 use super::standing::Reused;
-use crate::base::{Change, Changes, Entry, FailureKind, RelPath, TaskName, Tree};
+use crate::base::{Change, Changes, FailureKind, RelPath, TaskName, Tree};
 use crate::event::Failure;
 use crate::graph::{Graph, TaskIx};
 use crate::merge::Conflict;
-use crate::store::{Acceptance, Exchange, Placing, Provenance, Root, StoreError, TaskRecord, Written};
+use crate::store::{Acceptance, Exchange, Placing, Provenance, Root, TaskRecord, Written};
 use crate::sys::beneath::FileKind;
 
 /// How often paths are planned anew because somebody wrote them at the last moment.
@@ -233,6 +233,11 @@ impl Builder {
         let later_is_open = |ix: &TaskIx| *ix > task && self.is_open(*ix) && self.effective(*ix, path).is_some();
         if editors.iter().any(later_is_open) {
             // It places the path when its turn comes, with this task's change in it.
+            if change != resolver.ledger.changes_by(resolver.name(task)).get(path) {
+                let found = resolver.on_disk(path)?;
+                let written = resolver.written(self.run, resolver.name(task), path, found.clone(), found)?;
+                plan.written.insert(path.clone(), written);
+            }
             return Ok(None);
         }
         let mut changes = self.changes_of(path, editors.into_iter());
@@ -287,18 +292,16 @@ impl Builder {
         let now = Provenance { base, placed: fold.clone(), pending: None };
         if after == found {
             let wanted = is_edited.then_some(now);
+            if wanted != known || change != resolver.ledger.changes_by(resolver.name(task)).get(path) {
+                let written = resolver.written(self.run, resolver.name(task), path, found.clone(), found)?;
+                plan.written.insert(path.clone(), written);
+            }
             if wanted != known {
                 plan.settled.insert(path.clone(), wanted);
             }
             return Ok(None);
         }
-        let written = Written {
-            before: found.clone(),
-            after: after.clone(),
-            provenance: known.clone(),
-            changes: resolver.ledger.changes_at(path),
-            task: resolver.name(task).clone(),
-        };
+        let written = resolver.written(self.run, resolver.name(task), path, found.clone(), after.clone())?;
         plan.written.insert(path.clone(), written);
         let pending = Placing { before: found, after, placed: fold };
         let before = known.unwrap_or_else(|| Provenance { base: now.base.clone(), placed, pending: None });
@@ -317,16 +320,13 @@ impl Builder {
             .filter_map(|(path, provenance)| Some((path.clone(), provenance.pending.as_ref()?.before.clone()?)))
             .filter(|(_, entry)| !kept.has_entry(entry))
             .collect();
-        match kept.ingest(&self.project, &on_disk) {
-            // It is planned anew, since it will not be what is expected.
-            Err(StoreError::Changed { .. }) => {}
-            other => other?,
-        }
+        // Where it is not that any more, it is planned anew.
+        resolver.keep_found(&self.project, &on_disk)?;
         let wanted = plan.placing.iter().filter_map(|(path, known)| Some((path, known.pending.as_ref()?)));
         let wanted = wanted.flat_map(|(path, placing)| [(path, &placing.after), (path, &placing.placed)]);
         let changed = edits.iter().flat_map(|(path, change)| [(path, &change.base), (path, &change.result)]);
         for (path, entry) in wanted.chain(changed).filter_map(|(path, entry)| Some((path, entry.as_ref()?))) {
-            self.keep(path, entry)?;
+            resolver.keep(path, entry)?;
         }
         let acceptance = Acceptance {
             task: (name, record),
@@ -344,17 +344,6 @@ impl Builder {
         resolver.ledger.note_provenance(&pending.chain(plan.settled.clone()).collect());
         for (dropped, paths) in &plan.dropped {
             self.drop_changes(*dropped, paths)?;
-        }
-        Ok(())
-    }
-
-    /// Makes sure that an entry's content is kept, wherever it is now. What is nowhere cannot be.
-    fn keep(&self, path: &RelPath, entry: &Entry) -> Result<(), EngineError> {
-        let kept = self.resolver.kept.as_ref().expect("a build keeps what it needs");
-        if let (Entry::File { digest, .. }, false) = (entry, kept.has_entry(entry))
-            && let Some(bytes) = self.resolver.contents().read(path, digest)?
-        {
-            kept.put_bytes(&bytes)?;
         }
         Ok(())
     }
@@ -545,14 +534,7 @@ pub(super) fn forget(resolver: &Resolver, tasks: &[TaskName], paths: &[RelPath])
     for task in tasks {
         resolver.ledger.note_changes(task, Arc::default());
     }
-    for path in paths {
-        for task in resolver.ledger.changes_at(path).into_keys() {
-            let mut left = resolver.ledger.changes_by(&task).as_ref().clone();
-            left.remove(path);
-            resolver.ledger.note_changes(&task, Arc::new(left));
-        }
-    }
-    resolver.ledger.note_provenance(&paths.iter().map(|path| (path.clone(), None)).collect());
+    resolver.ledger.note_adopted(paths);
     Ok(())
 }
 

@@ -257,9 +257,23 @@ impl Ledger {
         self.merges.clone()
     }
 
+    /// Notes in memory what the journal already holds, or what it would hold: the present content of paths is their base.
+    pub fn note_adopted(&self, paths: &[RelPath]) {
+        for path in paths {
+            for task in self.changes_at(path).into_keys() {
+                let mut left = self.changes_by(&task).as_ref().clone();
+                left.remove(path);
+                self.note_changes(&task, Arc::new(left));
+            }
+        }
+        self.note_provenance(&paths.iter().map(|path| (path.clone(), None)).collect());
+    }
+
     /// Every entry that the record of edits, and of what agents put into the project, refers to.
     pub fn referenced(&self) -> Result<Vec<Entry>, StoreError> {
         let mut entries = self.with_journal(|journal| journal.all_written())?.unwrap_or_default();
+        let approvals = self.with_journal(|journal| journal.approvals())?.unwrap_or_default();
+        entries.extend(approvals.values().flat_map(|said| said.result.entries().cloned()));
         let edits = self.edits.lock().expect("no holder panics");
         for known in edits.provenance.values() {
             let pending = known.pending.iter().flat_map(|placing| [&placing.before, &placing.after, &placing.placed]);

@@ -70,7 +70,7 @@ pub(super) fn take_lock(ledger: &mut Ledger, writes: bool, sides: &Sides<'_>) ->
     let found = lock.or(noted).unwrap_or_default();
     if !is_in_step {
         let lock = if text.is_some() { &found } else { &Lock::default() };
-        let contents = Contents { deltas: &found.deltas, ..sides.contents };
+        let contents = Contents { deltas: Some(&found.deltas), ..sides.contents };
         let done = reconcile(&Sides { contents, ..*sides }, ledger, lock)?;
         if writes {
             ledger.with_journal(|journal| journal.take_in(&done.take_in))?;

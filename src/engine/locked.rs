@@ -77,6 +77,7 @@ impl Look {
             let (would, because) = match self.prospect(ix) {
                 Prospect::Nothing | Prospect::Restore { .. } => continue,
                 Prospect::Judge { because } => ("judge", because),
+                Prospect::Hold { because } => ("hold", because),
                 Prospect::Run { because } => ("run", because),
                 Prospect::Maybe { on } => ("maybe", format!("it depends on what `{on}` brings")),
                 Prospect::Fail { because } => ("fail", because),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::host::Host;
+use super::ledger::Ledger;
 use super::produced::Produced;
 use super::project::Project;
 use super::resolve::{Keyed, Resolver, Stood, missing_tool};
@@ -82,6 +83,11 @@ pub enum Prospect {
         /// Why.
         because: String,
     },
+    /// Wait until a person agrees to the result that is there.
+    Hold {
+        /// What to type.
+        because: String,
+    },
     /// Run it.
     Run {
         /// Why.
@@ -101,11 +107,22 @@ pub enum Prospect {
 
 impl Look {
     /// Looks at these tasks and all they need. `force` is `build --force`: those asked for would run.
-    pub fn open(mut session: Session, selectors: &[String], force: bool) -> Result<Looked, EngineError> {
+    pub fn open(session: Session, selectors: &[String], force: bool) -> Result<Looked, EngineError> {
+        Self::open_with(session, selectors, force, |_| {})
+    }
+
+    /// As [`Look::open`], with the record as `adjust` makes it in memory.
+    pub(super) fn open_with(
+        mut session: Session,
+        selectors: &[String],
+        force: bool,
+        adjust: impl FnOnce(&Ledger),
+    ) -> Result<Looked, EngineError> {
         let asked = session.graph.select(selectors)?;
         let needed = session.graph.with_deps(&asked);
         let mut notices = Vec::new();
         let ledger = session.ledger(&mut notices)?;
+        adjust(&ledger);
         let is_whole = selectors.is_empty();
         let survey = session.survey(&ledger, &needed, is_whole && !session.plan().gates.is_empty())?;
         if session.is_invalid() {
@@ -194,6 +211,7 @@ impl Look {
             Some(Seen::Impossible(_, why) | Seen::Hopeless(why)) => TaskState::Failed { because: why.clone() },
             Some(Seen::Known(_, standing)) => match standing {
                 Standing::Clean(_) => TaskState::Clean,
+                Standing::Held(_) => TaskState::Dirty { because: must_approve(self.name(ix)) },
                 Standing::Judge(_, gates) => TaskState::Dirty { because: must_judge(gates) },
                 Standing::Dirty(Cause::NeverRun) => TaskState::NeverRun,
                 Standing::Dirty(Cause::Failed(why)) => TaskState::Failed { because: why.clone() },
@@ -210,8 +228,14 @@ impl Look {
             Seen::Waits(_) if self.forced.contains(&ix) => self.forced_prospect(ix),
             Seen::Waits(on) => Prospect::Maybe { on: self.name(*on).clone() },
             Seen::Impossible(_, why) | Seen::Hopeless(why) => Prospect::Fail { because: why.clone() },
-            Seen::Known(_, Standing::Clean(reused)) if reused.stale.is_empty() => Prospect::Nothing,
-            Seen::Known(_, Standing::Clean(reused)) => Prospect::Restore { files: reused.stale.len() as u64 },
+            Seen::Known(_, Standing::Clean(reused)) => {
+                let placed = if reused.recorded { 0 } else { reused.edits.len() };
+                match (reused.stale.len() + placed) as u64 {
+                    0 => Prospect::Nothing,
+                    files => Prospect::Restore { files },
+                }
+            }
+            Seen::Known(_, Standing::Held(_)) => Prospect::Hold { because: must_approve(self.name(ix)) },
             Seen::Known(_, Standing::Judge(_, gates)) => Prospect::Judge { because: must_judge(gates) },
             Seen::Known(_, Standing::Dirty(cause)) => Prospect::Run { because: cause.to_string() },
             Seen::Known(_, Standing::Conflict(conflict)) => Prospect::Fail { because: conflict.to_string() },
@@ -249,6 +273,11 @@ impl Look {
     pub fn blob(&self, digest: &crate::base::BlobDigest) -> Result<Option<Vec<u8>>, StoreError> {
         self.resolver.store.as_ref().map_or(Ok(None), |store| store.read(digest))
     }
+}
+
+/// What there is to say of a result that waits for a person.
+pub(super) fn must_approve(task: &TaskName) -> String {
+    format!("its result waits for approval: orca diff {task}, orca approve {task}")
 }
 
 fn must_judge(gates: &[crate::base::Name]) -> String {

@@ -2,7 +2,7 @@
 //! since the same three versions meet again in the view of every task behind them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::git_history::GitHistory;
 use super::session::EngineError;
@@ -23,10 +23,10 @@ pub(super) struct Contents<'a> {
     pub store: Option<&'a Store>,
     /// The project itself, where the file may still be what is looked for.
     pub project: &'a Root,
-    /// Versions that the lock has as differences.
-    pub deltas: &'a BTreeMap<BlobDigest, Delta>,
-    /// What was committed; the last resort.
-    pub history: &'a GitHistory,
+    /// Versions that the lock has as differences, where there is a lock at hand.
+    pub deltas: Option<&'a BTreeMap<BlobDigest, Delta>>,
+    /// What was committed, where it may be asked for; the last resort.
+    pub history: Option<&'a GitHistory>,
 }
 
 impl Contents<'_> {
@@ -35,12 +35,12 @@ impl Contents<'_> {
         if let Some(bytes) = self.read_near(path, digest)? {
             return Ok(Some(bytes));
         }
-        let found = self.deltas.get(digest).and_then(|delta| {
+        let found = self.deltas.and_then(|deltas| deltas.get(digest)).and_then(|delta| {
             let from = self.read_near(path, &delta.from).ok().flatten();
-            let from = from.or_else(|| self.history.find(path, &delta.from))?;
+            let from = from.or_else(|| self.history?.find(path, &delta.from))?;
             undelta(&from, &delta.zstd).filter(|bytes| BlobDigest::of(bytes) == *digest)
         });
-        Ok(found.or_else(|| self.history.find(path, digest)))
+        Ok(found.or_else(|| self.history?.find(path, digest)))
     }
 
     /// The bytes of a file's entry, unless only the history has them.
@@ -98,6 +98,8 @@ pub struct Merging {
     used: Mutex<HashSet<Three>>,
     /// What merges came to, by `orca.lock`: of versions whose content may be nowhere to be had.
     locked: BTreeMap<BlobDigest, Option<Entry>>,
+    /// What merges came to where nothing may be written: later ones start from it.
+    unwritten: Mutex<HashMap<BlobDigest, Arc<[u8]>>>,
 }
 
 impl Merging {
@@ -105,7 +107,7 @@ impl Merging {
     #[must_use]
     pub fn knowing(facts: Vec<MergeFact>) -> Self {
         let known = facts.into_iter().map(|fact| ((fact.base, fact.ours, fact.theirs), Combined::Entry(fact.merged)));
-        Self { known: Mutex::new(known.collect()), used: Mutex::default(), locked: BTreeMap::new() }
+        Self { known: Mutex::new(known.collect()), ..Self::default() }
     }
 
     /// With what a lock says that merges came to, too.
@@ -153,18 +155,65 @@ impl Merging {
         // Merged here where that is easy: then the new content is at hand as well, and not its digest alone.
         let combined = match self.locked.get(&merge_key(versions)) {
             Some(fact) => {
-                match combine(&|path, digest| contents.read_near(path, digest), contents.kept, path, versions)? {
+                match self.combine_anew(
+                    &|path, digest| contents.read_near(path, digest),
+                    contents.kept,
+                    path,
+                    versions,
+                )? {
                     Combined::Lost => Combined::Entry(fact.clone()),
                     combined => combined,
                 }
             }
-            None => combine(&|path, digest| contents.read(path, digest), contents.kept, path, versions)?,
+            None => self.combine_anew(&|path, digest| contents.read(path, digest), contents.kept, path, versions)?,
         };
         if !matches!(combined, Combined::Lost) {
             self.known.lock().expect("no holder panics").insert(three.clone(), combined.clone());
             self.used.lock().expect("no holder panics").insert(three);
         }
         Ok(combined)
+    }
+
+    /// Whether a merge came to this where nothing may be written.
+    pub(super) fn has_unwritten(&self, digest: &BlobDigest) -> bool {
+        self.unwritten.lock().expect("no holder panics").contains_key(digest)
+    }
+
+    fn combine_anew(
+        &self,
+        read: Reader<'_>,
+        kept: Option<&Kept>,
+        path: &RelPath,
+        versions: [Option<&Entry>; 3],
+    ) -> Result<Combined, EngineError> {
+        let mut bytes: [Vec<u8>; 3] = Default::default();
+        for (bytes, entry) in bytes.iter_mut().zip(versions) {
+            if let Some(Entry::File { digest, .. }) = entry {
+                let unwritten =
+                    self.unwritten.lock().expect("no holder panics").get(digest).map(|bytes| bytes.to_vec());
+                match unwritten.map_or_else(|| read(path, digest), |bytes| Ok(Some(bytes)))? {
+                    Some(found) => *bytes = found,
+                    None => return Ok(Combined::Lost),
+                }
+            }
+        }
+        let [base, ours, theirs] = [0, 1, 2].map(|at| side(versions[at], &bytes[at]));
+        Ok(match merge(base, ours, theirs, Limits::default()) {
+            Merged::Ours => Combined::Entry(versions[1].cloned()),
+            Merged::Theirs => Combined::Entry(versions[2].cloned()),
+            Merged::Content { bytes, executable } => {
+                let digest = match kept.filter(|kept| !kept.is_read_only()) {
+                    Some(kept) => kept.put_bytes(&bytes)?,
+                    None => {
+                        let digest = BlobDigest::of(&bytes);
+                        self.unwritten.lock().expect("no holder panics").insert(digest, Arc::from(&*bytes));
+                        digest
+                    }
+                };
+                Combined::Entry(Some(Entry::File { digest, size_bytes: bytes.len() as u64, executable }))
+            }
+            Merged::Conflict(conflict) => Combined::Clash(conflict),
+        })
     }
 
     /// Folds changes of one path over each other, in the order given. `start` is what the first of them changed.
@@ -211,36 +260,6 @@ impl Merging {
 }
 
 type Reader<'a> = &'a dyn Fn(&RelPath, &BlobDigest) -> Result<Option<Vec<u8>>, EngineError>;
-
-fn combine(
-    read: Reader<'_>,
-    kept: Option<&Kept>,
-    path: &RelPath,
-    versions: [Option<&Entry>; 3],
-) -> Result<Combined, EngineError> {
-    let mut bytes: [Vec<u8>; 3] = Default::default();
-    for (bytes, entry) in bytes.iter_mut().zip(versions) {
-        if let Some(Entry::File { digest, .. }) = entry {
-            match read(path, digest)? {
-                Some(found) => *bytes = found,
-                None => return Ok(Combined::Lost),
-            }
-        }
-    }
-    let [base, ours, theirs] = [0, 1, 2].map(|at| side(versions[at], &bytes[at]));
-    Ok(match merge(base, ours, theirs, Limits::default()) {
-        Merged::Ours => Combined::Entry(versions[1].cloned()),
-        Merged::Theirs => Combined::Entry(versions[2].cloned()),
-        Merged::Content { bytes, executable } => {
-            let digest = match kept {
-                Some(kept) => kept.put_bytes(&bytes)?,
-                None => BlobDigest::of(&bytes),
-            };
-            Combined::Entry(Some(Entry::File { digest, size_bytes: bytes.len() as u64, executable }))
-        }
-        Merged::Conflict(conflict) => Combined::Clash(conflict),
-    })
-}
 
 fn side<'a>(entry: Option<&'a Entry>, bytes: &'a [u8]) -> Side<'a> {
     match entry {

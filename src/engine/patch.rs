@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::{Entry, RelPath, Tree};
+use crate::base::{Entry, RelPath, Tree, sanitize_line};
 use crate::merge::{DiffLimits, Side, unified_diff};
 use crate::store::{Root, StoreError};
 
@@ -45,10 +45,22 @@ fn one(
     }
     let before = content(old, |entry| original(path, entry));
     let after = content(new.as_ref(), |_| workspace.read(path, FILE_BYTES_MAX).ok());
+    compared(path, (old, before.as_deref()), (new.as_ref(), after.as_deref()))
+}
+
+/// The difference of two entries, each with its content where it is a file's and still to be had.
+pub(super) fn compared(
+    path: &RelPath,
+    (old, before): (Option<&Entry>, Option<&[u8]>),
+    (new, after): (Option<&Entry>, Option<&[u8]>),
+) -> Vec<u8> {
     let limits = DiffLimits { size_bytes_max: FILE_BYTES_MAX as usize, ..DiffLimits::default() };
-    match (side(old, before.as_deref()), side(new.as_ref(), after.as_deref())) {
+    match (side(old, before), side(new, after)) {
         (Some(before), Some(after)) => unified_diff(path.as_str(), before, after, limits),
-        _ => format!("\n{path}: changed; too long to be compared, or its content is no longer there\n").into_bytes(),
+        _ => {
+            let path = sanitize_line(path.as_str());
+            format!("\n{path}: changed; too long to be compared, or its content is no longer there\n").into_bytes()
+        }
     }
 }
 

@@ -108,6 +108,7 @@ impl Publisher<'_> {
         for (path, _, found) in &planned {
             self.save(path, found.as_ref(), &mut done.notices)?;
         }
+        self.note_written(task, outputs, &earlier, &planned, &leftovers)?;
         self.resolver.ledger.with_journal(|journal| journal.begin_publish(&name, &rows))?;
         self.remove_leftovers(&leftovers, &earlier, &mut done.notices)?;
         let mut present = Tree::new();
@@ -132,6 +133,37 @@ impl Publisher<'_> {
         self.resolver.ledger.note_published(&name, outputs, &leftovers);
         done.notices.extend(self.strangers(task, outputs)?);
         Ok(done)
+    }
+
+    /// Notes what will be written over what, where that can be undone: of agents. What a command puts out can be made again.
+    fn note_written(
+        &self,
+        task: TaskIx,
+        outputs: &Tree,
+        earlier: &Tree,
+        planned: &[(&RelPath, &Entry, Option<Entry>)],
+        leftovers: &[RelPath],
+    ) -> Result<(), EngineError> {
+        let resolver = self.resolver;
+        if !resolver.task(task).is_agent() {
+            return Ok(());
+        }
+        let mut rows: Vec<(RelPath, Option<Entry>, Option<Entry>)> = planned
+            .iter()
+            .map(|(path, entry, found)| ((*path).clone(), found.clone(), Some((*entry).clone())))
+            .collect();
+        for path in leftovers {
+            let found = resolver.on_disk(path)?;
+            if found.is_some() && found.as_ref() == earlier.get(path) {
+                rows.push((path.clone(), found, None));
+            }
+        }
+        let changed = outputs.iter().filter(|(path, entry)| earlier.get(*path) != Some(*entry));
+        for (path, _) in changed.filter(|(path, _)| self.is_edited_by_others(path)) {
+            let found = resolver.on_disk(path)?;
+            rows.push((path.clone(), found.clone(), found));
+        }
+        resolver.note_outputs_written(self.run, self.project, resolver.name(task), earlier, rows.into_iter())
     }
 
     /// Whether other tasks edit this output: then it is placed with their changes.
@@ -170,6 +202,10 @@ impl Publisher<'_> {
         if !clashes.is_empty() {
             return Err(Refused::Conflict(with_a_person(name, clashes)));
         }
+        let rows = edited.iter().filter(|(_, _, found, after)| found != after);
+        let rows = rows.map(|(path, _, found, after)| (path.clone(), Some(found.clone()), Some(after.clone())));
+        let earlier = resolver.ledger.published_by(name);
+        resolver.note_outputs_written(self.run, self.project, name, &earlier, rows)?;
         let mut merged = Vec::new();
         for (path, entry, found, after) in edited {
             let exchanged = self.project.exchange(&path, Some(&found), Some(&after), kept)?;

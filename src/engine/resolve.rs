@@ -34,7 +34,7 @@ use crate::graph::{EdgeKind, Graph, TaskIx};
 use crate::key::{Description, action_key, gate_key};
 use crate::merge::is_binary;
 use crate::plan::{GateDef, Level, Plan, Task};
-use crate::store::{Kept, Root, StatCache, Store, StoreError};
+use crate::store::{Decision, Kept, Root, StatCache, Store, StoreError};
 use crate::sys::beneath::{FileKind, FileStat};
 
 /// A task keyed, with what it was keyed from.
@@ -320,8 +320,8 @@ impl Resolver {
             kept: self.kept.as_ref(),
             store: self.store.as_ref(),
             project: &self.root,
-            deltas: &self.ledger.lock().lock.deltas,
-            history: &self.history,
+            deltas: Some(&self.ledger.lock().lock.deltas),
+            history: Some(&self.history),
         }
     }
 
@@ -331,10 +331,15 @@ impl Resolver {
             return self.to_run(task, Cause::Forced);
         }
         let name = self.graph.name(task);
-        let record = self.ledger.task(name);
-        if let Some(record) = record.filter(|record| record.accepted && record.key == keyed.key) {
-            let outputs = self.ledger.outputs(name);
-            let edits = self.ledger.changes_by(name);
+        let record = self.ledger.task(name).filter(|record| record.accepted && record.key == keyed.key);
+        let (outputs, edits) = (self.ledger.outputs(name), self.ledger.changes_by(name));
+        let said = self.approval(task)?.filter(|said| said.key == keyed.key);
+        if let Some(said) = said.as_ref().filter(|said| said.decision != Decision::Rejected)
+            && !(record.is_some() && said.is_of(&keyed.key, &outputs, &edits))
+        {
+            return self.reused(task, keyed, said.result.clone());
+        }
+        if let Some(record) = record {
             let (stale, drifted) = self.compare(task, &outputs, true)?;
             // A journal that never saw it run has no time of it, and the cache may.
             let of_cache = || self.cached(&keyed.key).map(|result| result.usage.wall_ms);
@@ -347,23 +352,30 @@ impl Resolver {
             return self.judged(task, keyed, reused);
         }
         if let Some(result) = self.cached(&keyed.key) {
-            let (outputs, edits) = (Arc::new(result.outputs), Arc::new(result.edits));
-            let (stale, drifted) = self.compare(task, &outputs, false)?;
-            let (saved_ms, cost_micro_usd) = (result.usage.wall_ms, result.cost_micro_usd);
-            let log = Some(result.log);
-            let gates = BTreeMap::new();
-            let reused =
-                Reused { outputs, edits, stale, drifted, saved_ms, cost_micro_usd, log, gates, recorded: false };
-            let paths = self.drifted_of(task, reused.stale.clone())?;
-            return match self.judged(task, keyed, reused)? {
-                Standing::Clean(_) | Standing::Judge(..) if !paths.is_empty() => {
-                    Ok(Standing::Conflict(Conflict { paths, cause: None }))
-                }
-                standing => Ok(standing),
+            return match said.is_some_and(|said| said.is_of(&keyed.key, &result.outputs, &result.edits)) {
+                true => self.to_run(task, Cause::Rejected),
+                false => self.reused(task, keyed, result),
             };
         }
         let cause = self.cause(name, keyed)?;
         self.to_run(task, cause)
+    }
+
+    /// Where a task stands whose result is there, and not in the project.
+    fn reused(&self, task: TaskIx, keyed: &Keyed, result: ActionResult) -> Result<Standing, EngineError> {
+        let (outputs, edits) = (Arc::new(result.outputs), Arc::new(result.edits));
+        let (stale, drifted) = self.compare(task, &outputs, false)?;
+        let (saved_ms, cost_micro_usd) = (result.usage.wall_ms, result.cost_micro_usd);
+        let log = Some(result.log);
+        let gates = BTreeMap::new();
+        let reused = Reused { outputs, edits, stale, drifted, saved_ms, cost_micro_usd, log, gates, recorded: false };
+        let paths = self.drifted_of(task, reused.stale.clone())?;
+        match self.judged(task, keyed, reused)? {
+            Standing::Clean(_) | Standing::Judge(..) | Standing::Held(_) if !paths.is_empty() => {
+                Ok(Standing::Conflict(Conflict { paths, cause: None }))
+            }
+            standing => Ok(standing),
+        }
     }
 
     /// Keys a task and says where it stands. `met` are the tasks that its result of this run could not be merged with;
@@ -464,6 +476,7 @@ impl Resolver {
         Ok(true)
     }
 
+    /// What the cache has under a key.
     pub(super) fn cached(&self, key: &ActionKey) -> Option<ActionResult> {
         // A cache that cannot be read is a slower build, not a wrong one.
         self.store.as_ref()?.result(key).ok().flatten()
@@ -556,7 +569,11 @@ impl Resolver {
                 None => open.push(gate.name.clone()),
             }
         }
-        Ok(if open.is_empty() { Standing::Clean(reused) } else { Standing::Judge(reused, open) })
+        Ok(match open.is_empty() {
+            false => Standing::Judge(reused, open),
+            true if self.needs_approval(task, &keyed.key, &reused)? => Standing::Held(reused),
+            true => Standing::Clean(reused),
+        })
     }
 
     /// The gates that judge a task's result, without those that are switched off.

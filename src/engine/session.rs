@@ -153,7 +153,7 @@ impl Session {
         let stat_cache = StatCache::load(&self.project.state().join("snapshot"));
         let history = GitHistory::new(self.project.root().to_owned(), &self.host);
         let deltas = BTreeMap::new();
-        let contents = Contents { kept, store, project: &root, deltas: &deltas, history: &history };
+        let contents = Contents { kept, store, project: &root, deltas: Some(&deltas), history: Some(&history) };
         let sides = Sides { plan: self.plan(), graph: &self.graph, root: &root, stat_cache: &stat_cache, contents };
         take_lock(ledger, writes, &sides)
     }

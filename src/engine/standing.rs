@@ -14,6 +14,8 @@ pub enum Standing {
     Clean(Reused),
     /// Its result is there, and some of its gates have not judged it yet.
     Judge(Reused, Vec<Name>),
+    /// Its result is there, every gate agrees to it, and a person must as well.
+    Held(Reused),
     /// It needs to run.
     Dirty(Cause),
     /// A new result of it would meet what a person made of the last one, so it fails before it runs.
@@ -108,6 +110,8 @@ pub enum Cause {
     Lost(RelPath),
     /// Its result is there, but this gate is red.
     RedGate(Name),
+    /// A person rejected its result.
+    Rejected,
     /// It was asked to.
     Forced,
 }
@@ -129,6 +133,7 @@ impl std::fmt::Display for Cause {
             }
             Self::Lost(path) => write!(f, "`{path}` is gone, and the cache no longer has it"),
             Self::RedGate(gate) => write!(f, "the gate `{gate}` is red on its last result"),
+            Self::Rejected => f.write_str("its last result was rejected by hand"),
             Self::Forced => f.write_str("--force"),
         }
     }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::drift::{Drift, EditedPath};
 use super::locked::LockStanding;
 use super::look::{Look, Prospect, Seen};
 use super::plan_gates::PlanGate;
 use super::session::EngineError;
 use super::standing::Standing;
+use super::undo::interrupted;
 use crate::base::{RelPath, TaskName};
+use crate::graph::TaskIx;
 
 /// Where the project stands.
 #[derive(Debug, Serialize)]
@@ -26,10 +29,18 @@ pub struct Status {
     pub to_restore: Vec<Restorable>,
     /// Outputs of agents that a person changed: they stay.
     pub drifted: Vec<TaskPath>,
+    /// Files that tasks edited, and that a person changed since: their version stays, and is merged with new results.
+    pub drifted_edits: Vec<EditedPath>,
+    /// Files that tasks edited, where what they come to together is not in place yet: a build was killed.
+    pub unplaced: Vec<EditedPath>,
     /// Outputs that a killed build was still writing: the next one finishes them.
     pub pending: Vec<TaskPath>,
     /// Whether `orca.lock` says what a build would write.
     pub lock: LockStanding,
+    /// Tasks whose results wait for a person's approval.
+    pub awaits_approval: Vec<TaskName>,
+    /// The run whose undo was interrupted.
+    pub undoing: Option<u64>,
     /// What the gates of the plan say of it all.
     pub plan_gates: Vec<PlanGate>,
     /// The last run.
@@ -83,17 +94,19 @@ pub struct LastRun {
 }
 
 impl Look {
+    /// Tasks whose results wait for a person's approval.
+    fn awaiting(&self) -> Vec<TaskName> {
+        let is_held = |ix: &TaskIx| matches!(self.seen(*ix), Seen::Known(_, Standing::Held(_)));
+        self.tasks().filter(is_held).map(|ix| self.name(ix).clone()).collect()
+    }
+
     /// Where the tasks looked at stand, and the project.
     pub fn status(&self) -> Result<Status, EngineError> {
         let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
-        let (mut not_clean, mut to_restore, mut drifted) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut not_clean, mut to_restore) = (Vec::new(), Vec::new());
         for ix in self.tasks() {
             let (task, state) = (self.name(ix), self.state(ix));
             *counts.entry(state.word()).or_default() += 1;
-            if let Seen::Known(_, Standing::Clean(reused) | Standing::Judge(reused, _)) = self.seen(ix) {
-                let paths = reused.drifted.iter().map(|path| TaskPath { task: task.clone(), path: path.clone() });
-                drifted.extend(paths);
-            }
             match self.prospect(ix) {
                 Prospect::Nothing => {}
                 Prospect::Restore { files } => to_restore.push(Restorable { task: task.clone(), files }),
@@ -104,6 +117,10 @@ impl Look {
             }
         }
         let ledger = &self.resolver.ledger;
+        let (drifted_outputs, drifted_edits): (Vec<Drift>, Vec<Drift>) =
+            self.resolver.drift()?.into_iter().partition(|drift| drift.is_output);
+        let of_output =
+            |drift: Drift| drift.tasks.into_iter().map(move |task| TaskPath { task, path: drift.path.clone() });
         let pending = ledger.with_journal(|journal| journal.pending())?.unwrap_or_default();
         let last = ledger.with_journal(|journal| journal.last_run())?.flatten();
         Ok(Status {
@@ -112,9 +129,16 @@ impl Look {
             counts,
             not_clean,
             to_restore,
-            drifted,
+            drifted: drifted_outputs.into_iter().flat_map(of_output).collect(),
+            drifted_edits: drifted_edits
+                .into_iter()
+                .map(|drift| EditedPath { path: drift.path, tasks: drift.tasks })
+                .collect(),
+            unplaced: self.resolver.unplaced()?,
             pending: pending.into_iter().map(|row| TaskPath { task: row.task, path: row.path }).collect(),
             lock: self.lock_standing()?,
+            awaits_approval: self.awaiting(),
+            undoing: interrupted(ledger)?,
             plan_gates: self.plan_gates(),
             last_run: last.map(|run| LastRun {
                 run: run.id.0,

@@ -89,6 +89,12 @@ impl Summary {
         self.count(|outcome| matches!(outcome, Outcome::Skipped { .. }))
     }
 
+    /// Tasks whose result waits for a person's approval.
+    #[must_use]
+    pub fn awaits_approval(&self) -> u64 {
+        self.count(|outcome| matches!(outcome, Outcome::AwaitsApproval { .. }))
+    }
+
     /// Red tasks with why.
     pub fn failures(&self) -> impl Iterator<Item = (&TaskName, &Failure)> {
         self.settled.iter().filter_map(|(task, settled)| match &settled.outcome {

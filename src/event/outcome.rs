@@ -104,6 +104,11 @@ pub enum Outcome {
         #[serde(default)]
         saved_micro_usd: u64,
     },
+    /// Its result is there, every gate agrees to it, and a person must as well before it counts.
+    AwaitsApproval {
+        /// How many files it puts out or changes.
+        files: u64,
+    },
     /// Red.
     Failed(Failure),
     /// Not run because a task it needs is red, or the build stopped before it.

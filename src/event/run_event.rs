@@ -194,6 +194,9 @@ pub enum Event {
         failed: u64,
         /// Tasks not run because of others.
         skipped: u64,
+        /// Tasks whose result waits for a person's approval.
+        #[serde(default)]
+        awaits_approval: u64,
         /// Wall time in milliseconds.
         wall_ms: u64,
         /// What the cached results had taken, in milliseconds.

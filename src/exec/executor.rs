@@ -95,6 +95,8 @@ struct Loop {
     limits: Limits,
     tries: HashMap<TaskIx, Tries>,
     keys: HashMap<TaskIx, ActionKey>,
+    /// Tasks whose results wait for a person.
+    held: BTreeSet<TaskIx>,
     messages: mpsc::UnboundedSender<Message>,
     sampler: Sampler,
     slots_granted: u32,
@@ -117,6 +119,7 @@ impl Executor {
             limits: Limits::default(),
             tries: HashMap::new(),
             keys: HashMap::new(),
+            held: BTreeSet::new(),
             messages,
             sampler: Sampler::default(),
             slots_granted: 0,
@@ -229,6 +232,13 @@ impl Loop {
                 let (agent, cost) = hired.map_or_else(Default::default, |hired| (Some(hired.agent), hired.cost));
                 self.feed(Input::Hired { task, agent, cost });
                 self.feed(Input::Resolved { task, clean: false });
+            }
+            Message::Resolved(task, Ok(Resolved::Held { key, outcome })) => {
+                self.keys.insert(task, key);
+                let (attempts, usage) = self.tries.get(&task).map_or_else(Default::default, |t| (t.made, t.usage));
+                self.held.insert(task);
+                self.settle(task, outcome, attempts, usage);
+                self.feed(Input::Finished { task, ended: Ended::Held });
             }
             Message::Resolved(task, Ok(Resolved::Red(failure))) => {
                 let (attempts, usage) = self.tries.get(&task).map_or_else(Default::default, |t| (t.made, t.usage));
@@ -429,6 +439,9 @@ impl Loop {
 
     fn skip(&mut self, task: TaskIx, because: SkipReason) {
         let because = match because {
+            SkipReason::RedDep(held) if self.held.contains(&held) => {
+                format!("`{}` waits for approval", self.name(held))
+            }
             SkipReason::RedDep(red) => format!("`{}` is red", self.name(red)),
             SkipReason::Stopped => "the build stopped before".to_owned(),
         };
@@ -459,6 +472,7 @@ impl Loop {
             let _ = running.cancel.send(level);
         }
         if !again {
+            self.executor.tasks.interrupted();
             self.feed(Input::Interrupt);
         }
     }

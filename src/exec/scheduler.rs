@@ -285,7 +285,11 @@ impl Scheduler {
         }
         match ended {
             Ended::Accepted => self.settle(ix, Phase::Accepted, out),
-            Ended::Failed => self.failed(ix, out),
+            Ended::Failed => {
+                self.stopping |= !self.config.keep_going;
+                self.failed(ix, out);
+            }
+            Ended::Held => self.failed(ix, out),
             Ended::Again => {
                 self.enter(ix, Phase::Resolving);
                 out.push(Command::Resolve(ix));
@@ -300,7 +304,6 @@ impl Scheduler {
 
     fn failed(&mut self, ix: TaskIx, out: &mut Vec<Command>) {
         self.settle(ix, Phase::Failed, out);
-        self.stopping |= !self.config.keep_going;
         let mut below = BTreeSet::new();
         let mut open = vec![ix];
         while let Some(above) = open.pop() {

@@ -37,6 +37,13 @@ pub enum Resolved {
         /// What changed.
         because: String,
     },
+    /// It has a result that does not count yet: a person must agree to it.
+    Held {
+        /// Its key.
+        key: ActionKey,
+        /// How it ends.
+        outcome: Outcome,
+    },
     /// It cannot be what it should be: red without having run.
     Red(Failure),
     /// What it changed may only be put together with the changes of this earlier task, which is not settled.
@@ -136,6 +143,9 @@ pub trait Tasks: Send + Sync + 'static {
 
     /// The task is settled; recorded before any dependent starts.
     fn settled(&self, task: TaskIx, outcome: &Outcome);
+
+    /// The run was interrupted: nobody is to be waited for any more.
+    fn interrupted(&self) {}
 }
 
 /// Where events go. Never reaches back.

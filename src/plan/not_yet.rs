@@ -45,14 +45,6 @@ fn task_features(task: &Task, add: &mut impl FnMut(NodeId, String, &str)) {
         let help = "use a gate with run = \"...\"";
         add(task.node.child("tdd"), format!("`{}` asks for `tdd`, which no build can do yet", name.stem()), help);
     }
-    if task.approval {
-        let help = "remove `approval`; `orca build --step` asks before each layer";
-        add(
-            task.node.child("approval"),
-            format!("`{}` asks for approval, which no build can wait for yet", name.stem()),
-            help,
-        );
-    }
 }
 
 fn finding(message: String, node: NodeId, help: &str) -> Finding {

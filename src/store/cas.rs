@@ -68,6 +68,11 @@ impl Cas {
         Ok(Self { root, cas, temp, damaged: path("damaged") })
     }
 
+    /// Whether nothing new can be put here.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.temp.is_none()
+    }
+
     /// Whether a file of this name is there. Its content is judged when it is read.
     pub(super) fn has(&self, digest: &BlobDigest) -> bool {
         let path = blob_path(digest);

@@ -123,8 +123,17 @@ impl Journal {
         self.write("append to", |connection| {
             for record in events {
                 append_event(connection, record)?;
-                if let Event::TaskFinished { task, outcome: Outcome::Ran, usage, .. } = &record.event {
-                    append_wall(connection, task, usage.wall_ms)?;
+                match &record.event {
+                    Event::TaskFinished { task, outcome: Outcome::Ran, usage, .. } => {
+                        append_wall(connection, task, usage.wall_ms)?;
+                    }
+                    // Where it was approved, it is taken from here, and does not run.
+                    Event::TaskFinished { task, outcome: Outcome::AwaitsApproval { .. }, usage, attempts, .. }
+                        if *attempts > 0 =>
+                    {
+                        append_wall(connection, task, usage.wall_ms)?;
+                    }
+                    _ => {}
                 }
                 if let Event::TaskFinished { task, attempts, spent, agent: Some(agent), .. } = &record.event
                     && spent.cost_micro_usd > 0

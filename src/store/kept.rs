@@ -37,6 +37,12 @@ impl Kept {
         }
     }
 
+    /// Whether it was opened to look only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.cas.is_read_only()
+    }
+
     /// Keeps these bytes.
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<BlobDigest, StoreError> {
         self.cas.put_bytes(bytes)

@@ -14,6 +14,7 @@
 //! nothing.
 
 mod action_cache;
+mod approval;
 mod cache;
 mod cas;
 mod clock;
@@ -36,7 +37,9 @@ mod stream;
 mod take_in;
 mod walk;
 mod warnings;
+mod writes;
 
+pub use approval::{Approval, Decision};
 pub use cache::Store;
 pub use delta::{DELTA_OF_BYTES_MAX, delta, undelta};
 pub use error::StoreError;
@@ -48,9 +51,10 @@ pub use ledger::{Origin, PendingPublish, Published, TaskRecord, TaskSummary};
 pub use lockfile::{Delta, LOCK_VERSION, Lock, LockedTask, merge_key};
 pub use lockfile_reader::LockError;
 pub use materialize::{MaterializeError, Source, SourceOf, materialize};
-pub use provenance::{Acceptance, MergeFact, Placing, Provenance, Written};
+pub use provenance::{Acceptance, MergeFact, Placing, Provenance};
 pub use remove::Ours;
 pub use root::{Root, TEMP_PREFIX};
 pub use stat_cache::{StatCache, StatTuple};
 pub use take_in::TakeIn;
 pub use walk::{Listed, Listing, Skip};
+pub use writes::{FormerOutput, TakenBack, Written};

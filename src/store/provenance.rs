@@ -1,5 +1,5 @@
 //! The journal's third part: where the present content of edited source comes from. Per path what was there before orca
-//! and what orca last placed; per task what its accepted result changed; per run what it wrote over what. Source is the
+//! and what orca last placed; per task what its accepted result changed. Source is the
 //! base of all that (`docs/integration.md`), so a record lost here would make a person's edit look like orca's.
 //!
 //! A path that is about to be written is *pending*, durably, with what is on disk and what will be. Whoever finds it so
@@ -11,8 +11,9 @@ use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::journal::{Journal, signed};
+use super::journal::Journal;
 use super::ledger::{TaskRecord, may_be_output, put_task};
+use super::writes::{Written, put_written};
 use crate::base::{Change, Changes, Entry, RelPath, TaskName};
 use crate::event::RunId;
 
@@ -50,21 +51,6 @@ pub struct MergeFact {
     pub theirs: Option<Entry>,
     /// What it comes to.
     pub merged: Option<Entry>,
-}
-
-/// What a run did to a path, with all that taking it back needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Written {
-    /// What was there before the run.
-    pub before: Option<Entry>,
-    /// What the run left there.
-    pub after: Option<Entry>,
-    /// The provenance before the run, without anything pending; `None`: the path was plain source, or an output.
-    pub provenance: Option<Provenance>,
-    /// The tasks that had changed it before, and how.
-    pub changes: BTreeMap<TaskName, Change>,
-    /// The task that wrote it.
-    pub task: TaskName,
 }
 
 /// A result with changes that is about to be put into the project.
@@ -171,67 +157,7 @@ impl Journal {
         })
     }
 
-    /// Notes what a run did to paths, where that is to be undone some day.
-    pub fn put_written(&self, run: RunId, written: &BTreeMap<RelPath, Written>) -> Result<(), StoreError> {
-        self.write("note what was written in", |connection| {
-            written.iter().try_for_each(|(path, written)| put_written(connection, run, path, written))
-        })
-    }
-
-    /// What a run did to which paths.
-    pub fn written(&self, run: RunId) -> Result<BTreeMap<RelPath, Written>, StoreError> {
-        let sql = format!("SELECT path, body FROM writes WHERE run = {}", signed(run.0));
-        self.text_rows(&sql, "what was written to")
-    }
-
-    /// Every entry that a run on record wrote, or wrote over.
-    pub fn all_written(&self) -> Result<Vec<Entry>, StoreError> {
-        let bodies: Vec<String> = self.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT body FROM writes")?;
-            let rows = statement.query_map([], |row| row.get(0))?;
-            rows.collect()
-        })?;
-        let parsed = bodies.iter().filter_map(|body| serde_json::from_str::<Written>(body).ok());
-        Ok(parsed.flat_map(|written| [written.before, written.after]).flatten().collect())
-    }
-
-    /// The last run that wrote each path.
-    pub fn last_writers(&self) -> Result<BTreeMap<RelPath, RunId>, StoreError> {
-        let rows: Vec<(String, i64)> = self.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT path, max(run) FROM writes GROUP BY path")?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect()
-        })?;
-        let path = |(path, run): (String, i64)| Some((RelPath::from_disk(&path).ok()?, RunId(run.unsigned_abs())));
-        Ok(rows.into_iter().filter_map(path).collect())
-    }
-
-    /// Everything that taking a run back changes in the record, at once: provenance and changes as they were, the tasks
-    /// of the run no longer accepted, the run's writes forgotten.
-    pub fn take_back(
-        &self,
-        run: RunId,
-        paths: &BTreeMap<RelPath, Option<Provenance>>,
-        changes: &BTreeMap<RelPath, BTreeMap<TaskName, Change>>,
-        tasks: &[TaskName],
-    ) -> Result<(), StoreError> {
-        self.write("take a run back in", |connection| {
-            settle(connection, paths)?;
-            for (path, changes) in changes {
-                connection.prepare_cached("DELETE FROM changes WHERE path = ?1")?.execute([path.as_str()])?;
-                for (task, change) in changes {
-                    put_change(connection, task, path, change)?;
-                }
-            }
-            for task in tasks {
-                let sql = "UPDATE tasks SET accepted = 0, outcome = 'undone' WHERE name = ?1";
-                connection.prepare_cached(sql)?.execute([task.as_str()])?;
-            }
-            connection.prepare_cached("DELETE FROM writes WHERE run = ?1")?.execute([signed(run.0)]).map(drop)
-        })
-    }
-
-    fn text_rows<T: for<'de> Deserialize<'de>>(
+    pub(super) fn text_rows<T: for<'de> Deserialize<'de>>(
         &self,
         sql: &str,
         what: &str,
@@ -272,28 +198,16 @@ pub(super) fn put_changes(connection: &Connection, task: &TaskName, changes: &Ch
     changes.iter().try_for_each(|(path, change)| put_change(connection, task, path, change))
 }
 
-fn put_change(connection: &Connection, task: &TaskName, path: &RelPath, change: &Change) -> rusqlite::Result<()> {
+pub(super) fn put_change(
+    connection: &Connection,
+    task: &TaskName,
+    path: &RelPath,
+    change: &Change,
+) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO changes (task, path, body) VALUES (?1, ?2, ?3)";
     connection.prepare_cached(sql)?.execute(params![task.as_str(), path.as_str(), json(change)]).map(drop)
 }
 
-/// A path that a run writes twice was before what it was before the first time.
-fn put_written(connection: &Connection, run: RunId, path: &RelPath, written: &Written) -> rusqlite::Result<()> {
-    let sql = "SELECT body FROM writes WHERE run = ?1 AND path = ?2";
-    let earlier: Option<String> = connection
-        .prepare_cached(sql)?
-        .query_map(params![signed(run.0), path.as_str()], |row| row.get(0))?
-        .next()
-        .transpose()?;
-    let earlier = earlier.and_then(|body| serde_json::from_str::<Written>(&body).ok());
-    let body = match earlier {
-        Some(earlier) => json(&Written { after: written.after.clone(), task: written.task.clone(), ..earlier }),
-        None => json(written),
-    };
-    let sql = "INSERT OR REPLACE INTO writes (run, path, body) VALUES (?1, ?2, ?3)";
-    connection.prepare_cached(sql)?.execute(params![signed(run.0), path.as_str(), body]).map(drop)
-}
-
-fn json(value: &impl Serialize) -> String {
+pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain data")
 }

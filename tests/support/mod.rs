@@ -14,6 +14,7 @@
 #![expect(dead_code, unused_imports, reason = "each test file is a crate of its own, with its own part of the harness")]
 
 mod build;
+mod hands;
 mod machine;
 mod process;
 mod processes;
@@ -21,6 +22,7 @@ mod project;
 mod snapshot;
 
 pub(crate) use build::Build;
+pub(crate) use hands::{by_hands, with_hands};
 pub(crate) use machine::{bubblewrap_works, has_tool, mounts_work};
 pub(crate) use process::{Output, Running};
 pub(crate) use processes::{wait_until, wait_until_nothing_runs};

@@ -142,6 +142,18 @@ fn with_keep_going_independent_tasks_go_on() {
 }
 
 #[test]
+fn a_task_whose_result_is_held_stops_what_is_below_it_and_nothing_else() {
+    let graph = graph(&["a", "b", "below: deps a", "deeper: deps below b", "after: deps b"]);
+    let mut desk = Desk::new(&graph, config(2), |_, _| {});
+    desk.step(Input::Start);
+    assert_eq!(desk.ended("a", Ended::Held), ["skip below (below a)", "skip deeper (below a)", "layer 2"]);
+    assert_eq!(desk.dirty("b"), ["run b"]);
+    assert_eq!(desk.ended("b", Ended::Accepted), ["layer 0", "resolve after"]);
+    assert_eq!(desk.dirty("after"), ["run after"]);
+    assert_eq!(desk.ended("after", Ended::Accepted), ["layer 1", "done"]);
+}
+
+#[test]
 fn a_key_that_cannot_be_computed_is_a_red_task() {
     let graph = graph(&["a", "b: deps a"]);
     let mut desk = Desk::new(&graph, config(1), |_, _| {});

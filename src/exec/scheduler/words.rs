@@ -169,6 +169,8 @@ pub enum Ended {
     Accepted,
     /// It is red.
     Failed,
+    /// It has a result that does not count yet: what depends on it does not run, and the rest goes on.
+    Held,
     /// What it brought is to be looked at anew: it resolves again.
     Again,
     /// It is to run again: a retry, or it was preempted.
