@@ -230,6 +230,11 @@ fn a_fallback_takes_over_and_its_results_stay_good() {
     orca.remove(".orca").remove("a.txt").remove("c.txt");
     orca.build().ran([]).cached(["a", "b", "c"]);
     orca.orca(["explain", "c"]).exits(0).prints(["agent    z"]);
+    // And with the lock alone.
+    orca.remove(".orca");
+    std::fs::remove_dir_all(orca.cache()).expect("there is a cache");
+    orca.build().ran([]);
+    orca.orca(["explain", "c"]).exits(0).prints(["agent    z"]);
     assert_eq!((calls(&orca, "x"), calls(&orca, "y"), calls(&orca, "z")), (1, 1, 3));
     // A task that changed is the first agent's again, and the reason is what changed.
     orca.replace("orca.toml", "echo b > b.txt", "echo bb > b.txt");
@@ -429,7 +434,7 @@ fn what_a_fallback_made_on_top_of_another_stays_good() {
     orca.remove("x");
     orca.build().ran([]);
     orca.write("a.txt", "0\n4\n5\n6\n");
-    orca.remove(".orca");
+    orca.remove(".orca").remove("orca.lock");
     let built = orca.build();
     assert_eq!(orca.read("a.txt"), "0\n4\nfive and more\n6\n");
     assert_eq!(built.tasks_run().len(), 2, "the file that both edit is another one");
