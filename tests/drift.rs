@@ -60,11 +60,11 @@ fn a_clash_with_a_person_writes_nothing_and_costs_nothing() {
     let orca = project();
     orca.build().ran(["two"]);
     orca.replace("a.txt", "two\n", "mine\n");
-    let before = orca.tree();
+    let before = orca.files();
     orca.write("orca.toml", with_hands(&[two("zwei")]));
     let red = orca.build_red();
     assert_eq!(red.failed(["two"]).failure("two").kind, FailureKind::Conflict);
-    let after = orca.tree();
+    let after = orca.files();
     assert_eq!(before.0.get("a.txt"), after.0.get("a.txt"));
     // Its result is there to be looked at, and nothing of it is in the project.
     let wanted = json_of(&orca, ["diff", "two", "--json"]);
@@ -130,7 +130,7 @@ fn what_diff_prints_is_what_git_applies() {
     let applied = applied.expect("git runs");
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     other.remove("the.patch");
-    assert_eq!(other.tree().difference(&orca.tree()), "");
+    assert_eq!(other.files().difference(&orca.files()), "");
 }
 
 #[test]
@@ -180,9 +180,9 @@ fn rebase_makes_what_lies_there_the_base() {
     assert_eq!(dirty, ["read", "two"]);
     orca.build().ran([]);
     orca.orca(["rebase"]).exits(4).prints(["rebase a.txt (edited by two)", "due read", "orca rebase --yes"]);
-    let before = orca.tree();
+    let before = orca.files();
     orca.orca(["rebase", "./a.txt", "--yes"]).exits(0).prints(["what lies there is the base now"]);
-    assert_eq!(orca.tree().difference(&before), "", "no file is touched");
+    assert_eq!(orca.files().difference(&before), "", "no file is touched");
     orca.orca(["diff"]).exits(0).prints(["nothing was edited by hand"]);
     orca.build().ran(["two", "read"]);
     assert_eq!(orca.read("a.txt"), TEN.replace("2\n", "two\n") + "eleven\n");

@@ -40,9 +40,9 @@ fn what_was_there_comes_back_and_building_again_costs_nothing() {
     let all = by_hands("all", "edits = ['a.txt', 'gone', 'mode', 'sub/**']\noutputs = ['o.txt']", lines);
     let orca = project(&[all, edit("more", "9", "nine")]);
     orca.write("gone", "gone\n").write("mode", "mode\n");
-    let before = orca.tree();
+    let before = orca.files();
     orca.build().ran(["all", "more"]);
-    let after = orca.tree();
+    let after = orca.files();
     let planned = [
         ("a.txt", "put-back"),
         ("gone", "put-back"),
@@ -51,14 +51,14 @@ fn what_was_there_comes_back_and_building_again_costs_nothing() {
         ("sub/deep/new", "remove"),
     ];
     assert_eq!(actions(&orca, &["undo", "-n", "--json"], 0), pairs(&planned));
-    assert_eq!(orca.tree().difference(&after), "", "-n changes nothing");
+    assert_eq!(orca.files().difference(&after), "", "-n changes nothing");
     orca.orca(["undo"]).exits(4).prints(["no terminal", "orca undo 1 --yes"]);
-    assert_eq!(orca.tree().difference(&after), "");
+    assert_eq!(orca.files().difference(&after), "");
     orca.orca(["undo", "--yes"]).exits(0).prints(["took back run 1: 5 files", "not accepted any more: all, more"]);
-    assert_eq!(orca.tree().difference(&before), "");
+    assert_eq!(orca.files().difference(&before), "");
     orca.orca(["undo", "--yes"]).exits(0).prints(["nothing to undo"]);
     orca.build().ran([]).cached(["all", "more"]);
-    assert_eq!(orca.tree().difference(&after), "");
+    assert_eq!(orca.files().difference(&after), "");
     orca.build().ran([]);
 }
 
@@ -66,7 +66,7 @@ fn what_was_there_comes_back_and_building_again_costs_nothing() {
 fn a_run_is_undone_on_top_of_an_earlier_one() {
     let orca = project(&[edit("one", "2", "two")]);
     orca.build().ran(["one"]);
-    let first = orca.tree();
+    let first = orca.files();
     orca.write("orca.toml", with_hands(&[edit("one", "2", "zwei"), edit("two", "9", "nine")]))
         .build()
         .ran(["one", "two"]);
@@ -74,7 +74,7 @@ fn a_run_is_undone_on_top_of_an_earlier_one() {
     assert_eq!(orca.read("a.txt"), TEN.replace("2\n", "two\n"));
     // With the plan of the first run its result is on record again, and nothing runs.
     orca.write("orca.toml", with_hands(&[edit("one", "2", "two")])).build().ran([]);
-    assert_eq!(orca.tree().difference(&first), "");
+    assert_eq!(orca.files().difference(&first), "");
     orca.orca(["undo", "1", "--yes"]).exits(0);
     assert_eq!(orca.read("a.txt"), TEN);
 }
@@ -101,16 +101,16 @@ fn an_edit_that_clashes_stays_and_is_named() {
     orca.replace("a.txt", "two\n", "two and mine\n").append("o.txt", "mine\n");
     let planned = actions(&orca, &["undo", "-n", "--json"], 0);
     assert_eq!(planned, pairs(&[("a.txt", "stay"), ("o.txt", "stay")]));
-    let before = orca.tree();
+    let before = orca.files();
     let told = orca.orca(["undo", "--yes"]).exits(1);
     assert!(told.stdout.contains("two and mine"), "{}", told.transcript());
     told.prints(["these files stay as they are: a.txt, o.txt", "orca diff"]);
-    assert_eq!(orca.tree().difference(&before), "");
+    assert_eq!(orca.files().difference(&before), "");
     // What is left of the run shows as an edit by hand.
     assert!(orca.orca(["diff"]).exits(0).stdout.contains("-2\n+two and mine\n"));
     // It would meet the result again, and is not written over then either. Mended, the result comes back unpaid.
     orca.build_red().failed(["one"]);
-    assert_eq!(orca.tree().difference(&before), "");
+    assert_eq!(orca.files().difference(&before), "");
     orca.replace("a.txt", "two and mine\n", "2\n").build().ran([]).cached(["make", "one"]);
     assert_eq!(orca.read("a.txt"), TEN.replace("2\n", "two\n"));
 }
@@ -120,9 +120,9 @@ fn a_later_run_comes_first() {
     let orca = project(&[edit("one", "2", "two")]);
     orca.build();
     orca.write("orca.toml", with_hands(&[edit("one", "2", "two"), edit("two", "9", "nine")])).build();
-    let before = orca.tree();
+    let before = orca.files();
     orca.orca(["undo", "1", "--yes"]).exits(4).prints(["a.txt: written by run 2", "orca undo 2"]);
-    assert_eq!(orca.tree().difference(&before), "");
+    assert_eq!(orca.files().difference(&before), "");
     orca.orca(["undo", "2", "--yes"]).exits(0);
     orca.orca(["undo", "1", "--yes"]).exits(0);
     assert_eq!(orca.read("a.txt"), TEN);
@@ -164,13 +164,13 @@ fn an_output_that_others_edit_goes_back_to_what_it_was() {
     let fix = by_hands("fix", "edits = ['o.txt']\ndeps = ['make']", "sed -i s/^8$/eight/ o.txt");
     let orca = project(&[make("two"), fix.clone()]);
     orca.build().ran(["make", "fix"]);
-    let first = orca.tree();
+    let first = orca.files();
     orca.write("orca.toml", with_hands(&[make("zwei"), fix.clone()])).build().ran(["make", "fix"]);
     assert_eq!(orca.read("o.txt"), "1\nzwei\n3\n4\n5\n6\n7\neight\n9\n");
     orca.orca(["undo", "--yes"]).exits(0);
     assert_eq!(orca.read("o.txt"), "1\ntwo\n3\n4\n5\n6\n7\neight\n9\n");
     orca.write("orca.toml", with_hands(&[make("two"), fix])).build().ran([]);
-    assert_eq!(orca.tree().difference(&first), "");
+    assert_eq!(orca.files().difference(&first), "");
     orca.orca(["undo", "1", "--yes"]).exits(0);
     assert!(!orca.exists("o.txt"));
 }
@@ -233,9 +233,9 @@ fn a_build_that_was_killed_while_it_wrote_can_be_undone_or_built_again() {
     let all = by_hands("all", "edits = ['a.txt', 'gone', 'new*']\noutputs = ['o.txt', 'p.txt']", lines);
     let orca = project(&[all]);
     orca.write("gone", "gone\n").write("p.txt", "a person's\n");
-    let before = orca.tree();
+    let before = orca.files();
     orca.build().ran(["all"]);
-    let after = orca.tree();
+    let after = orca.files();
     orca.orca(["undo", "--yes"]).exits(0);
     // From here on a build takes everything from the cache: it starts nothing, and only writes.
     for call in ["renameat", "renameat2", "unlinkat"] {
@@ -247,11 +247,11 @@ fn a_build_that_was_killed_while_it_wrote_can_be_undone_or_built_again() {
             let status: Value = serde_json::from_str(&other.orca(["status", "--json"]).exits(0).stdout).expect("JSON");
             assert_eq!(status["drifted_edits"], serde_json::json!([]), "{call} {count}");
             other.orca(["undo", "--yes"]).exits(0);
-            assert_eq!(other.tree().difference(&before), "", "{call} {count}");
+            assert_eq!(other.files().difference(&before), "", "{call} {count}");
             other.build().ran([]);
-            assert_eq!(other.tree().difference(&after), "", "{call} {count}");
+            assert_eq!(other.files().difference(&after), "", "{call} {count}");
             other.orca(["undo", "--yes"]).exits(0);
-            assert_eq!(other.tree().difference(&before), "", "{call} {count}");
+            assert_eq!(other.files().difference(&before), "", "{call} {count}");
             std::fs::remove_dir_all(other.root()).expect("it is ours");
             if is_over {
                 assert!(count > 3 || call == "renameat", "{call}: no more than {count}?");
@@ -280,7 +280,7 @@ fn killed_at(orca: &Project, call: &str) {
         other.orca(["undo", "--yes"]).exits(0);
         assert_eq!(other.read("a.txt"), mine, "{call} {count}");
         assert_eq!((other.read("gone"), other.read("p.txt")), ("gone\n".to_owned(), "a person's\n".to_owned()));
-        let left: Vec<String> = other.tree().0.into_keys().collect();
+        let left: Vec<String> = other.files().0.into_keys().collect();
         assert_eq!(left, ["a.txt", "gone", "orca.toml", "p.txt"], "{call} {count}");
         std::fs::remove_dir_all(other.root()).expect("it is ours");
         if is_over {

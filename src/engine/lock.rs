@@ -13,7 +13,7 @@ use super::session::EngineError;
 use crate::base::{RelPath, TaskName};
 use crate::graph::{Graph, TaskIx};
 use crate::plan::{LOCK_FILE, Plan};
-use crate::store::{Lock, LockError, Root};
+use crate::store::{Journal, Lock, LockError, Root};
 
 /// The journal's note with the lock's text.
 pub(super) const LOCK_NOTE: &str = "orca.lock";
@@ -51,6 +51,38 @@ pub(super) fn read_lock(root: &Root) -> Result<Option<String>, EngineError> {
         LockError { line, column: 1, message, help }
     })?;
     Ok(Some(text.replace("\r\n", "\n")))
+}
+
+/// Takes out of the lock what does not count any more, outside of a build: results of these tasks, and changes of these
+/// paths, which are source now. Done again after a kill it comes to the same. A lock that somebody else changed is left
+/// for the next build to take in.
+pub(super) fn forget_in_lock(
+    root: &Root,
+    journal: &Journal,
+    tasks: &BTreeSet<TaskName>,
+    paths: &[RelPath],
+) -> Result<(), EngineError> {
+    let Some(noted) = journal.note(LOCK_NOTE)? else { return Ok(()) };
+    let Ok(mut lock) = Lock::parse(&noted) else { return Ok(()) };
+    lock.tasks.retain(|name, _| !tasks.contains(name));
+    for task in lock.tasks.values_mut() {
+        let known = task.edits.len();
+        task.edits.retain(|path, _| !paths.contains(path));
+        if task.edits.len() < known {
+            task.key = None;
+        }
+    }
+    lock.tasks.retain(|_, task| task.key.is_some() || !task.edits.is_empty());
+    lock.placed.retain(|path, _| !paths.contains(path));
+    let wanted = (!lock.tasks.is_empty()).then(|| lock.to_text());
+    let found = read_lock(root)?;
+    match &wanted {
+        _ if found == wanted => {}
+        _ if found.as_ref() != Some(&noted) => return Ok(()),
+        Some(text) => root.write_durably(&lock_path(), text.as_bytes())?,
+        None => drop(root.remove_file(&lock_path())?),
+    }
+    Ok(journal.put_note(LOCK_NOTE, wanted.as_deref())?)
 }
 
 /// Whether a task's result is in the lock: an agent's, and whatever edits files in place, since what lies there then says

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::drift::EditedPath;
 use super::ledger::Ledger;
+use super::lock::forget_in_lock;
 use super::look::{Look, Looked};
 use super::project::Project;
 use super::session::{EngineError, Session};
@@ -15,7 +16,7 @@ use super::status::NotClean;
 use super::undo::finish_interrupted;
 use crate::base::{RelPath, TaskName};
 use crate::graph::TaskState;
-use crate::store::Journal;
+use crate::store::{Journal, Root};
 
 /// What there is to rebase.
 pub enum Rebasing {
@@ -84,6 +85,7 @@ impl Rebase {
         let (journal, _) = finish_interrupted(project, Journal::open(&project.state())?, cache)?;
         let paths: Vec<RelPath> = self.paths.iter().map(|edited| edited.path.clone()).collect();
         journal.forget_written(&paths)?;
+        forget_in_lock(&Root::open(project.root())?, &journal, &BTreeSet::new(), &paths)?;
         Ok(journal.adopt(&[], &paths)?)
     }
 }

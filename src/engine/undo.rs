@@ -13,6 +13,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
+use super::lock::forget_in_lock;
 use super::merging::{Combined, Contents, Merging};
 use super::project::Project;
 use super::resolve::on_disk;
@@ -327,6 +328,8 @@ impl Place {
                 self.journal.put_approval(task, &Approval { decision: Decision::Waiting, ..said })?;
             }
         }
+        // As long as the undo is on record as begun, whoever comes next finishes this, too.
+        forget_in_lock(&self.root, &self.journal, &intent.tasks, &[])?;
         self.journal.take_back(&self.record(intent.run, intent.tasks, &done)?)?;
         Ok(done)
     }

@@ -239,7 +239,14 @@ impl Project {
         fs::symlink_metadata(self.path(name)).is_ok()
     }
 
-    /// All files of the project but those in `.orca`.
+    /// As [`Project::tree`], without the lock: the files that a person and the tasks work on.
+    pub(crate) fn files(&self) -> Snapshot {
+        let Snapshot(mut entries) = self.tree();
+        entries.remove("orca.lock");
+        Snapshot(entries)
+    }
+
+    /// Everything in the project but `.orca`.
     pub(crate) fn tree(&self) -> Snapshot {
         Snapshot::of(&self.root)
     }
