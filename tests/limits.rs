@@ -429,7 +429,7 @@ fn what_a_fallback_made_on_top_of_another_stays_good() {
     orca.remove("x");
     orca.build().ran([]);
     orca.write("a.txt", "0\n4\n5\n6\n");
-    orca.remove(".orca");
+    orca.remove(".orca").remove("orca.lock");
     let built = orca.build();
     assert_eq!(orca.read("a.txt"), "0\n4\nfive and more\n6\n");
     assert_eq!(built.tasks_run().len(), 2, "the file that both edit is another one");
