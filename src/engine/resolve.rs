@@ -366,8 +366,7 @@ impl Resolver {
         let (outputs, edits) = (Arc::new(result.outputs), Arc::new(result.edits));
         let (stale, drifted) = self.compare(task, &outputs, false)?;
         let (saved_ms, cost_micro_usd) = (result.usage.wall_ms, result.cost_micro_usd);
-        let log = Some(result.log);
-        let gates = BTreeMap::new();
+        let (log, gates) = (Some(result.log), BTreeMap::new());
         let reused = Reused { outputs, edits, stale, drifted, saved_ms, cost_micro_usd, log, gates, recorded: false };
         let paths = self.drifted_of(task, reused.stale.clone())?;
         match self.judged(task, keyed, reused)? {
@@ -476,7 +475,6 @@ impl Resolver {
         Ok(true)
     }
 
-    /// What the cache has under a key.
     pub(super) fn cached(&self, key: &ActionKey) -> Option<ActionResult> {
         // A cache that cannot be read is a slower build, not a wrong one.
         self.store.as_ref()?.result(key).ok().flatten()

@@ -285,11 +285,8 @@ impl Scheduler {
         }
         match ended {
             Ended::Accepted => self.settle(ix, Phase::Accepted, out),
-            Ended::Failed => {
-                self.stopping |= !self.config.keep_going;
-                self.failed(ix, out);
-            }
-            Ended::Held => self.failed(ix, out),
+            Ended::Failed => self.failed(ix, out),
+            Ended::Held => self.settle_with_those_below(ix, out),
             Ended::Again => {
                 self.enter(ix, Phase::Resolving);
                 out.push(Command::Resolve(ix));
@@ -303,6 +300,12 @@ impl Scheduler {
     }
 
     fn failed(&mut self, ix: TaskIx, out: &mut Vec<Command>) {
+        self.stopping |= !self.config.keep_going;
+        self.settle_with_those_below(ix, out);
+    }
+
+    /// Settles a task that brought nothing its dependents could go on with.
+    fn settle_with_those_below(&mut self, ix: TaskIx, out: &mut Vec<Command>) {
         self.settle(ix, Phase::Failed, out);
         let mut below = BTreeSet::new();
         let mut open = vec![ix];
