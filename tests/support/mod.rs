@@ -14,7 +14,7 @@
 #![expect(dead_code, unused_imports, reason = "each test file is a crate of its own, with its own part of the harness")]
 
 mod build;
-mod hands;
+pub(crate) mod hands;
 mod machine;
 mod process;
 mod processes;
