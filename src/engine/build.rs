@@ -236,6 +236,7 @@ pub fn build(
         working: Working::default(),
         selected: selected.clone(),
         settled: Mutex::default(),
+        left: Mutex::default(),
         leavers,
         lock: LockKeeper::new(resolver.ledger.lock().clone()),
         locked: options.locked,
@@ -258,6 +259,11 @@ pub fn build(
     let all = options.selectors.is_empty();
     let green = summary.lock().expect("no holder panics").settled.values().all(|settled| settled.outcome.is_accepted());
     let mut fault = ending.fault.map(|fault| fault.0);
+    if fault.is_none()
+        && let Err(error) = builder.place_left()
+    {
+        fault = Some(error.to_string());
+    }
     if green && all && fault.is_none() && ending.interrupted_by.is_none() {
         match runtime.block_on(judge_plan(&builder, &mut signals)) {
             Ok(interrupted_by) => ending.interrupted_by = interrupted_by,

@@ -16,7 +16,7 @@ use crate::base::{Change, Changes, FailureKind, RelPath, TaskName, Tree};
 use crate::event::Failure;
 use crate::graph::{Graph, TaskIx};
 use crate::merge::Conflict;
-use crate::store::{Acceptance, Exchange, Placing, Provenance, Root, TaskRecord, Written};
+use crate::store::{Acceptance, Exchange, Listed, Placing, Provenance, Root, TaskRecord, Written};
 use crate::sys::beneath::FileKind;
 
 /// How often paths are planned anew because somebody wrote them at the last moment.
@@ -43,6 +43,15 @@ struct Plan {
     written: BTreeMap<RelPath, Written>,
     /// Tasks that are red in this run, and whose earlier changes of these paths go.
     dropped: BTreeMap<TaskIx, BTreeSet<RelPath>>,
+    /// Whether a later task is to place some of the paths, with this one's changes in them.
+    leaves_some: bool,
+}
+
+/// A change that is accepted, and that a later task places with its own.
+pub(super) struct Left {
+    keyed: Keyed,
+    edits: Arc<Changes>,
+    record: TaskRecord,
 }
 
 enum Planned {
@@ -74,6 +83,16 @@ impl Builder {
         record: &dyn Fn() -> TaskRecord,
     ) -> Result<Integration, EngineError> {
         let _one_at_a_time = self.integrating.lock().expect("no holder panics");
+        self.integrate_alone(task, keyed, edits, record)
+    }
+
+    fn integrate_alone(
+        &self,
+        task: TaskIx,
+        keyed: &Keyed,
+        edits: &Arc<Changes>,
+        record: &dyn Fn() -> TaskRecord,
+    ) -> Result<Integration, EngineError> {
         let name = self.resolver.name(task);
         let mut recorded = false;
         let mut written = 0;
@@ -82,6 +101,10 @@ impl Builder {
                 Planned::Plan(plan) => plan,
                 Planned::Not(why) => return Ok(why),
             };
+            if plan.leaves_some {
+                let left = Left { keyed: keyed.clone(), edits: Arc::clone(edits), record: record() };
+                self.left.lock().expect("no holder panics").insert(task, left);
+            }
             let known = self.resolver.ledger.task(name);
             let is_on_record = known.is_some_and(|known| known.accepted && known.key == keyed.key)
                 && self.resolver.ledger.changes_by(name) == *edits;
@@ -98,6 +121,24 @@ impl Builder {
         }
         let message = "somebody else writes the files that it changed, all the time";
         Ok(Integration::Refused(conflict(message.to_owned(), Vec::new())))
+    }
+
+    /// Places what was left to later tasks that are red now, or never came to run: what is accepted is in the project,
+    /// whoever else is not. Called when no task runs any more.
+    pub(super) fn place_left(&self) -> Result<(), EngineError> {
+        let _one_at_a_time = self.integrating.lock().expect("no holder panics");
+        self.settled.lock().expect("no holder panics").extend(&self.selected);
+        let left = std::mem::take(&mut *self.left.lock().expect("no holder panics"));
+        for (task, Left { keyed, edits, record }) in left {
+            let said = match self.integrate_alone(task, &keyed, &edits, &|| record.clone())? {
+                Integration::Done(_) => continue,
+                Integration::Refused(failure) => [vec![failure.message], failure.details].concat().join("\n"),
+                Integration::Waits(on) => format!("`{}` is not settled", self.resolver.name(on)),
+                Integration::Meets(_, hunks) => hunks,
+            };
+            self.notice(true, format!("what `{}` changed is not in the project: {said}", self.resolver.name(task)));
+        }
+        Ok(())
     }
 
     fn plan(&self, task: TaskIx, keyed: &Keyed, edits: &Changes) -> Result<Planned, EngineError> {
@@ -119,8 +160,9 @@ impl Builder {
                 return Ok(Planned::Not(Integration::Waits(*open)));
             }
             if let Some(clash) = self.meets(path, change, task, &earlier)? {
-                let others = earlier.iter().filter(|ix| !before.contains(ix) && self.effective(**ix, path).is_some());
-                let others: BTreeSet<TaskIx> = others.copied().collect();
+                let has_part = |ix: &&TaskIx| !self.is_red(**ix) && self.effective(**ix, path).is_some();
+                let others: BTreeSet<TaskIx> =
+                    earlier.iter().filter(|ix| !before.contains(ix)).filter(has_part).copied().collect();
                 let names: Vec<String> = others.iter().map(|ix| format!("`{}`", resolver.name(*ix))).collect();
                 let text = clash.to_text(path.as_str(), &names.join(", "), &format!("`{name}`"));
                 if others.is_empty() {
@@ -133,12 +175,19 @@ impl Builder {
             for (other, at) in
                 earlier.iter().filter(|_| present).filter_map(|ix| Some((*ix, self.beside(*ix, path, edits)?)))
             {
-                if !before.contains(&other) {
+                if !before.contains(&other) && !self.is_red(other) {
                     let other_name = resolver.name(other);
                     hunks.push(format!("`{name}` makes `{path}`, and `{other_name}` makes `{at}`: both cannot be"));
                     met.insert(other);
                 }
             }
+        }
+        if met.iter().any(|other| !self.selected.contains(other)) {
+            let names: Vec<&str> = met.iter().chain([&task]).map(|ix| resolver.name(*ix).as_str()).collect();
+            let message = "it clashes with tasks that are not part of this build".to_owned();
+            let advice = format!("build them together: orca build {}", names.join(" "));
+            hunks.push(advice);
+            return Ok(Planned::Not(Integration::Refused(conflict(message, hunks))));
         }
         if !met.is_empty() {
             return Ok(Planned::Not(Integration::Meets(met, hunks.join("\n"))));
@@ -190,8 +239,10 @@ impl Builder {
         let is_entry = |kind: FileKind| matches!(kind, FileKind::File | FileKind::Symlink);
         let blocked = match self.project.stat(path)? {
             Some(stat) if stat.kind == FileKind::Directory => {
+                // A directory goes with the last file in it.
+                let stays = |listed: &Listed| listed.stat.kind != FileKind::Directory || listed.is_empty_dir;
                 let beneath = self.project.list(Some(path), &|_| false)?.entries;
-                beneath.into_iter().map(|listed| listed.path).find(|at| !goes(at))
+                beneath.into_iter().filter(stays).map(|listed| listed.path).find(|at| !goes(at))
             }
             Some(stat) => (!is_entry(stat.kind)).then(|| path.clone()),
             None => None,
@@ -209,14 +260,39 @@ impl Builder {
     ) -> Result<Option<Conflict>, EngineError> {
         let mut changes = self.changes_of(path, earlier.iter().copied());
         changes.retain(|(turn, _)| *turn < Turn::of(task));
-        let all = changes.iter().map(|(turn, change)| (turn.task(), change)).chain([(task, change)]);
-        match self.resolver.fold(path, all)? {
+        changes.push((Turn::of(task), change.clone()));
+        match self.fold_what_fits(path, &mut changes)?.0 {
             Folded::Entry(_) => Ok(None),
             Folded::Clash(Clash { with, conflict }) if with == task => Ok(Some(conflict)),
-            // Of the earlier ones, one is red in this run, and what it did before does not fit any more: not this task's.
+            // Of the earlier ones, one is not built in this run, and does not fit any more: not this task's.
             // And what is lost is said when the path is planned.
             Folded::Clash(_) | Folded::Lost => Ok(None),
         }
+    }
+
+    /// Folds changes. What tasks had changed in an earlier run, and are red in this one, stays in where it fits, and is
+    /// taken out of `changes` where it does not; answers whose that is.
+    fn fold_what_fits(
+        &self,
+        path: &RelPath,
+        changes: &mut Vec<(Turn, Change)>,
+    ) -> Result<(Folded, BTreeSet<TaskIx>), EngineError> {
+        let fold = |changes: &[(Turn, Change)]| {
+            self.resolver.fold(path, changes.iter().map(|(turn, change)| (turn.task(), change)))
+        };
+        let (of_red, mut fitting): (Vec<_>, Vec<_>) = changes.drain(..).partition(|(turn, _)| self.is_red(turn.task()));
+        let mut folded = fold(&fitting)?;
+        let mut misfits = BTreeSet::new();
+        for (turn, change) in of_red {
+            let mut with = fitting.clone();
+            with.insert(with.partition_point(|(other, _)| *other < turn), (turn, change));
+            match fold(&with)? {
+                Folded::Clash(_) => drop(misfits.insert(turn.task())),
+                other => (folded, fitting) = (other, with),
+            }
+        }
+        *changes = fitting;
+        Ok((folded, misfits))
     }
 
     /// Plans one path. `Some` says why the task cannot be integrated at all.
@@ -238,32 +314,31 @@ impl Builder {
                 let written = resolver.written(self.run, resolver.name(task), path, found.clone(), found)?;
                 plan.written.insert(path.clone(), written);
             }
+            plan.leaves_some = true;
             return Ok(None);
         }
         let mut changes = self.changes_of(path, editors.into_iter());
         changes.extend(change.map(|change| (Turn::of(task), change.clone())));
         changes.sort_by_key(|(turn, _)| *turn);
-        let fold = loop {
-            match resolver.fold(path, changes.iter().map(|(turn, change)| (turn.task(), change)))? {
-                Folded::Entry(entry) => break entry,
-                Folded::Lost => return Ok(Some(Integration::Refused(conflict(lost(path), Vec::new())))),
-                Folded::Clash(Clash { with, conflict: _ }) if with != task && self.selected.contains(&with) => {
-                    changes.retain(|(turn, _)| turn.task() != with);
-                    plan.dropped.entry(with).or_default().insert(path.clone());
-                }
-                Folded::Clash(Clash { with, conflict: clash }) if with == LEFT => {
-                    let hunk = clash.to_text(path.as_str(), "the others", "a task that is not in the plan any more");
-                    let message = format!("it clashes with what tasks changed in `{path}` that left the plan");
-                    let advice = format!("`orca rebase {path}` makes the present version the base");
-                    return Ok(Some(Integration::Refused(conflict(message, vec![hunk, advice]))));
-                }
-                Folded::Clash(Clash { with, conflict: clash }) => {
-                    let (this, other) = (resolver.name(task), resolver.name(with));
-                    let hunk = clash.to_text(path.as_str(), &format!("`{this}`"), &format!("`{other}`"));
-                    let message = format!("it clashes with what `{other}` changed in `{path}`");
-                    let advice = format!("build both: orca build {this} {other}");
-                    return Ok(Some(Integration::Refused(conflict(message, vec![hunk, advice]))));
-                }
+        let (folded, misfits) = self.fold_what_fits(path, &mut changes)?;
+        for misfit in misfits {
+            plan.dropped.entry(misfit).or_default().insert(path.clone());
+        }
+        let fold = match folded {
+            Folded::Entry(entry) => entry,
+            Folded::Lost => return Ok(Some(Integration::Refused(conflict(lost(path), Vec::new())))),
+            Folded::Clash(Clash { with, conflict: clash }) if with == LEFT => {
+                let hunk = clash.to_text(path.as_str(), "the others", "a task that is not in the plan any more");
+                let message = format!("it clashes with what tasks changed in `{path}` that left the plan");
+                let advice = format!("`orca rebase {path}` makes the present version the base");
+                return Ok(Some(Integration::Refused(conflict(message, vec![hunk, advice]))));
+            }
+            Folded::Clash(Clash { with, conflict: clash }) => {
+                let (this, other) = (resolver.name(task), resolver.name(with));
+                let hunk = clash.to_text(path.as_str(), &format!("`{this}`"), &format!("`{other}`"));
+                let message = format!("it clashes with what `{other}` changed in `{path}`");
+                let advice = format!("build both: orca build {this} {other}");
+                return Ok(Some(Integration::Refused(conflict(message, vec![hunk, advice]))));
             }
         };
         let known = resolver.ledger.provenance(path).map(|known| Provenance { pending: None, ..known });
@@ -397,6 +472,11 @@ impl Builder {
     /// Whether a task of this build may still change what it changes.
     pub(super) fn is_open(&self, task: TaskIx) -> bool {
         self.selected.contains(&task) && !self.settled.lock().expect("no holder panics").contains(&task)
+    }
+
+    /// Whether a task of this build came to an end without a result: red, or skipped.
+    fn is_red(&self, task: TaskIx) -> bool {
+        self.selected.contains(&task) && !self.is_open(task) && self.resolver.result(task).is_none()
     }
 
     /// Whether `above` is a task that this one waits for.
