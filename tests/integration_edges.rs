@@ -46,6 +46,27 @@ fn what_a_red_task_did_before_gives_way_where_it_does_not_fit_any_more() {
 }
 
 #[test]
+fn what_gave_way_comes_back_whole() {
+    let one =
+        |word: &str| edits("one", "'a.txt', 'b.txt'", &format!("sed -i s/^2$/two/ a.txt\nsed -i s/^2$/{word}/ b.txt"));
+    let two = |line: &str| edits("two", "'a.txt'", &format!("sed -i 's/{line}/& by two/' a.txt"));
+    let orca = project(&[one("two"), two("^9$")]);
+    orca.write("b.txt", TEN);
+    orca.build();
+    // Its new result clashes with a person's edit, so it is red without having a new record.
+    orca.replace("b.txt", "two\n", "two of mine\n");
+    put(&orca, &[one("zwei"), two("^\\(2\\|two\\)$")]);
+    orca.build_args(["-k"]).red().failed(["one"]).ran(["two"]);
+    assert_eq!(orca.read("a.txt"), TEN.replace("2\n", "2 by two\n"));
+    // What it was before is on record no more, but in the cache.
+    put(&orca, &[one("two"), two("^\\(2\\|two\\)$")]);
+    orca.build().cached(["one"]).ran(["two"]);
+    assert_eq!(orca.read("a.txt"), TEN.replace("2\n", "two by two\n"));
+    assert_eq!(orca.read("b.txt"), TEN.replace("2\n", "two of mine\n"));
+    orca.build().ran([]);
+}
+
+#[test]
 fn what_a_red_task_did_before_stays_where_it_fits() {
     let orca = project(&[second_to("two"), ninth_to("nine")]);
     orca.build();

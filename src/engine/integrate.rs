@@ -16,7 +16,7 @@ use crate::base::{Change, Changes, FailureKind, RelPath, TaskName, Tree};
 use crate::event::Failure;
 use crate::graph::{Graph, TaskIx};
 use crate::merge::Conflict;
-use crate::store::{Acceptance, Exchange, Listed, Placing, Provenance, Root, TaskRecord, Written};
+use crate::store::{Acceptance, Listed, Placing, Provenance, Root, TaskRecord, Written};
 use crate::sys::beneath::FileKind;
 
 /// How often paths are planned anew because somebody wrote them at the last moment.
@@ -429,7 +429,7 @@ impl Builder {
         let name = self.resolver.name(task);
         let mut left = ledger.changes_by(name).as_ref().clone();
         left.retain(|path, _| !paths.contains(path));
-        ledger.with_journal(|journal| journal.put_changes(name, &left))?;
+        ledger.with_journal(|journal| journal.leave_changes(name, &left))?;
         ledger.note_changes(name, Arc::new(left));
         for path in paths {
             self.notice(
@@ -438,35 +438,6 @@ impl Builder {
             );
         }
         Ok(())
-    }
-
-    /// Writes the paths that are pending; answers those that are written, with the record settled for them.
-    fn place_all(&self, placing: &BTreeMap<RelPath, Provenance>) -> Result<BTreeSet<RelPath>, EngineError> {
-        let resolver = &self.resolver;
-        let kept = resolver.kept.as_ref().expect("a build keeps what it needs");
-        let mut placed = BTreeSet::new();
-        let mut settled = BTreeMap::new();
-        // What goes makes room for what comes.
-        let goes = |provenance: &Provenance| provenance.pending.as_ref().is_some_and(|pending| pending.after.is_none());
-        let (going, coming): (Vec<_>, Vec<_>) = placing.iter().partition(|(_, provenance)| goes(provenance));
-        for (path, provenance) in going.into_iter().rev().chain(coming) {
-            let pending = provenance.pending.as_ref().expect("what is to be placed is pending");
-            resolver.stat_cache.forget(path);
-            let exchanged = self.project.exchange(path, pending.before.as_ref(), pending.after.as_ref(), kept);
-            let now = match exchanged? {
-                Exchange::Done => {
-                    placed.insert(path.clone());
-                    Provenance { base: provenance.base.clone(), placed: pending.placed.clone(), pending: None }
-                }
-                Exchange::Disturbed => Provenance { pending: None, ..provenance.clone() },
-                Exchange::Lost => return Err(EngineError::World(lost(path))),
-            };
-            let is_source = now.placed == now.base && resolver.ledger.changes_at(path).is_empty();
-            settled.insert(path.clone(), (!is_source).then_some(now));
-        }
-        resolver.ledger.with_journal(|journal| journal.settle(&settled))?;
-        resolver.ledger.note_provenance(&settled);
-        Ok(placed)
     }
 
     /// Whether a task of this build may still change what it changes.
@@ -531,23 +502,6 @@ impl Turn {
     pub(super) fn task(self) -> TaskIx {
         self.after.filter(|_| self.left == 0).unwrap_or(LEFT)
     }
-}
-
-/// What a build that was killed had begun to place: looked at, and put on record as it is. Nothing is written.
-pub(super) fn recover(resolver: &Resolver) -> Result<(), EngineError> {
-    let mut settled = BTreeMap::new();
-    for (path, known) in resolver.ledger.edited() {
-        let Some(pending) = &known.pending else { continue };
-        let found = resolver.on_disk(&path)?;
-        let placed = if found == pending.after { &pending.placed } else { &known.placed };
-        let now = Provenance { base: known.base.clone(), placed: placed.clone(), pending: None };
-        settled.insert(path, Some(now));
-    }
-    if !settled.is_empty() {
-        resolver.ledger.with_journal(|journal| journal.settle(&settled))?;
-        resolver.ledger.note_provenance(&settled);
-    }
-    Ok(())
 }
 
 /// Tasks that left the plan and still have a part in files that others changed, too, with their turns.

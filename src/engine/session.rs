@@ -188,7 +188,12 @@ impl Session {
         for (path, known) in &bases {
             scanned.index.set(path, known.base.is_some());
         }
-        let provided = |pattern: &_| graph.provides(pattern);
+        // A path that is on record is one of the plan's, also while what lies there was taken away, or half put there.
+        let is_on_record = |pattern: &Pattern| {
+            let literal = pattern.as_literal();
+            literal.is_some_and(|literal| bases.keys().any(|path| path.is_within(&literal)))
+        };
+        let provided = |pattern: &Pattern| graph.provides(pattern) || is_on_record(pattern);
         self.findings.extend(input_findings(&root_path, self.plan(), &scanned, whole, provided));
         let index = scanned.index;
         self.db.set_listing(index.clone());
