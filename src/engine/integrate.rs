@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::builder::Builder;
-use super::merging::{Clash, Combined, Folded};
+use super::merging::{Clash, Combined, FILE_BYTES_MAX, Folded};
 use super::resolve::{Keyed, Resolver, lost};
 use super::session::EngineError;
 use super::standing::Reused;
@@ -348,19 +348,13 @@ impl Builder {
         };
         let fold = if changes.is_empty() { base.clone() } else { fold };
         let placed = known.as_ref().map_or_else(|| base.clone(), |known| known.placed.clone());
-        let found = resolver.on_disk(path)?;
-        let after = if found == placed || found == fold {
-            fold.clone()
-        } else {
-            let versions = [placed.as_ref(), found.as_ref(), fold.as_ref()];
-            match resolver.merging.combine(resolver.contents(), path, versions)? {
-                Combined::Entry(entry) => entry,
-                Combined::Lost => return Ok(Some(Integration::Refused(conflict(lost(path), Vec::new())))),
-                Combined::Clash(clash) => {
-                    let name = resolver.name(task);
-                    let hunk = clash.to_text(path.as_str(), "you", &format!("`{name}`"));
-                    return Ok(Some(Integration::Refused(with_a_person(path, name, hunk))));
-                }
+        let (found, after) = match self.with_what_lies_there(path, placed.as_ref(), fold.as_ref())? {
+            (found, Combined::Entry(after)) => (found, after),
+            (_, Combined::Lost) => return Ok(Some(Integration::Refused(conflict(lost(path), Vec::new())))),
+            (_, Combined::Clash(clash)) => {
+                let name = resolver.name(task);
+                let hunk = clash.to_text(path.as_str(), "you", &format!("`{name}`"));
+                return Ok(Some(Integration::Refused(with_a_person(path, name, hunk, known.is_some()))));
             }
         };
         let is_edited = !changes.is_empty();
@@ -382,6 +376,35 @@ impl Builder {
         let before = known.unwrap_or_else(|| Provenance { base: now.base.clone(), placed, pending: None });
         plan.placing.insert(path.clone(), Provenance { base: now.base, pending: Some(pending), ..before });
         Ok(None)
+    }
+
+    /// What lies at a path, and what it and a new fold come to. A person may save it at any time: what counts is what lies
+    /// there when its content is read.
+    fn with_what_lies_there(
+        &self,
+        path: &RelPath,
+        placed: Option<&Entry>,
+        fold: Option<&Entry>,
+    ) -> Result<(Option<Entry>, Combined), EngineError> {
+        let resolver = &self.resolver;
+        let combine = |found: Option<Entry>| {
+            let versions = [placed, found.as_ref(), fold];
+            resolver.merging.combine(resolver.contents(), path, versions).map(|combined| (found, combined))
+        };
+        let first = combine(resolver.on_disk(path)?)?;
+        if !matches!(first, (Some(Entry::File { .. }), Combined::Lost)) {
+            return Ok(first);
+        }
+        resolver.stat_cache.forget(path);
+        let Some(stat) = self.project.stat(path)?.filter(|stat| stat.kind == FileKind::File) else {
+            return combine(resolver.on_disk(path)?);
+        };
+        let bytes = match self.project.read(path, FILE_BYTES_MAX) {
+            Err(error) if error.is_absence() => return combine(None),
+            other => other?,
+        };
+        let digest = resolver.kept.as_ref().expect("a build keeps what it needs").put_bytes(&bytes)?;
+        combine(Some(Entry::File { digest, size_bytes: bytes.len() as u64, executable: stat.is_executable() }))
     }
 
     /// Puts the acceptance on record, and the contents that it refers to where they are kept.
@@ -598,11 +621,17 @@ fn owned_by_another(path: &RelPath, owner: &TaskName) -> Failure {
     Failure { kind: FailureKind::UndeclaredWrite, ..conflict(message, vec![advice]) }
 }
 
-fn with_a_person(path: &RelPath, task: &TaskName, hunk: String) -> Failure {
+/// `is_drift` says whether orca had placed the path before: then the person's version is no source.
+fn with_a_person(path: &RelPath, task: &TaskName, hunk: String, is_drift: bool) -> Failure {
     let message = format!("its change of `{path}` clashes with yours; nothing was written, and the result is kept");
-    let advice = format!(
-        "change your version where they clash, or put it aside, and build again: `{task}` does not run again for that; \
-         `orca diff {task}` shows its version, `orca rebase` makes yours the base"
-    );
+    let advice = match is_drift {
+        true => format!(
+            "change your version where they clash, or put it aside, and build again: `{task}` does not run again for \
+             that; `orca diff {task}` shows its version, `orca rebase` makes yours the base"
+        ),
+        false => format!(
+            "build again, and `{task}` runs on your version; or put yours aside first, and it does not run again"
+        ),
+    };
     conflict(message, vec![hunk, advice])
 }

@@ -190,9 +190,7 @@ impl Root {
             return Ok(Exchange::Disturbed);
         }
         match self.rename(aside, path) {
-            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
-                Ok(Exchange::Disturbed)
-            }
+            Err(StoreError::Obstructed { .. }) => Ok(Exchange::Disturbed),
             other => other.map(|()| Exchange::Done),
         }
     }
@@ -218,7 +216,7 @@ impl Root {
             if !self.exchange_names(aside, path)? {
                 // They removed it since. What they had is nowhere else, so it comes back.
                 match self.rename(aside, path) {
-                    Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => continue,
+                    Err(StoreError::Obstructed { .. }) => continue,
                     other => return other,
                 }
             }
@@ -254,12 +252,12 @@ impl Root {
         }
         let between = in_between(aside);
         match self.rename(path, &between) {
-            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.is_absence() => return Ok(false),
             other => other?,
         }
         match self.rename(aside, path) {
             // Somebody made a file in between. What was there before is theirs as well.
-            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+            Err(StoreError::Obstructed { .. }) => {
                 self.set_aside_for_good(&between)?;
                 return Ok(false);
             }
@@ -275,7 +273,7 @@ impl Root {
             return Ok(if self.remove_empty_dir(path)? { Exchange::Done } else { Exchange::Disturbed });
         }
         match self.rename(path, aside) {
-            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(error) if error.is_absence() => {
                 return Ok(Exchange::Disturbed);
             }
             other => other?,

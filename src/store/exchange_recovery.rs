@@ -51,6 +51,9 @@ impl Root {
             Some(out) if Some(&out) == before => {
                 self.remove_file(&aside)?;
                 recovered.was_made = true;
+                if after.is_none() {
+                    self.remove_empty_parents(path, None)?;
+                }
             }
             Some(_) if is_there => self.put_back(&aside, path, after)?,
             Some(_) => {
