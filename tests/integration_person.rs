@@ -324,7 +324,7 @@ fn a_file_that_a_person_makes_where_one_is_about_to_be_made_stays() {
         return;
     }
     let orca = project(&[edits("one", "'n*.txt'", "echo agent > new.txt")]);
-    let build = held_up(&orca, "inject=renameat2:delay_enter=1000000:when=1");
+    let build = held_up(&orca, "inject=renameat2:delay_enter=500000");
     let staged = orca.path(".orca/exchange");
     wait_until("that the new version is made", || fs::read_dir(&staged).is_ok_and(|mut all| all.next().is_some()));
     orca.write("new.txt", "person\n");
@@ -345,7 +345,7 @@ fn what_a_person_saves_where_a_file_is_about_to_go_stays() {
     }
     for saving in [Saving::Rename, Saving::Truncate] {
         let orca = project(&[edits("one", "'a.txt'", "rm a.txt")]);
-        let build = held_up(&orca, "inject=renameat2:delay_enter=1000000:when=1");
+        let build = held_up(&orca, "inject=renameat2:delay_enter=500000");
         wait_until("that the change is on record", || {
             orca.path(".orca/journal.db").exists() && orca.path(".orca/exchange").exists()
         });

@@ -14,6 +14,7 @@
 #![expect(dead_code, unused_imports, reason = "each test file is a crate of its own, with its own part of the harness")]
 
 mod build;
+pub(crate) mod cases;
 pub(crate) mod hands;
 mod machine;
 mod process;
