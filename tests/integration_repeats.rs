@@ -25,7 +25,8 @@ fn all_cases() -> Project {
     let mut tasks = String::new();
     for (at, case) in CASES.iter().enumerate() {
         for (who, lines) in [("one", case.one), ("two", case.two)] {
-            let lines = format!("cd c{at}\n{PAUSE}\n{lines}\n{PAUSE}");
+            // Named, since of two that do the same it would depend on who was first which of them ran.
+            let lines = format!(": {who}\ncd c{at}\n{PAUSE}\n{lines}\n{PAUSE}");
             tasks += &edits(&format!("c{at}-{who}"), &format!("'c{at}/*', 'c{at}/d/**'"), &lines);
         }
     }
