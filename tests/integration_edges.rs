@@ -388,33 +388,33 @@ fn a_disk_that_is_full_at_any_point_costs_nothing_but_the_build() {
     let text = plan(&agents.concat());
     orca.write("../plan.toml", &text);
     let script = r#"
-        seq -f '%g old' 60000 > /tmp/base.$$
-        sed 's/^1 .*/one/; $s/.*/end/' /tmp/base.$$ > /tmp/both.$$
-        sed 's/^1 .*/one/' /tmp/base.$$ > /tmp/first.$$
-        sed '$s/.*/end/' /tmp/base.$$ > /tmp/second.$$
-        is_whole() { for of in base first second both; do cmp -s big.txt /tmp/$of.$$ && return; done; return 1; }
-        seq -f '%g new' 20000 > /tmp/new.$$
+        seq -f '%g old' 60000 > "$P/../base"
+        sed 's/^1 .*/one/; $s/.*/end/' "$P/../base" > "$P/../both"
+        sed 's/^1 .*/one/' "$P/../base" > "$P/../first"
+        sed '$s/.*/end/' "$P/../base" > "$P/../second"
+        is_whole() { for of in base first second both; do cmp -s big.txt "$P/../$of" && return; done; return 1; }
+        seq -f '%g new' 20000 > "$P/../new"
         full=0
         for free in $(seq 600 250 6000); do
             mount -t tmpfs -o size=12m none "$P"
             cd "$P"
             cp ../plan.toml orca.toml
-            cp /tmp/base.$$ big.txt
+            cp "$P/../base" big.txt
             echo gone > gone.txt
             mkdir .orca
             rm -rf "$ORCA_CACHE_DIR"
             have=$(df -k --output=avail . | tail -1)
             dd if=/dev/zero of=filler bs=1k count=$((have - free)) 2>/dev/null
-            if ! "$ORCA" build > /tmp/said.$$ 2>&1; then
+            if ! "$ORCA" build > "$P/../said" 2>&1; then
                 full=$((full + 1))
-                grep -qi 'space\|full' /tmp/said.$$ || { echo "unclear with $free:"; cat /tmp/said.$$; }
+                grep -qi 'space\|full' "$P/../said" || { echo "unclear with $free:"; cat "$P/../said"; }
             fi
             is_whole || echo "torn with $free"
-            [ ! -e new.txt ] || cmp -s new.txt /tmp/new.$$ || echo "torn new with $free"
+            [ ! -e new.txt ] || cmp -s new.txt "$P/../new" || echo "torn new with $free"
             rm filler
-            "$ORCA" build > /tmp/said.$$ 2>&1 || { echo "red afterwards with $free:"; cat /tmp/said.$$; }
-            cmp big.txt /tmp/both.$$ || echo "wrong with $free"
-            cmp new.txt /tmp/new.$$ || echo "wrong new with $free"
+            "$ORCA" build > "$P/../said" 2>&1 || { echo "red afterwards with $free:"; cat "$P/../said"; }
+            cmp big.txt "$P/../both" || echo "wrong with $free"
+            cmp new.txt "$P/../new" || echo "wrong new with $free"
             [ ! -e gone.txt ] || echo "not gone with $free"
             [ -z "$(ls .orca/exchange)" ] || echo "left with $free: $(ls .orca/exchange)"
             [ ! -e .orca/replaced ] || echo "replaced with $free"
@@ -422,7 +422,6 @@ fn a_disk_that_is_full_at_any_point_costs_nothing_but_the_build() {
             cd /
             umount "$P"
         done
-        rm /tmp/*.$$
         echo "full: $full"
     "#;
     let said = in_namespace(&orca, script);

@@ -259,13 +259,23 @@ fn traced(orca: &Project, options: &[&str]) -> Running {
     Running::start(&mut command, format!("strace {}", options.join(" ")))
 }
 
+/// The steps to be killed at, as many of each kind as are asked for; 0 for all.
+fn steps(orca: &Project, per_call: u64) -> Vec<(&'static str, u64)> {
+    let mut steps = Vec::new();
+    for (call, count) in counts(orca, &CALLS) {
+        let chosen = if per_call == 0 { count } else { count.min(per_call) };
+        // From the last one backwards: the later ones are those of publishing.
+        steps.extend((0..chosen).map(|at| (call, count - at * count / chosen.max(1))));
+    }
+    steps
+}
+
 /// How often the busiest thread of a build makes each call.
-fn counts(calls: &[&'static str]) -> Vec<(&'static str, u64)> {
-    let orca = fresh();
+fn counts(orca: &Project, calls: &[&'static str]) -> Vec<(&'static str, u64)> {
     let trace = orca.root().with_file_name("trace");
     let out = trace.to_str().expect("a plain name");
     let filter = format!("trace={}", calls.join(","));
-    let built = traced(&orca, &["-o", out, "-e", &filter]).wait();
+    let built = traced(orca, &["-o", out, "-e", &filter]).wait();
     assert_eq!(built.status.code(), Some(0), "{}", built.transcript());
     let text = fs::read_to_string(&trace).expect("strace wrote it");
     let most = |call: &str| {
@@ -304,13 +314,7 @@ fn killed_at_every_step_the_next_build_just_works() {
         return;
     }
     let undisturbed = undisturbed();
-    let per_call = number("ORCA_KILL_STEPS", 8);
-    let mut steps: Vec<(&str, u64)> = Vec::new();
-    for (call, count) in counts(&CALLS) {
-        let chosen = if per_call == 0 { count } else { count.min(per_call) };
-        // From the last one backwards: the later ones are those of publishing.
-        steps.extend((0..chosen).map(|at| (call, count - at * count / chosen.max(1))));
-    }
+    let steps = steps(&fresh(), number("ORCA_KILL_STEPS", 8));
     let killed = AtomicU64::new(0);
     let next = AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -334,6 +338,65 @@ fn killed_at_every_step_the_next_build_just_works() {
     let killed = killed.into_inner();
     let _told = writeln!(std::io::stderr(), "{killed} of {} builds were killed", steps.len());
     assert!(killed * 2 > steps.len() as u64, "{killed} of {}", steps.len());
+}
+
+// With a person's edits in what is replaced.
+
+/// Everything was built once, a person edited an edited file and an agent's output since, and every prompt is another.
+fn to_be_merged() -> Project {
+    let version = |word: &str| {
+        let a = edits("a", "'m.txt'", &format!("sed -i 's/^2$/{word}/' m.txt"));
+        let b = edits("b", "'m.txt'", &format!("sed -i 's/^\\(2\\|{word}\\)$/& and b/; s/^9$/{word}/' m.txt"));
+        let c = format!("[tasks.c]\nprompt = '$ seq 20 | sed s/^2$/{word}/ > out.txt'\noutputs = ['out.txt']\n");
+        plan(&[a, b, c].concat())
+    };
+    let mut orca = Project::new(&version("one"));
+    without_sandbox(&mut orca);
+    orca.write("m.txt", twenty());
+    orca.build();
+    orca.replace("m.txt", "\n15\n", "\nfifteen\n").replace("out.txt", "\n15\n", "\nfifteen\n");
+    orca.build().ran([]);
+    orca.write("orca.toml", version("two"));
+    orca
+}
+
+#[test]
+fn killed_while_a_persons_edits_are_merged_the_next_build_merges_them() {
+    if !can_trace("killed_while_a_persons_edits_are_merged_the_next_build_merges_them") {
+        return;
+    }
+    let steps = steps(&to_be_merged(), number("ORCA_KILL_STEPS", 4));
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some((call, when)) = steps.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    let orca = to_be_merged();
+                    let inject = format!("inject={call}:signal=KILL:when={when}");
+                    let filter = format!("trace={call}");
+                    let ended = traced(&orca, &["-o", "/dev/null", "-e", &filter, "-e", &inject]).wait();
+                    wait_until_nothing_runs(orca.root());
+                    let told = format!("{inject}\n{}", ended.stdout);
+                    for name in ["m.txt", "out.txt"] {
+                        let text = orca.read(name);
+                        assert!(text.lines().count() == 20 && text.contains("\nfifteen\n"), "{name}: {text:?}\n{told}");
+                    }
+                    let before = done(&ended.stdout);
+                    let built = orca.build();
+                    let told = format!("{told}\n{}", built.output.transcript());
+                    let again: Vec<&String> = before.iter().filter(|task| attempts(&built, task) > 0).collect();
+                    assert!(again.is_empty(), "{again:?} ran again: {told}");
+                    let twenty = twenty().replace("\n15\n", "\nfifteen\n");
+                    let out = twenty.replace("\n2\n", "\ntwo\n");
+                    let m = twenty.replace("\n2\n", "\ntwo and b\n").replace("\n9\n", "\ntwo\n");
+                    assert_eq!((orca.read("m.txt"), orca.read("out.txt")), (m, out), "{told}");
+                    orca.build().ran([]);
+                    let files: Vec<String> = orca.tree().0.into_keys().collect();
+                    assert_eq!(files, ["m.txt", "orca.toml", "out.txt"], "{told}");
+                }
+            });
+        }
+    });
 }
 
 // At random instants.
