@@ -4,26 +4,9 @@
 
 mod support;
 
+use support::cases::{CASES, Case};
+use support::hands::{TEN, attempts, edits, plan};
 use support::{Build, Project};
-
-/// A plan with an agent that runs the lines of its prompt that begin with `$`.
-fn plan(tasks: &str) -> String {
-    let agent = r#"
-[agents.hands]
-preset = "command"
-command = ["/bin/sh", "-c", "sed -n 's/^[$] //p' > \"$TMPDIR/todo\" && sh -eu \"$TMPDIR/todo\""]
-
-"#;
-    format!("{agent}{tasks}")
-}
-
-/// A task that edits `file` by these shell lines.
-fn edits(name: &str, files: &str, lines: &str) -> String {
-    let todo: String = lines.lines().map(|line| format!("$ {}\n", line.trim())).collect();
-    format!("[tasks.{name}]\nprompt = '''\nDo this:\n{todo}'''\nedits = [{files}]\n\n")
-}
-
-const TEN: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n";
 
 fn project(tasks: &[String]) -> Project {
     let project = Project::new(&plan(&tasks.concat()));
@@ -116,134 +99,15 @@ fn a_red_gate_of_the_plan_names_the_task_that_broke_it() {
     assert_eq!(blamed(&red_before.build_red()).map(|(task, _)| task), Some(None));
 }
 
-fn attempts(build: &Build, name: &str) -> usize {
-    let started = |event: &&orca::event::Event| matches!(event, orca::event::Event::TaskStarted { task, .. } if task.as_str() == name);
-    build.events.iter().filter(started).count()
+fn of_case(case: &Case) -> Project {
+    let project = project(&[edits("one", "'*', 'd/**'", case.one), edits("two", "'*', 'd/**'", case.two)]);
+    project.write("crlf.txt", TEN.replace('\n', "\r\n"));
+    project
 }
 
-/// Two agents over the same base: what each does, what comes of it, and how often the second one runs.
-struct Case {
-    name: &'static str,
-    one: &'static str,
-    two: &'static str,
-    /// Path and content; `None`: it is not there.
-    after: &'static [(&'static str, Option<&'static str>)],
-    second_runs: usize,
-}
-
-const CASES: [Case; 15] = [
-    Case {
-        name: "the same line, equally",
-        one: "sed -i s/^5$/five/ a.txt",
-        two: "sed -i s/^5$/five/ a.txt",
-        after: &[("a.txt", Some("1\n2\n3\n4\nfive\n6\n7\n8\n9\n10\n"))],
-        second_runs: 1,
-    },
-    Case {
-        name: "adjacent lines",
-        one: "sed -i s/^5$/five/ a.txt",
-        two: "sed -i s/^6$/six/ a.txt",
-        after: &[("a.txt", Some("1\n2\n3\n4\nfive\nsix\n7\n8\n9\n10\n"))],
-        second_runs: 2,
-    },
-    Case {
-        name: "one deletes what the other edits",
-        one: "rm a.txt",
-        two: "if [ -e a.txt ]; then sed -i s/^6$/six/ a.txt; else echo gone > b.txt; fi",
-        after: &[("a.txt", None), ("b.txt", Some("gone\n"))],
-        second_runs: 2,
-    },
-    Case {
-        name: "one edits what the other deletes",
-        one: "sed -i s/^6$/six/ a.txt",
-        two: "grep -q six a.txt && cp a.txt b.txt; rm a.txt",
-        after: &[("a.txt", None), ("b.txt", Some("1\n2\n3\n4\n5\nsix\n7\n8\n9\n10\n"))],
-        second_runs: 2,
-    },
-    Case { name: "both delete", one: "rm a.txt", two: "rm -f a.txt", after: &[("a.txt", None)], second_runs: 1 },
-    Case {
-        name: "rename and edit",
-        one: "mv a.txt b.txt",
-        two: "[ -e b.txt ] && file=b.txt || file=a.txt; sed -i s/^6$/six/ $file",
-        after: &[("a.txt", None), ("b.txt", Some("1\n2\n3\n4\n5\nsix\n7\n8\n9\n10\n"))],
-        second_runs: 2,
-    },
-    Case {
-        name: "both create the same file, equally",
-        one: "echo new > b.txt",
-        two: "echo new > b.txt",
-        after: &[("b.txt", Some("new\n"))],
-        second_runs: 1,
-    },
-    Case {
-        name: "both create the same file, differently",
-        one: "echo one > b.txt",
-        two: "echo two >> b.txt",
-        after: &[("b.txt", Some("one\ntwo\n"))],
-        second_runs: 2,
-    },
-    Case {
-        name: "mode and text",
-        one: "chmod +x a.txt",
-        two: "sed -i s/^6$/six/ a.txt",
-        after: &[("a.txt", Some("1\n2\n3\n4\n5\nsix\n7\n8\n9\n10\n"))],
-        second_runs: 1,
-    },
-    Case {
-        name: "binary",
-        one: "printf 'a\\0b' > c.bin",
-        two: "printf 'b\\0a' >> c.bin",
-        after: &[("c.bin", Some("a\0bb\0a"))],
-        second_runs: 2,
-    },
-    Case {
-        name: "no newline at the end",
-        one: "printf 'x\\ny' > a.txt",
-        two: "sed -i 's/^\\(1\\|x\\)$/& first/' a.txt",
-        after: &[("a.txt", Some("x first\ny"))],
-        second_runs: 2,
-    },
-    Case {
-        name: "CRLF",
-        one: "sed -i 's/^2\\r$/two\\r/' crlf.txt",
-        two: "sed -i 's/^9\\r$/nine\\r/' crlf.txt",
-        after: &[("crlf.txt", Some("1\r\ntwo\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8\r\nnine\r\n10\r\n"))],
-        second_runs: 1,
-    },
-    Case {
-        name: "a file becomes a link where the other edits",
-        one: "rm a.txt; ln -s crlf.txt a.txt",
-        two: "[ -L a.txt ] || sed -i s/^6$/six/ a.txt",
-        after: &[("crlf.txt", Some("1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8\r\n9\r\n10\r\n"))],
-        second_runs: 2,
-    },
-    Case {
-        name: "a file where the other makes a directory",
-        one: "echo file > d",
-        two: "if [ -e d ]; then echo met > b.txt; else mkdir d; echo x > d/x; fi",
-        after: &[("d", Some("file\n")), ("b.txt", Some("met\n"))],
-        second_runs: 2,
-    },
-    Case {
-        name: "nothing of the second is left",
-        one: "sed -i s/^5$/five/ a.txt",
-        two: "sed -i s/^5$/FIVE/ a.txt",
-        after: &[("a.txt", Some("1\n2\n3\n4\nfive\n6\n7\n8\n9\n10\n"))],
-        second_runs: 2,
-    },
-];
-
-impl Case {
-    fn project(&self) -> Project {
-        let project = project(&[edits("one", "'*', 'd/**'", self.one), edits("two", "'*', 'd/**'", self.two)]);
-        project.write("crlf.txt", TEN.replace('\n', "\r\n"));
-        project
-    }
-
-    /// What the files hold.
-    fn found(project: &Project, path: &str) -> Option<String> {
-        project.path(path).symlink_metadata().is_ok().then(|| project.read(path))
-    }
+/// What a file holds.
+fn found(project: &Project, path: &str) -> Option<String> {
+    project.path(path).symlink_metadata().is_ok().then(|| project.read(path))
 }
 
 #[test]
@@ -251,10 +115,10 @@ fn each_case_ends_as_the_page_says_however_many_run_at_a_time() {
     for case in &CASES {
         let mut trees = Vec::new();
         for jobs in ["1", "8"] {
-            let orca = case.project();
+            let orca = of_case(case);
             let built = orca.build_args(["-j", jobs]).green();
             for (path, content) in case.after {
-                assert_eq!(Case::found(&orca, path).as_deref(), *content, "{}: {path}", case.name);
+                assert_eq!(found(&orca, path).as_deref(), *content, "{}: {path}", case.name);
             }
             assert_eq!(attempts(&built, "two"), case.second_runs, "{}\n{}", case.name, built.output.transcript());
             orca.build().ran([]);

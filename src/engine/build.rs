@@ -16,11 +16,12 @@ use super::approval::ApprovalRequest;
 use super::builder::{Builder, Working};
 use super::host::now_ms;
 use super::ignored::Ignored;
-use super::integrate::{adopt_leavers, recover};
+use super::integrate::adopt_leavers;
 use super::judge_plan::judge_plan;
 use super::ledger::Ledger;
 use super::lock_keeper::LockKeeper;
 use super::money::Money;
+use super::placing::recover;
 use super::publish::Publisher;
 use super::recorder::{Listener, Recorder};
 use super::resolve::Resolver;
@@ -202,7 +203,7 @@ pub fn build(
     let begun = ledger.with_journal(|journal| journal.begin_run(&options.args, started_ms))?;
     let run = begun.expect("a build has a journal");
     let mut resolver = Resolver::new(session, survey, ledger, store, Some(kept));
-    recover(&resolver)?;
+    early.extend(recover(&resolver, &project)?);
     let leavers = adopt_leavers(&resolver, &mut early)?;
     early.extend(Publisher { resolver: &resolver, project: &project, run }.recover()?);
     let (orphans, notices) = Publisher { resolver: &resolver, project: &project, run }.remove_orphans()?;
@@ -236,6 +237,7 @@ pub fn build(
         working: Working::default(),
         selected: selected.clone(),
         settled: Mutex::default(),
+        left: Mutex::default(),
         leavers,
         lock: LockKeeper::new(resolver.ledger.lock().clone()),
         locked: options.locked,
@@ -258,6 +260,11 @@ pub fn build(
     let all = options.selectors.is_empty();
     let green = summary.lock().expect("no holder panics").settled.values().all(|settled| settled.outcome.is_accepted());
     let mut fault = ending.fault.map(|fault| fault.0);
+    if fault.is_none()
+        && let Err(error) = builder.place_left()
+    {
+        fault = Some(error.to_string());
+    }
     if green && all && fault.is_none() && ending.interrupted_by.is_none() {
         match runtime.block_on(judge_plan(&builder, &mut signals)) {
             Ok(interrupted_by) => ending.interrupted_by = interrupted_by,

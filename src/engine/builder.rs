@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::build::Person;
 use super::host::Host;
 use super::ignored::Ignored;
-use super::integrate::{Integration, Leavers, conflict};
+use super::integrate::{Integration, Leavers, Left, conflict};
 use super::lock::is_locked;
 use super::lock_keeper::{LockKeeper, origin};
 use super::money::Money;
@@ -67,6 +67,8 @@ pub(super) struct Builder {
     pub settled: Mutex<BTreeSet<TaskIx>>,
     /// Tasks that left the plan and still have a part in files that others changed, too, with their turns.
     pub leavers: Leavers,
+    /// Tasks that are accepted, some of whose changes later tasks are to place with their own.
+    pub left: Mutex<BTreeMap<TaskIx, Left>>,
     /// `orca.lock`.
     pub lock: LockKeeper,
     /// `--locked`: nothing may run.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::builder::Builder;
-use super::merging::{Clash, Combined, Folded};
+use super::merging::{Clash, Combined, FILE_BYTES_MAX, Folded};
 use super::resolve::{Keyed, Resolver, lost};
 use super::session::EngineError;
 use super::standing::Reused;
@@ -16,7 +16,7 @@ use crate::base::{Change, Changes, FailureKind, RelPath, TaskName, Tree};
 use crate::event::Failure;
 use crate::graph::{Graph, TaskIx};
 use crate::merge::Conflict;
-use crate::store::{Acceptance, Exchange, Placing, Provenance, Root, TaskRecord, Written};
+use crate::store::{Acceptance, Listed, Placing, Provenance, Root, TaskRecord, Written};
 use crate::sys::beneath::FileKind;
 
 /// How often paths are planned anew because somebody wrote them at the last moment.
@@ -43,6 +43,15 @@ struct Plan {
     written: BTreeMap<RelPath, Written>,
     /// Tasks that are red in this run, and whose earlier changes of these paths go.
     dropped: BTreeMap<TaskIx, BTreeSet<RelPath>>,
+    /// Whether a later task is to place some of the paths, with this one's changes in them.
+    leaves_some: bool,
+}
+
+/// A change that is accepted, and that a later task places with its own.
+pub(super) struct Left {
+    keyed: Keyed,
+    edits: Arc<Changes>,
+    record: TaskRecord,
 }
 
 enum Planned {
@@ -74,6 +83,16 @@ impl Builder {
         record: &dyn Fn() -> TaskRecord,
     ) -> Result<Integration, EngineError> {
         let _one_at_a_time = self.integrating.lock().expect("no holder panics");
+        self.integrate_alone(task, keyed, edits, record)
+    }
+
+    fn integrate_alone(
+        &self,
+        task: TaskIx,
+        keyed: &Keyed,
+        edits: &Arc<Changes>,
+        record: &dyn Fn() -> TaskRecord,
+    ) -> Result<Integration, EngineError> {
         let name = self.resolver.name(task);
         let mut recorded = false;
         let mut written = 0;
@@ -82,6 +101,10 @@ impl Builder {
                 Planned::Plan(plan) => plan,
                 Planned::Not(why) => return Ok(why),
             };
+            if plan.leaves_some {
+                let left = Left { keyed: keyed.clone(), edits: Arc::clone(edits), record: record() };
+                self.left.lock().expect("no holder panics").insert(task, left);
+            }
             let known = self.resolver.ledger.task(name);
             let is_on_record = known.is_some_and(|known| known.accepted && known.key == keyed.key)
                 && self.resolver.ledger.changes_by(name) == *edits;
@@ -98,6 +121,24 @@ impl Builder {
         }
         let message = "somebody else writes the files that it changed, all the time";
         Ok(Integration::Refused(conflict(message.to_owned(), Vec::new())))
+    }
+
+    /// Places what was left to later tasks that are red now, or never came to run: what is accepted is in the project,
+    /// whoever else is not. Called when no task runs any more.
+    pub(super) fn place_left(&self) -> Result<(), EngineError> {
+        let _one_at_a_time = self.integrating.lock().expect("no holder panics");
+        self.settled.lock().expect("no holder panics").extend(&self.selected);
+        let left = std::mem::take(&mut *self.left.lock().expect("no holder panics"));
+        for (task, Left { keyed, edits, record }) in left {
+            let said = match self.integrate_alone(task, &keyed, &edits, &|| record.clone())? {
+                Integration::Done(_) => continue,
+                Integration::Refused(failure) => [vec![failure.message], failure.details].concat().join("\n"),
+                Integration::Waits(on) => format!("`{}` is not settled", self.resolver.name(on)),
+                Integration::Meets(_, hunks) => hunks,
+            };
+            self.notice(true, format!("what `{}` changed is not in the project: {said}", self.resolver.name(task)));
+        }
+        Ok(())
     }
 
     fn plan(&self, task: TaskIx, keyed: &Keyed, edits: &Changes) -> Result<Planned, EngineError> {
@@ -119,8 +160,9 @@ impl Builder {
                 return Ok(Planned::Not(Integration::Waits(*open)));
             }
             if let Some(clash) = self.meets(path, change, task, &earlier)? {
-                let others = earlier.iter().filter(|ix| !before.contains(ix) && self.effective(**ix, path).is_some());
-                let others: BTreeSet<TaskIx> = others.copied().collect();
+                let has_part = |ix: &&TaskIx| !self.is_red(**ix) && self.effective(**ix, path).is_some();
+                let others: BTreeSet<TaskIx> =
+                    earlier.iter().filter(|ix| !before.contains(ix)).filter(has_part).copied().collect();
                 let names: Vec<String> = others.iter().map(|ix| format!("`{}`", resolver.name(*ix))).collect();
                 let text = clash.to_text(path.as_str(), &names.join(", "), &format!("`{name}`"));
                 if others.is_empty() {
@@ -133,12 +175,19 @@ impl Builder {
             for (other, at) in
                 earlier.iter().filter(|_| present).filter_map(|ix| Some((*ix, self.beside(*ix, path, edits)?)))
             {
-                if !before.contains(&other) {
+                if !before.contains(&other) && !self.is_red(other) {
                     let other_name = resolver.name(other);
                     hunks.push(format!("`{name}` makes `{path}`, and `{other_name}` makes `{at}`: both cannot be"));
                     met.insert(other);
                 }
             }
+        }
+        if met.iter().any(|other| !self.selected.contains(other)) {
+            let names: Vec<&str> = met.iter().chain([&task]).map(|ix| resolver.name(*ix).as_str()).collect();
+            let message = "it clashes with tasks that are not part of this build".to_owned();
+            let advice = format!("build them together: orca build {}", names.join(" "));
+            hunks.push(advice);
+            return Ok(Planned::Not(Integration::Refused(conflict(message, hunks))));
         }
         if !met.is_empty() {
             return Ok(Planned::Not(Integration::Meets(met, hunks.join("\n"))));
@@ -190,8 +239,10 @@ impl Builder {
         let is_entry = |kind: FileKind| matches!(kind, FileKind::File | FileKind::Symlink);
         let blocked = match self.project.stat(path)? {
             Some(stat) if stat.kind == FileKind::Directory => {
+                // A directory goes with the last file in it.
+                let stays = |listed: &Listed| listed.stat.kind != FileKind::Directory || listed.is_empty_dir;
                 let beneath = self.project.list(Some(path), &|_| false)?.entries;
-                beneath.into_iter().map(|listed| listed.path).find(|at| !goes(at))
+                beneath.into_iter().filter(stays).map(|listed| listed.path).find(|at| !goes(at))
             }
             Some(stat) => (!is_entry(stat.kind)).then(|| path.clone()),
             None => None,
@@ -209,14 +260,39 @@ impl Builder {
     ) -> Result<Option<Conflict>, EngineError> {
         let mut changes = self.changes_of(path, earlier.iter().copied());
         changes.retain(|(turn, _)| *turn < Turn::of(task));
-        let all = changes.iter().map(|(turn, change)| (turn.task(), change)).chain([(task, change)]);
-        match self.resolver.fold(path, all)? {
+        changes.push((Turn::of(task), change.clone()));
+        match self.fold_what_fits(path, &mut changes)?.0 {
             Folded::Entry(_) => Ok(None),
             Folded::Clash(Clash { with, conflict }) if with == task => Ok(Some(conflict)),
-            // Of the earlier ones, one is red in this run, and what it did before does not fit any more: not this task's.
+            // Of the earlier ones, one is not built in this run, and does not fit any more: not this task's.
             // And what is lost is said when the path is planned.
             Folded::Clash(_) | Folded::Lost => Ok(None),
         }
+    }
+
+    /// Folds changes. What tasks had changed in an earlier run, and are red in this one, stays in where it fits, and is
+    /// taken out of `changes` where it does not; answers whose that is.
+    fn fold_what_fits(
+        &self,
+        path: &RelPath,
+        changes: &mut Vec<(Turn, Change)>,
+    ) -> Result<(Folded, BTreeSet<TaskIx>), EngineError> {
+        let fold = |changes: &[(Turn, Change)]| {
+            self.resolver.fold(path, changes.iter().map(|(turn, change)| (turn.task(), change)))
+        };
+        let (of_red, mut fitting): (Vec<_>, Vec<_>) = changes.drain(..).partition(|(turn, _)| self.is_red(turn.task()));
+        let mut folded = fold(&fitting)?;
+        let mut misfits = BTreeSet::new();
+        for (turn, change) in of_red {
+            let mut with = fitting.clone();
+            with.insert(with.partition_point(|(other, _)| *other < turn), (turn, change));
+            match fold(&with)? {
+                Folded::Clash(_) => drop(misfits.insert(turn.task())),
+                other => (folded, fitting) = (other, with),
+            }
+        }
+        *changes = fitting;
+        Ok((folded, misfits))
     }
 
     /// Plans one path. `Some` says why the task cannot be integrated at all.
@@ -238,32 +314,31 @@ impl Builder {
                 let written = resolver.written(self.run, resolver.name(task), path, found.clone(), found)?;
                 plan.written.insert(path.clone(), written);
             }
+            plan.leaves_some = true;
             return Ok(None);
         }
         let mut changes = self.changes_of(path, editors.into_iter());
         changes.extend(change.map(|change| (Turn::of(task), change.clone())));
         changes.sort_by_key(|(turn, _)| *turn);
-        let fold = loop {
-            match resolver.fold(path, changes.iter().map(|(turn, change)| (turn.task(), change)))? {
-                Folded::Entry(entry) => break entry,
-                Folded::Lost => return Ok(Some(Integration::Refused(conflict(lost(path), Vec::new())))),
-                Folded::Clash(Clash { with, conflict: _ }) if with != task && self.selected.contains(&with) => {
-                    changes.retain(|(turn, _)| turn.task() != with);
-                    plan.dropped.entry(with).or_default().insert(path.clone());
-                }
-                Folded::Clash(Clash { with, conflict: clash }) if with == LEFT => {
-                    let hunk = clash.to_text(path.as_str(), "the others", "a task that is not in the plan any more");
-                    let message = format!("it clashes with what tasks changed in `{path}` that left the plan");
-                    let advice = format!("`orca rebase {path}` makes the present version the base");
-                    return Ok(Some(Integration::Refused(conflict(message, vec![hunk, advice]))));
-                }
-                Folded::Clash(Clash { with, conflict: clash }) => {
-                    let (this, other) = (resolver.name(task), resolver.name(with));
-                    let hunk = clash.to_text(path.as_str(), &format!("`{this}`"), &format!("`{other}`"));
-                    let message = format!("it clashes with what `{other}` changed in `{path}`");
-                    let advice = format!("build both: orca build {this} {other}");
-                    return Ok(Some(Integration::Refused(conflict(message, vec![hunk, advice]))));
-                }
+        let (folded, misfits) = self.fold_what_fits(path, &mut changes)?;
+        for misfit in misfits {
+            plan.dropped.entry(misfit).or_default().insert(path.clone());
+        }
+        let fold = match folded {
+            Folded::Entry(entry) => entry,
+            Folded::Lost => return Ok(Some(Integration::Refused(conflict(lost(path), Vec::new())))),
+            Folded::Clash(Clash { with, conflict: clash }) if with == LEFT => {
+                let hunk = clash.to_text(path.as_str(), "the others", "a task that is not in the plan any more");
+                let message = format!("it clashes with what tasks changed in `{path}` that left the plan");
+                let advice = format!("`orca rebase {path}` makes the present version the base");
+                return Ok(Some(Integration::Refused(conflict(message, vec![hunk, advice]))));
+            }
+            Folded::Clash(Clash { with, conflict: clash }) => {
+                let (this, other) = (resolver.name(task), resolver.name(with));
+                let hunk = clash.to_text(path.as_str(), &format!("`{this}`"), &format!("`{other}`"));
+                let message = format!("it clashes with what `{other}` changed in `{path}`");
+                let advice = format!("build both: orca build {this} {other}");
+                return Ok(Some(Integration::Refused(conflict(message, vec![hunk, advice]))));
             }
         };
         let known = resolver.ledger.provenance(path).map(|known| Provenance { pending: None, ..known });
@@ -273,19 +348,13 @@ impl Builder {
         };
         let fold = if changes.is_empty() { base.clone() } else { fold };
         let placed = known.as_ref().map_or_else(|| base.clone(), |known| known.placed.clone());
-        let found = resolver.on_disk(path)?;
-        let after = if found == placed || found == fold {
-            fold.clone()
-        } else {
-            let versions = [placed.as_ref(), found.as_ref(), fold.as_ref()];
-            match resolver.merging.combine(resolver.contents(), path, versions)? {
-                Combined::Entry(entry) => entry,
-                Combined::Lost => return Ok(Some(Integration::Refused(conflict(lost(path), Vec::new())))),
-                Combined::Clash(clash) => {
-                    let name = resolver.name(task);
-                    let hunk = clash.to_text(path.as_str(), "you", &format!("`{name}`"));
-                    return Ok(Some(Integration::Refused(with_a_person(path, name, hunk))));
-                }
+        let (found, after) = match self.with_what_lies_there(path, placed.as_ref(), fold.as_ref())? {
+            (found, Combined::Entry(after)) => (found, after),
+            (_, Combined::Lost) => return Ok(Some(Integration::Refused(conflict(lost(path), Vec::new())))),
+            (_, Combined::Clash(clash)) => {
+                let name = resolver.name(task);
+                let hunk = clash.to_text(path.as_str(), "you", &format!("`{name}`"));
+                return Ok(Some(Integration::Refused(with_a_person(path, name, hunk, known.is_some()))));
             }
         };
         let is_edited = !changes.is_empty();
@@ -307,6 +376,35 @@ impl Builder {
         let before = known.unwrap_or_else(|| Provenance { base: now.base.clone(), placed, pending: None });
         plan.placing.insert(path.clone(), Provenance { base: now.base, pending: Some(pending), ..before });
         Ok(None)
+    }
+
+    /// What lies at a path, and what it and a new fold come to. A person may save it at any time: what counts is what lies
+    /// there when its content is read.
+    fn with_what_lies_there(
+        &self,
+        path: &RelPath,
+        placed: Option<&Entry>,
+        fold: Option<&Entry>,
+    ) -> Result<(Option<Entry>, Combined), EngineError> {
+        let resolver = &self.resolver;
+        let combine = |found: Option<Entry>| {
+            let versions = [placed, found.as_ref(), fold];
+            resolver.merging.combine(resolver.contents(), path, versions).map(|combined| (found, combined))
+        };
+        let first = combine(resolver.on_disk(path)?)?;
+        if !matches!(first, (Some(Entry::File { .. }), Combined::Lost)) {
+            return Ok(first);
+        }
+        resolver.stat_cache.forget(path);
+        let Some(stat) = self.project.stat(path)?.filter(|stat| stat.kind == FileKind::File) else {
+            return combine(resolver.on_disk(path)?);
+        };
+        let bytes = match self.project.read(path, FILE_BYTES_MAX) {
+            Err(error) if error.is_absence() => return combine(None),
+            other => other?,
+        };
+        let digest = resolver.kept.as_ref().expect("a build keeps what it needs").put_bytes(&bytes)?;
+        combine(Some(Entry::File { digest, size_bytes: bytes.len() as u64, executable: stat.is_executable() }))
     }
 
     /// Puts the acceptance on record, and the contents that it refers to where they are kept.
@@ -354,7 +452,7 @@ impl Builder {
         let name = self.resolver.name(task);
         let mut left = ledger.changes_by(name).as_ref().clone();
         left.retain(|path, _| !paths.contains(path));
-        ledger.with_journal(|journal| journal.put_changes(name, &left))?;
+        ledger.with_journal(|journal| journal.leave_changes(name, &left))?;
         ledger.note_changes(name, Arc::new(left));
         for path in paths {
             self.notice(
@@ -365,38 +463,14 @@ impl Builder {
         Ok(())
     }
 
-    /// Writes the paths that are pending; answers those that are written, with the record settled for them.
-    fn place_all(&self, placing: &BTreeMap<RelPath, Provenance>) -> Result<BTreeSet<RelPath>, EngineError> {
-        let resolver = &self.resolver;
-        let kept = resolver.kept.as_ref().expect("a build keeps what it needs");
-        let mut placed = BTreeSet::new();
-        let mut settled = BTreeMap::new();
-        // What goes makes room for what comes.
-        let goes = |provenance: &Provenance| provenance.pending.as_ref().is_some_and(|pending| pending.after.is_none());
-        let (going, coming): (Vec<_>, Vec<_>) = placing.iter().partition(|(_, provenance)| goes(provenance));
-        for (path, provenance) in going.into_iter().rev().chain(coming) {
-            let pending = provenance.pending.as_ref().expect("what is to be placed is pending");
-            resolver.stat_cache.forget(path);
-            let exchanged = self.project.exchange(path, pending.before.as_ref(), pending.after.as_ref(), kept);
-            let now = match exchanged? {
-                Exchange::Done => {
-                    placed.insert(path.clone());
-                    Provenance { base: provenance.base.clone(), placed: pending.placed.clone(), pending: None }
-                }
-                Exchange::Disturbed => Provenance { pending: None, ..provenance.clone() },
-                Exchange::Lost => return Err(EngineError::World(lost(path))),
-            };
-            let is_source = now.placed == now.base && resolver.ledger.changes_at(path).is_empty();
-            settled.insert(path.clone(), (!is_source).then_some(now));
-        }
-        resolver.ledger.with_journal(|journal| journal.settle(&settled))?;
-        resolver.ledger.note_provenance(&settled);
-        Ok(placed)
-    }
-
     /// Whether a task of this build may still change what it changes.
     pub(super) fn is_open(&self, task: TaskIx) -> bool {
         self.selected.contains(&task) && !self.settled.lock().expect("no holder panics").contains(&task)
+    }
+
+    /// Whether a task of this build came to an end without a result: red, or skipped.
+    fn is_red(&self, task: TaskIx) -> bool {
+        self.selected.contains(&task) && !self.is_open(task) && self.resolver.result(task).is_none()
     }
 
     /// Whether `above` is a task that this one waits for.
@@ -451,23 +525,6 @@ impl Turn {
     pub(super) fn task(self) -> TaskIx {
         self.after.filter(|_| self.left == 0).unwrap_or(LEFT)
     }
-}
-
-/// What a build that was killed had begun to place: looked at, and put on record as it is. Nothing is written.
-pub(super) fn recover(resolver: &Resolver) -> Result<(), EngineError> {
-    let mut settled = BTreeMap::new();
-    for (path, known) in resolver.ledger.edited() {
-        let Some(pending) = &known.pending else { continue };
-        let found = resolver.on_disk(&path)?;
-        let placed = if found == pending.after { &pending.placed } else { &known.placed };
-        let now = Provenance { base: known.base.clone(), placed: placed.clone(), pending: None };
-        settled.insert(path, Some(now));
-    }
-    if !settled.is_empty() {
-        resolver.ledger.with_journal(|journal| journal.settle(&settled))?;
-        resolver.ledger.note_provenance(&settled);
-    }
-    Ok(())
 }
 
 /// Tasks that left the plan and still have a part in files that others changed, too, with their turns.
@@ -564,11 +621,17 @@ fn owned_by_another(path: &RelPath, owner: &TaskName) -> Failure {
     Failure { kind: FailureKind::UndeclaredWrite, ..conflict(message, vec![advice]) }
 }
 
-fn with_a_person(path: &RelPath, task: &TaskName, hunk: String) -> Failure {
+/// `is_drift` says whether orca had placed the path before: then the person's version is no source.
+fn with_a_person(path: &RelPath, task: &TaskName, hunk: String, is_drift: bool) -> Failure {
     let message = format!("its change of `{path}` clashes with yours; nothing was written, and the result is kept");
-    let advice = format!(
-        "change your version where they clash, or put it aside, and build again: `{task}` does not run again for that; \
-         `orca diff {task}` shows its version, `orca rebase` makes yours the base"
-    );
+    let advice = match is_drift {
+        true => format!(
+            "change your version where they clash, or put it aside, and build again: `{task}` does not run again for \
+             that; `orca diff {task}` shows its version, `orca rebase` makes yours the base"
+        ),
+        false => format!(
+            "build again, and `{task}` runs on your version; or put yours aside first, and it does not run again"
+        ),
+    };
     conflict(message, vec![hunk, advice])
 }

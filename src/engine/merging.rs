@@ -12,7 +12,7 @@ use crate::merge::{Conflict, Limits, Merged, Side, merge};
 use crate::store::{Delta, Kept, MergeFact, Root, Store, merge_key, undelta};
 
 /// The longest file that is read to be merged; a longer one is a conflict unless only one side changed it.
-const FILE_BYTES_MAX: u64 = 64 << 20;
+pub(super) const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// Where content is found.
 #[derive(Clone, Copy)]

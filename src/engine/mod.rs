@@ -35,6 +35,7 @@ mod look;
 mod merging;
 mod money;
 mod patch;
+mod placing;
 mod plan_gates;
 mod produced;
 mod project;

@@ -17,7 +17,7 @@ use super::merging::Contents;
 use super::project::{Project, ProjectError};
 use super::reconcile::Sides;
 use super::scan::{ScanError, scan};
-use crate::base::{BlobDigest, Finding, Name, Pattern, RelPath, Severity, TaskName, Tree};
+use crate::base::{BlobDigest, Change, Finding, Name, Pattern, RelPath, Severity, TaskName, Tree};
 use crate::context::{ToolIdentity, covered_paths};
 use crate::db::{Facts, Lowered, OrcaDb};
 use crate::exec::SYSTEM_PATH;
@@ -184,11 +184,16 @@ impl Session {
         let mut scanned = scan(&root_path, self.plan(), whole, &is_source)?;
         // Of what orca edited the base is the source, whatever lies there now.
         let mut bases = ledger.edited();
-        bases.retain(|path, _| graph.owner(path).is_none());
+        bases.retain(|path, _| graph.owner(path).is_none() && !are_gone(&ledger.changes_at(path), &graph));
         for (path, known) in &bases {
             scanned.index.set(path, known.base.is_some());
         }
-        let provided = |pattern: &_| graph.provides(pattern);
+        // A path that is on record is one of the plan's, also while what lies there was taken away, or half put there.
+        let is_on_record = |pattern: &Pattern| {
+            let literal = pattern.as_literal();
+            literal.is_some_and(|literal| bases.keys().any(|path| path.is_within(&literal)))
+        };
+        let provided = |pattern: &Pattern| graph.provides(pattern) || is_on_record(pattern);
         self.findings.extend(input_findings(&root_path, self.plan(), &scanned, whole, provided));
         let index = scanned.index;
         self.db.set_listing(index.clone());
@@ -269,6 +274,11 @@ impl Session {
             texts,
         })
     }
+}
+
+/// Whether all who changed a path left the plan: then it is source as it lies there, from this build on.
+fn are_gone(changers: &BTreeMap<TaskName, Change>, graph: &Graph) -> bool {
+    !changers.is_empty() && changers.keys().all(|name| graph.ix(name).is_none())
 }
 
 /// The identity of a declared tool: the digest of its file.

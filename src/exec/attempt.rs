@@ -246,7 +246,6 @@ pub fn observe(
         is_repository || is_orcas(path) || is_within_any(path, &spec.scratch) || is_litter(path, litter)
     })?;
     let was: BTreeMap<&RelPath, &Listed> = before.entries.iter().map(|listed| (&listed.path, listed)).collect();
-    let is: BTreeSet<&RelPath> = after.entries.iter().map(|listed| &listed.path).collect();
     let mut unfit = after.unnameable.clone();
     let mut undeclared = Vec::new();
     let mut written = Vec::new();
@@ -267,7 +266,9 @@ pub fn observe(
             (false, _) => {}
         }
     }
+    // A file is gone as well where a directory is in its place now.
     let is_file = |listed: &&Listed| listed.stat.kind != FileKind::Directory;
+    let is: BTreeSet<&RelPath> = after.entries.iter().filter(is_file).map(|listed| &listed.path).collect();
     let removed = before.entries.iter().filter(is_file).map(|listed| &listed.path).filter(|path| !is.contains(path));
     let (gone, wrongly): (Vec<_>, Vec<_>) =
         removed.filter(|path| !spec.outputs.matches(path)).cloned().partition(|path| spec.edits.matches(path));

@@ -135,6 +135,12 @@ impl StoreError {
         }
     }
 
+    /// Whether a file was not there: of one that was seen just before, that somebody took it away.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
     /// Whether the place as such cannot take more, so that a build can go on without storing there.
     #[must_use]
     pub fn is_unwritable(&self) -> bool {

@@ -113,9 +113,14 @@ impl Journal {
         })
     }
 
-    /// Replaces what a task is on record to have changed.
-    pub fn put_changes(&self, task: &TaskName, changes: &Changes) -> Result<(), StoreError> {
-        self.write("note changes in", |connection| put_changes(connection, task, changes))
+    /// Leaves of what a task is on record to have changed only this. The task is not on record as accepted any more: what
+    /// is left is not its result.
+    pub fn leave_changes(&self, task: &TaskName, left: &Changes) -> Result<(), StoreError> {
+        self.write("note changes in", |connection| {
+            let sql = "UPDATE tasks SET accepted = 0, outcome = 'some of its changes did not fit' WHERE name = ?1";
+            connection.prepare_cached(sql)?.execute([task.as_str()])?;
+            put_changes(connection, task, left)
+        })
     }
 
     /// Sets the provenance of paths: `None` where a path is plain source again.

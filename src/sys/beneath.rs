@@ -244,10 +244,13 @@ pub fn rename_to_free(from: BorrowedFd<'_>, name: &OsStr, to: BorrowedFd<'_>, ne
     }
 }
 
-/// Lets two names change places in one step. On a file system that cannot, the first replaces the second, and what
-/// that stood for is lost: callers look before.
-pub fn exchange(left: BorrowedFd<'_>, name: &OsStr, right: BorrowedFd<'_>, other: &OsStr) -> io::Result<()> {
-    Ok(rustix::fs::renameat_with(left, name, right, other, RenameFlags::EXCHANGE)?)
+/// Lets two names change places in one step; `false` on a file system that cannot.
+pub fn exchange(left: BorrowedFd<'_>, name: &OsStr, right: BorrowedFd<'_>, other: &OsStr) -> io::Result<bool> {
+    match rustix::fs::renameat_with(left, name, right, other, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The names in an opened directory, without `.` and `..`, in no order.

@@ -14,7 +14,8 @@
 #![expect(dead_code, unused_imports, reason = "each test file is a crate of its own, with its own part of the harness")]
 
 mod build;
-mod hands;
+pub(crate) mod cases;
+pub(crate) mod hands;
 mod machine;
 mod process;
 mod processes;
