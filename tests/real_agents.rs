@@ -149,6 +149,7 @@ fn what_a_person_made_of_it_stays() {
         orca.build_args(["counting", "removal"]).green().ran([]);
         assert_eq!(server.asked().len(), 0);
         assert_eq!(orca.read("shop/cart.py"), by_hand);
+        orca.orca(["status"]).prints(["shop/cart.py"]);
 
         let method = shop::REMOVE.replace("all of a thing", "everything of a thing");
         server.learn(shop::script_with("removal", shop::removal(&method)));
@@ -156,6 +157,27 @@ fn what_a_person_made_of_it_stays() {
         orca.build_args(["counting", "removal"]).green().ran(["removal"]);
         assert_eq!(server.requests("counting"), 0);
         assert_eq!(orca.read("shop/cart.py"), by_hand.replace("all of a thing", "everything of a thing"));
+    });
+}
+
+#[test]
+fn the_lock_alone_and_the_cache_alone_pay_for_everything() {
+    with("the_lock_alone_and_the_cache_alone_pay_for_everything", |agents| {
+        let world = shop(Agent::Codex, agents);
+        let World { orca, server } = &world;
+        orca.build().ran(shop::TASKS);
+        server.forget();
+
+        // A fresh clone, on a machine that has never built it.
+        let mut clone = orca.clean_room([]);
+        assert!(clone.exists("orca.lock"));
+        clone.set_env("PATH", agents.path()).trust();
+        clone.build().ran([]);
+        assert_eq!(server.asked().len(), 0, "the clone asked somebody");
+        assert_eq!(orca.tree().difference(&clone.tree()), "");
+
+        orca.remove("orca.lock");
+        world.asks_nobody();
     });
 }
 
@@ -237,6 +259,11 @@ fn no_agent_is_believed(agent: Agent, agents: &Agents) {
 #[test]
 fn opencode_waits_for_its_service() {
     with("opencode_waits_for_its_service", |agents| a_limit_costs_no_attempt(Agent::Opencode, agents));
+}
+
+#[test]
+fn codex_waits_for_its_service() {
+    with("codex_waits_for_its_service", |agents| a_limit_costs_no_attempt(Agent::Codex, agents));
 }
 
 /// Ten tasks of one attempt each, and a service that refuses everything for a while when it was asked a few times.
