@@ -12,7 +12,7 @@ use super::merging::{Clash, Combined, FILE_BYTES_MAX, Folded};
 use super::resolve::{Keyed, Resolver, lost};
 use super::session::EngineError;
 use super::standing::Reused;
-use crate::base::{Change, Changes, FailureKind, RelPath, TaskName, Tree};
+use crate::base::{Change, Changes, Entry, FailureKind, RelPath, TaskName, Tree};
 use crate::event::Failure;
 use crate::graph::{Graph, TaskIx};
 use crate::merge::Conflict;
