@@ -79,6 +79,7 @@ impl Resolver {
             .collect();
         match kept.ingest(project, &missing) {
             Err(StoreError::Changed { .. }) => Ok(()),
+            Err(error) if error.is_absence() => Ok(()),
             other => Ok(other?),
         }
     }
