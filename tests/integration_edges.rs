@@ -418,7 +418,7 @@ fn a_disk_that_is_full_at_any_point_costs_nothing_but_the_build() {
             [ ! -e gone.txt ] || echo "not gone with $free"
             [ -z "$(ls .orca/exchange)" ] || echo "left with $free: $(ls .orca/exchange)"
             [ ! -e .orca/replaced ] || echo "replaced with $free"
-            [ "$(ls)" = "$(printf 'big.txt\nnew.txt\norca.toml')" ] || echo "left with $free: $(ls)"
+            [ "$(ls)" = "$(printf 'big.txt\nnew.txt\norca.lock\norca.toml')" ] || echo "left with $free: $(ls)"
             cd /
             umount "$P"
         done

@@ -92,10 +92,18 @@ fn an_edit_of_a_file_that_was_only_read_makes_the_task_start_over() {
 fn what_is_no_file_any_more_is_a_conflict_and_stays() {
     type Act = fn(&Project);
     let acts: [(&str, Act, fn(&Project) -> bool); 4] = [
-        ("deleted", |orca| drop(orca.remove("a.txt")), |orca| !orca.exists("a.txt")),
+        (
+            "deleted",
+            |orca| {
+                orca.remove("a.txt");
+            },
+            |orca| !orca.exists("a.txt"),
+        ),
         (
             "a directory",
-            |orca| drop(orca.remove("a.txt").write("a.txt/mine", "mine\n")),
+            |orca| {
+                orca.remove("a.txt").write("a.txt/mine", "mine\n");
+            },
             |orca| orca.read("a.txt/mine") == "mine\n",
         ),
         (
@@ -108,7 +116,9 @@ fn what_is_no_file_any_more_is_a_conflict_and_stays() {
         ),
         (
             "a link",
-            |orca| drop(orca.write("mine", TEN).symlink("mine", "a.txt")),
+            |orca| {
+                orca.write("mine", TEN).symlink("mine", "a.txt");
+            },
             |orca| fs::read_link(orca.path("a.txt")).is_ok_and(|target| target == Path::new("mine")),
         ),
     ];
