@@ -282,7 +282,7 @@ fn what_another_task_makes_is_edited_anew_when_it_is_made_anew() {
     // A person's edit of it is drift as anywhere else.
     orca.replace("x", "4\n", "four\n");
     orca.build().ran([]);
-    put(&orca, &[makes("uno"), b, reads.replace("'b'", "'a'").into()]);
+    put(&orca, &[makes("uno"), b, reads.replace("'b'", "'a'")]);
     orca.build().ran(["a", "b", "c"]);
     assert_eq!(orca.read("x"), "uno\n2\n3\nfour\n5\n6\nend\n");
     // Who leaves takes nothing along; but what a command makes is the command's.
@@ -327,7 +327,7 @@ fn a_matrix_edits_the_same_file() {
     let matrix =
         edits_with("m", "'a.txt'", "sed -i \"s/^{{ matrix.n }}$/& edited/\" a.txt", "matrix.n = ['2', '5', '8', '9']");
     for jobs in ["1", "8"] {
-        let orca = project(&[matrix.clone()]);
+        let orca = project(std::slice::from_ref(&matrix));
         orca.build_args(["-j", jobs]).green();
         let mut expected = TEN.to_owned();
         for line in ["2", "5", "8", "9"] {

@@ -91,7 +91,8 @@ fn an_edit_of_a_file_that_was_only_read_makes_the_task_start_over() {
 #[test]
 fn what_is_no_file_any_more_is_a_conflict_and_stays() {
     type Act = fn(&Project);
-    let acts: [(&str, Act, fn(&Project) -> bool); 4] = [
+    type Look = fn(&Project) -> bool;
+    let acts: [(&str, Act, Look); 4] = [
         (
             "deleted",
             |orca| {
