@@ -206,3 +206,16 @@ fn rebasing_without_an_edit_runs_only_who_sees_something_new() {
     orca.build().ran(["one"]);
     assert_eq!((orca.read("src/a"), orca.read("b")), ("a\none\none\n".to_owned(), "b\ntwo\n".to_owned()));
 }
+
+#[test]
+fn what_is_rebased_without_an_agents_work_is_not_called_done() {
+    let task = by_hands("one", "edits = ['a.txt']", "sed -i s/^2$/two/ a.txt");
+    let orca = Project::new(&with_hands(&[task]));
+    orca.write("a.txt", TEN).build().ran(["one"]);
+    orca.write("a.txt", TEN);
+    orca.orca(["rebase", "--yes"]).exits(0);
+    assert!(orca.exists("orca.lock"), "it may be committed");
+    // The result is still in the cache, and is put together with what is there now.
+    orca.build().ran([]).cached(["one"]);
+    assert_eq!(orca.read("a.txt"), TEN.replace("2\n", "two\n"));
+}

@@ -94,7 +94,14 @@ fn a_red_gate_of_the_plan_names_the_task_that_broke_it() {
     assert!(judged <= 5, "{judged} trees for nine tasks");
     let again = orca.build_red();
     assert_eq!(again.ran([]).output.stdout.matches("gate-judged").count(), 1);
-    let red_before = orca.clean_room([".orca"]);
+    let edited = orca.clean_room([".orca", "orca.lock"]);
+    edited.write("a.txt", TEN).replace("orca.toml", "line 6' a.txt", "line six' a.txt").build();
+    edited.append("a.txt", "line 6\n");
+    let by_hand = |build: &Build| {
+        build.events.iter().any(|event| matches!(event, orca::event::Event::GateBlamed { by_hand: true, .. }))
+    };
+    assert!(by_hand(&edited.build_red()));
+    let red_before = orca.clean_room([".orca", "orca.lock"]);
     red_before.write("a.txt", "line 6\n");
     assert_eq!(blamed(&red_before.build_red()).map(|(task, _)| task), Some(None));
 }

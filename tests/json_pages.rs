@@ -107,7 +107,7 @@ fn samples() -> Vec<Event> {
             message: text(),
             details: vec![text()],
         },
-        Event::GateBlamed { gate: Name::new("g").expect("a name"), task: Some(task()), judged: 1 },
+        Event::GateBlamed { gate: Name::new("g").expect("a name"), task: Some(task()), by_hand: false, judged: 1 },
         finished(Outcome::Ran),
         finished(Outcome::Cached { restored: 1, saved_ms: 1, saved_micro_usd: 1 }),
         finished(Outcome::AwaitsApproval { files: 1 }),

@@ -126,9 +126,12 @@ impl Progress {
                 }
                 self.lines(details);
             }
-            Event::GateBlamed { gate, task, .. } => {
+            Event::GateBlamed { gate, task, by_hand, .. } => {
                 let word = self.painted("1;31", " blame");
                 self.say(&match task {
+                    None if *by_hand => format!(
+                        "{word} gate {gate} of the plan: green without what was edited by hand since (`orca diff`), red with it"
+                    ),
                     Some(task) => {
                         format!("{word} gate {gate} of the plan: green without `{task}`, red with its result")
                     }

@@ -276,7 +276,7 @@ pub fn build(
 }
 
 /// The tasks, and those on top of which the record says that they have to be made.
-fn with_those_beneath(graph: &Graph, ledger: &Ledger, selected: BTreeSet<TaskIx>) -> BTreeSet<TaskIx> {
+pub(super) fn with_those_beneath(graph: &Graph, ledger: &Ledger, selected: BTreeSet<TaskIx>) -> BTreeSet<TaskIx> {
     let mut all = selected;
     loop {
         let recorded = all.iter().filter_map(|ix| ledger.task(graph.name(*ix))).flat_map(|task| &task.origin.on_top_of);

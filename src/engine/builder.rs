@@ -426,7 +426,8 @@ impl Builder {
             self.put_record(task, record());
         }
         self.keep_in_lock(task, keyed, reused, word == "ran");
-        if self.resolver.task(task).outputs.is_empty() && word == "cached" {
+        let plan_task = self.resolver.task(task);
+        if plan_task.outputs.is_empty() && plan_task.edits.is_empty() && word == "cached" {
             self.replay(task, keyed, reused);
         }
         let (outputs, edits) = (Arc::clone(&reused.outputs), Arc::clone(&reused.edits));

@@ -33,7 +33,8 @@ pub(super) fn classify(
         if undeclared.len() > NAMED_MAX {
             details.push(format!("and {} more", undeclared.len() - NAMED_MAX));
         }
-        let message = "it wrote files it does not declare; name them in `outputs` or `scratch`, or in .gitignore";
+        let message =
+            "it wrote files it does not declare; name them in `outputs`, `edits` or `scratch`, or in .gitignore";
         return (Some(failure(FailureKind::UndeclaredWrite, message.to_owned(), details)), None);
     }
     if !observed.unfit.is_empty() {

@@ -27,6 +27,13 @@ impl Telling<'_> {
 }
 
 impl Resolver {
+    /// Whether a task that this one names in its `deps` changed the path: it sees all that came of those.
+    pub(super) fn is_brought_by_dep(&self, task: TaskIx, path: &RelPath) -> bool {
+        let is_declared = |dep: &TaskIx| !matches!(self.graph.edge(task, *dep), EdgeKind::Inferred { .. });
+        let mut deps = self.graph.deps(task).iter().filter(|dep| is_declared(dep));
+        deps.any(|dep| self.result(*dep).is_some_and(|result| result.edits.contains_key(path)))
+    }
+
     /// What the direct dependencies of an agent's task did, as far as they are accepted: in plan order, only those that
     /// the plan names. Commands are told nothing, and their keys know nothing of this.
     #[must_use]

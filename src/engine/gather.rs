@@ -3,7 +3,8 @@
 
 use super::builder::Builder;
 use super::integrate::conflict;
-use super::resolve::{Keyed, lost};
+use super::merging::lost;
+use super::resolve::Keyed;
 use super::session::EngineError;
 use crate::base::{Entry, RelPath, Tree};
 use crate::event::Failure;

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::builder::Builder;
-use super::merging::{Clash, Combined, FILE_BYTES_MAX, Folded};
-use super::resolve::{Keyed, Resolver, lost};
+use super::merging::{Clash, Combined, FILE_BYTES_MAX, Folded, lost};
+use super::resolve::{Keyed, Resolver};
 use super::session::EngineError;
 use super::standing::Reused;
 use crate::base::{Change, Changes, Entry, FailureKind, RelPath, TaskName, Tree};
@@ -626,8 +626,9 @@ fn with_a_person(path: &RelPath, task: &TaskName, hunk: String, is_drift: bool) 
     let message = format!("its change of `{path}` clashes with yours; nothing was written, and the result is kept");
     let advice = match is_drift {
         true => format!(
-            "change your version where they clash, or put it aside, and build again: `{task}` does not run again for \
-             that; `orca diff {task}` shows its version, `orca rebase` makes yours the base"
+            "change your version where they clash, or take your edit back (`orca diff | git apply -R`), and build \
+             again: `{task}` does not run again for that; `orca diff {task}` shows its version, and `orca rebase` makes \
+             yours the base, on which it runs anew"
         ),
         false => format!(
             "build again, and `{task}` runs on your version; or put yours aside first, and it does not run again"

@@ -70,12 +70,23 @@ async fn blame(builder: &Arc<Builder>, gate: &GateDef, cancel: &watch::Receiver<
         judged += 1;
         builder.is_green(gate, &tree, cancel).await
     };
+    let said = |task: Option<TaskIx>, by_hand: bool, judged: u64| {
+        if *cancel.borrow() == CancelLevel::None {
+            let task = task.map(|task| resolver.name(task).clone());
+            builder.sink.emit(Event::GateBlamed { gate: gate.name.clone(), task, by_hand, judged });
+        }
+    };
+    // What a person edited is in the tree that is red, and in none of those that are tried here.
+    let is_edited =
+        resolver.integrated().map_err(fault)? != resolver.integrated_up_to(TaskIx(u32::MAX)).map_err(fault)?;
+    if is_edited && is_green(steps.len()).await? {
+        said(None, true, judged);
+        return Ok(());
+    }
     // INVARIANT: with `green` results the gate is green, with `red` of them it is not.
     let (mut green, mut red) = (0, steps.len());
     if red == 0 || !is_green(0).await? {
-        if *cancel.borrow() == CancelLevel::None {
-            builder.sink.emit(Event::GateBlamed { gate: gate.name.clone(), task: None, judged });
-        }
+        said(None, false, judged);
         return Ok(());
     }
     while red - green > 1 {
@@ -88,8 +99,7 @@ async fn blame(builder: &Arc<Builder>, gate: &GateDef, cancel: &watch::Receiver<
             return Ok(());
         }
     }
-    let task = resolver.name(steps[red - 1]).clone();
-    builder.sink.emit(Event::GateBlamed { gate: gate.name.clone(), task: Some(task), judged });
+    said(Some(steps[red - 1]), false, judged);
     Ok(())
 }
 

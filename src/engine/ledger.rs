@@ -269,6 +269,15 @@ impl Ledger {
         self.note_provenance(&paths.iter().map(|path| (path.clone(), None)).collect());
     }
 
+    /// As [`Ledger::note_adopted`]; and whoever changed the paths is not on record as accepted any more.
+    pub fn note_rebased(&mut self, paths: &[RelPath]) {
+        let concerned: BTreeSet<TaskName> = paths.iter().flat_map(|path| self.changes_at(path).into_keys()).collect();
+        for (_, known) in self.tasks.iter_mut().filter(|(name, _)| concerned.contains(*name)) {
+            known.accepted = false;
+        }
+        self.note_adopted(paths);
+    }
+
     /// Every entry that the record of edits, and of what agents put into the project, refers to.
     pub fn referenced(&self) -> Result<Vec<Entry>, StoreError> {
         let mut entries = self.with_journal(|journal| journal.all_written())?.unwrap_or_default();

@@ -74,15 +74,16 @@ pub(super) fn forget_in_lock(
     }
     lock.tasks.retain(|_, task| task.key.is_some() || !task.edits.is_empty());
     lock.placed.retain(|path, _| !paths.contains(path));
-    let wanted = (!lock.tasks.is_empty()).then(|| lock.to_text());
+    // A lock that says nothing stays a file: it may be committed.
+    let wanted = lock.to_text();
     let found = read_lock(root)?;
-    match &wanted {
-        _ if found == wanted => {}
-        _ if found.as_ref() != Some(&noted) => return Ok(()),
-        Some(text) => root.write_durably(&lock_path(), text.as_bytes())?,
-        None => drop(root.remove_file(&lock_path())?),
+    if found.as_ref() != Some(&wanted) {
+        if found.as_ref() != Some(&noted) {
+            return Ok(());
+        }
+        root.write_durably(&lock_path(), wanted.as_bytes())?;
     }
-    Ok(journal.put_note(LOCK_NOTE, wanted.as_deref())?)
+    Ok(journal.put_note(LOCK_NOTE, Some(&wanted))?)
 }
 
 /// Whether a task's result is in the lock: an agent's, and whatever edits files in place, since what lies there then says

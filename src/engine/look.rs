@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::build::with_those_beneath;
 use super::host::Host;
 use super::ledger::Ledger;
 use super::produced::Produced;
@@ -116,13 +117,13 @@ impl Look {
         mut session: Session,
         selectors: &[String],
         force: bool,
-        adjust: impl FnOnce(&Ledger),
+        adjust: impl FnOnce(&mut Ledger),
     ) -> Result<Looked, EngineError> {
         let asked = session.graph.select(selectors)?;
-        let needed = session.graph.with_deps(&asked);
         let mut notices = Vec::new();
-        let ledger = session.ledger(&mut notices)?;
-        adjust(&ledger);
+        let mut ledger = session.ledger(&mut notices)?;
+        adjust(&mut ledger);
+        let needed = with_those_beneath(&session.graph, &ledger, session.graph.with_deps(&asked));
         let is_whole = selectors.is_empty();
         let survey = session.survey(&ledger, &needed, is_whole && !session.plan().gates.is_empty())?;
         if session.is_invalid() {

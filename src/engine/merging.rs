@@ -269,3 +269,11 @@ fn side<'a>(entry: Option<&'a Entry>, bytes: &'a [u8]) -> Side<'a> {
         Some(Entry::EmptyDir) => Side::EmptyDir,
     }
 }
+
+/// What there is to say where no version of a file's content can be found.
+pub(super) fn lost(path: &RelPath) -> String {
+    format!(
+        "an earlier version of `{path}` is neither in .orca/kept, nor in the cache, nor in git's history; `orca rebase` \
+         makes the present one the base"
+    )
+}

@@ -9,7 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::builder::Builder;
-use super::resolve::{Resolver, lost};
+use super::merging::lost;
+use super::resolve::Resolver;
 use super::session::EngineError;
 use crate::base::RelPath;
 use crate::store::{Exchange, Placing, Provenance, Root};

@@ -63,7 +63,7 @@ impl Rebase {
             return Ok(Rebasing::Nothing);
         }
         let chosen: Vec<RelPath> = chosen.into_iter().collect();
-        let then = match Look::open_with(open()?, &[], false, |ledger| ledger.note_adopted(&chosen))? {
+        let then = match Look::open_with(open()?, &[], false, |ledger| ledger.note_rebased(&chosen))? {
             Looked::Valid(look) => look,
             Looked::Invalid(session) => return Ok(Rebasing::Invalid(session)),
         };

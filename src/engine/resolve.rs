@@ -20,7 +20,7 @@ use super::fallback::StoppedAgents;
 use super::git_history::GitHistory;
 use super::judge_plan::with_drift;
 use super::ledger::Ledger;
-use super::merging::{Clash, Contents, Folded, Merging};
+use super::merging::{Clash, Contents, Folded, Merging, lost};
 use super::produced::Produced;
 use super::reconcile::ELSEWHERE;
 use super::session::{EngineError, Session, Survey};
@@ -268,7 +268,8 @@ impl Resolver {
         }
         let plan_task = self.task(task);
         for path in paths {
-            if !view.contains_key(path) && !plan_task.inputs.matches(path) && !plan_task.edits.matches(path) {
+            let is_asked_for = plan_task.inputs.matches(path) || plan_task.edits.matches(path);
+            if !view.contains_key(path) && !is_asked_for && !self.is_brought_by_dep(task, path) {
                 continue;
             }
             let changes = before.iter().filter_map(|ix| Some((*ix, self.result(*ix)?.edits.get(path)?)));
@@ -670,14 +671,6 @@ impl Resolver {
         let text = self.store.as_ref()?.verdict(key).ok()??;
         serde_json::from_str(&text).ok()
     }
-}
-
-/// What there is to say where no version of a file's content can be found.
-pub(super) fn lost(path: &RelPath) -> String {
-    format!(
-        "an earlier version of `{path}` is neither in .orca/kept, nor in the cache, nor in git's history; `orca rebase` \
-         makes the present one the base"
-    )
 }
 
 /// What is at a path of a project; what cannot be an output there counts as nothing.

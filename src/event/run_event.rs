@@ -150,8 +150,10 @@ pub enum Event {
     GateBlamed {
         /// The gate.
         gate: Name,
-        /// The task; `None`: it was red before any of them.
+        /// The task; `None`: it was red before any of them, or is by what a person edited.
         task: Option<TaskName>,
+        /// Whether it is what a person edited since.
+        by_hand: bool,
         /// How many trees it had to judge, or had judged before, for that.
         judged: u64,
     },

@@ -128,13 +128,17 @@ impl Journal {
         self.write("settle paths in", |connection| settle(connection, paths))
     }
 
-    /// Forgets what these tasks changed, and the provenance of `paths`: both are source now.
+    /// Forgets what these tasks changed, and the provenance of `paths`: both are source now. Whoever changed one of the
+    /// paths is not on record as accepted any more: what it brought is no result of its own without that.
     pub fn adopt(&self, tasks: &[TaskName], paths: &[RelPath]) -> Result<(), StoreError> {
         self.write("adopt paths in", |connection| {
             for task in tasks {
                 connection.prepare_cached("DELETE FROM changes WHERE task = ?1")?.execute([task.as_str()])?;
             }
             for path in paths {
+                let unaccept = "UPDATE tasks SET accepted = 0, outcome = 'its changes are the base now'
+                    WHERE name IN (SELECT task FROM changes WHERE path = ?1)";
+                connection.prepare_cached(unaccept)?.execute([path.as_str()])?;
                 connection.prepare_cached("DELETE FROM edited WHERE path = ?1")?.execute([path.as_str()])?;
                 connection.prepare_cached("DELETE FROM changes WHERE path = ?1")?.execute([path.as_str()])?;
             }
