@@ -71,6 +71,7 @@ fn a_clash_with_a_person_writes_nothing_and_costs_nothing() {
     assert_eq!(wanted["result"], "candidate");
     assert!(wanted["files"][0]["patch"].as_str().expect("text").contains("+zwei"));
     assert!(orca.orca(["diff", "two", "--stat"]).exits(0).stdout.contains("a.txt | changed +1 -1"));
+    orca.orca(["status"]).exits(0).prints(["failed    two: its change of `a.txt` clashes with yours"]);
     // Still in the way: still red, and no agent was asked again.
     let again = orca.build_red();
     assert_eq!(again.output.stdout.matches("task-started").count(), 0, "{}", again.output.transcript());

@@ -421,6 +421,7 @@ impl Builder {
             if let Some(ended) = self.not_integrated(task, keyed, integrated)? {
                 return Ok(ended);
             }
+            self.note_refused(task, keyed.key, None).map_err(fault)?;
         }
         if !is_noted && (!is_editor || reused.recorded) {
             self.put_record(task, record());
@@ -446,7 +447,10 @@ impl Builder {
         Ok(match integrated.map_err(fault)? {
             Integration::Done(_) => None,
             Integration::Waits(on) => Some(Reuse::Resolved(Resolved::Waits(on))),
-            Integration::Refused(failure) => Some(Reuse::Resolved(Resolved::Red(failure))),
+            Integration::Refused(failure) => {
+                self.note_refused(task, keyed.key, Some(&failure)).map_err(fault)?;
+                Some(Reuse::Resolved(Resolved::Red(failure)))
+            }
             Integration::Meets(others, hunks) => {
                 let held = self.pending.lock().expect("no holder panics").get(&task).map_or(0, |held| held.meetings);
                 if held >= MEETINGS_MAX || others.iter().all(|other| keyed.on_top_of.contains(other)) {

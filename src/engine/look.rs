@@ -14,9 +14,10 @@ use super::host::Host;
 use super::ledger::Ledger;
 use super::produced::Produced;
 use super::project::Project;
+use super::refused::refused;
 use super::resolve::{Keyed, Resolver, Stood, missing_tool};
 use super::session::{EngineError, Session};
-use super::standing::{Cause, Conflict, Standing};
+use super::standing::{Cause, Conflict, Reused, Standing};
 use crate::base::{Finding, TaskName};
 use crate::graph::{TaskIx, TaskState};
 use crate::plan::Document;
@@ -210,8 +211,11 @@ impl Look {
             None => TaskState::Unknown,
             Some(Seen::Waits(on)) => TaskState::WaitsOn(self.name(*on).clone()),
             Some(Seen::Impossible(_, why) | Seen::Hopeless(why)) => TaskState::Failed { because: why.clone() },
-            Some(Seen::Known(_, standing)) => match standing {
-                Standing::Clean(_) => TaskState::Clean,
+            Some(Seen::Known(keyed, standing)) => match standing {
+                Standing::Clean(reused) => match self.refused(ix, keyed, reused) {
+                    Some(because) => TaskState::Failed { because },
+                    None => TaskState::Clean,
+                },
                 Standing::Held(_) => TaskState::Dirty { because: must_approve(self.name(ix)) },
                 Standing::Judge(_, gates) => TaskState::Dirty { because: must_judge(gates) },
                 Standing::Dirty(Cause::NeverRun) => TaskState::NeverRun,
@@ -222,6 +226,11 @@ impl Look {
         }
     }
 
+    /// Why a result that is there was not put into the project by the last build.
+    fn refused(&self, ix: TaskIx, keyed: &Keyed, reused: &Reused) -> Option<String> {
+        (!reused.recorded).then(|| refused(&self.resolver.ledger, self.name(ix), &keyed.key)).flatten()
+    }
+
     /// What a build would do with a task.
     #[must_use]
     pub fn prospect(&self, ix: TaskIx) -> Prospect {
@@ -229,6 +238,10 @@ impl Look {
             Seen::Waits(_) if self.forced.contains(&ix) => self.forced_prospect(ix),
             Seen::Waits(on) => Prospect::Maybe { on: self.name(*on).clone() },
             Seen::Impossible(_, why) | Seen::Hopeless(why) => Prospect::Fail { because: why.clone() },
+            Seen::Known(keyed, Standing::Clean(reused)) if self.refused(ix, keyed, reused).is_some() => {
+                let because = self.refused(ix, keyed, reused).unwrap_or_default();
+                Prospect::Fail { because: format!("{because}; once that is mended, it is put in without a run") }
+            }
             Seen::Known(_, Standing::Clean(reused)) => {
                 let placed = if reused.recorded { 0 } else { reused.edits.len() };
                 match (reused.stale.len() + placed) as u64 {

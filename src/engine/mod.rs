@@ -43,6 +43,7 @@ mod publish;
 mod rebase;
 mod reconcile;
 mod recorder;
+mod refused;
 mod resolve;
 mod scan;
 mod secrets;
