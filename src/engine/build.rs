@@ -450,6 +450,18 @@ fn disturbed(resolver: &Resolver, done: &Summary) -> Result<Vec<RelPath>, Engine
     Ok(disturbed)
 }
 
+/// What there is to say of a person's edits: without it, a file that was put back would look as if nobody had noticed.
+fn told_drift(resolver: &Resolver) -> Result<Option<String>, EngineError> {
+    let drift = resolver.drift()?;
+    let Some(first) = drift.first() else { return Ok(None) };
+    let others = match drift.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let path = &first.path;
+    Ok(Some(format!("`{path}`{others} was edited by hand since a task wrote it, and stays so (`orca diff`)")))
+}
+
 /// Removes what the project keeps, that nothing refers to, and that was not used for long: results that were never
 /// integrated stay for a while.
 fn drop_unreferenced(resolver: &Resolver) -> Result<(), EngineError> {
@@ -484,6 +496,9 @@ fn finish(
     let facts = resolver.merging.facts();
     if facts != resolver.ledger.merges() {
         resolver.ledger.with_journal(|journal| journal.put_merges(&facts))?;
+    }
+    if let Some(message) = told_drift(resolver)? {
+        recorder.emit(Event::Notice { warning: false, message });
     }
     if let Err(error) = drop_unreferenced(resolver) {
         recorder.emit(Event::Notice { warning: true, message: format!("what is not needed any more stays: {error}") });

@@ -431,6 +431,9 @@ impl Builder {
         if plan_task.outputs.is_empty() && plan_task.edits.is_empty() && word == "cached" {
             self.replay(task, keyed, reused);
         }
+        if word == "ran" && plan_task.is_agent() && reused.outputs.is_empty() && reused.edits.is_empty() {
+            self.notice(true, format!("`{}` changed nothing (`orca log` shows what it said)", plan_task.name));
+        }
         let (outputs, edits) = (Arc::clone(&reused.outputs), Arc::clone(&reused.edits));
         let on_top_of = Arc::new(keyed.on_top_of.clone());
         self.resolver.accept(task, Produced { outputs, edits, on_top_of });
