@@ -30,18 +30,18 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
             session.findings.extend(incomplete);
         }
     }
+    let counts = Counts::of(&session.findings);
+    // What this machine lacks says nothing of the plan.
+    let of_plan = counts.warnings + counts.hints - counts.of_machine;
+    let is_too_lax = check.strict && of_plan > 0;
     if check.json {
         terminal.line(&to_json(&session.findings, &session.documents).to_string());
     } else {
         let color = terminal.color_out();
         terminal.out(&rendered(&session.findings, &session.documents, terminal, color));
-        terminal.line(&Counts::of(&session.findings).said(session.plan().tasks.len() as u64));
+        terminal.line(&counts.said(session.plan().tasks.len() as u64, is_too_lax));
     }
-    let counts = Counts::of(&session.findings);
-    // What this machine lacks says nothing of the plan.
-    let of_plan = counts.warnings + counts.hints - counts.of_machine;
-    let bad = counts.errors > 0 || check.strict && of_plan > 0;
-    Ok(if bad { Exit::Invalid } else { Exit::Good })
+    Ok(if counts.errors > 0 || is_too_lax { Exit::Invalid } else { Exit::Good })
 }
 
 /// How many findings of each kind there are.
@@ -66,8 +66,8 @@ impl Counts {
         }
     }
 
-    /// What a check comes to.
-    fn said(&self, tasks: u64) -> String {
+    /// What a check comes to; `is_too_lax` where nothing but `--strict` refuses the plan.
+    fn said(&self, tasks: u64, is_too_lax: bool) -> String {
         let tasks = counted(tasks, "task");
         let odd: String = [(self.warnings, "warning"), (self.hints, "hint")]
             .into_iter()
@@ -76,6 +76,9 @@ impl Counts {
             .collect();
         match (self.errors, self.not_yet, self.warnings + self.hints) {
             (0, 0, 0) => format!("the plan is good: {tasks}"),
+            (0, 0, _) if is_too_lax => {
+                format!("the plan can be built, but not with --strict: {}", odd.trim_start_matches(", "))
+            }
             (0, 0, _) => format!("the plan can be built: {tasks}{odd}"),
             (0, not_yet, _) => {
                 format!(
