@@ -18,6 +18,44 @@ fn warnings_are_errors_where_that_is_asked_for() {
 }
 
 #[test]
+fn who_reads_what_another_task_edits_and_does_not_wait_is_warned() {
+    let plan = |test: &str, beside: &str, fix: &str| {
+        let editor = |name: &str, keys: &str| format!("[tasks.{name}]\nrun = \"true\"\n{keys}\n\n");
+        let fix = editor("fix", &format!("edits = [\"src/x.py\", \"src/y.py\"]\n{fix}"));
+        let beside = editor("beside", &format!("edits = [\"src/z.py\"]\n{beside}"));
+        format!("{fix}{beside}[tasks.test]\nrun = \"true\"\n{test}\n")
+    };
+    let orca = Project::new("");
+    orca.write("src/x.py", "x\n").write("src/y.py", "y\n").write("src/z.py", "z\n").write("lib/w.py", "w\n");
+    let warned = |plan: &str| {
+        orca.write("orca.toml", plan);
+        let output = orca.orca(["check", "--json"]).exits(0);
+        let value: Value = serde_json::from_str(&output.stdout).expect("JSON");
+        let of = |it: &Value| (it["code"] == "orca::task::unedited_file").then(|| it["message"].to_string());
+        let findings = value["findings"].as_array().expect("a list");
+        findings.iter().filter_map(of).collect::<Vec<String>>().join("; ")
+    };
+    let one = warned(&plan("inputs = [\"lib/**\", \"src/x.py\"]", "", ""));
+    assert!(one.contains("`test` reads `src/x.py`, which `fix` edits, and sees it as it was before that"), "{one}");
+    let all = warned(&plan("inputs = [\"src/**\"]", "", ""));
+    assert!(all.contains("`src/x.py` and 1 more that `fix` edits"), "{all}");
+    assert!(all.contains("`test` reads `src/z.py`, which `beside` edits"), "{all}");
+    let good = [
+        // Around another task, or the other way round.
+        plan("inputs = [\"src/*\"]\ndeps = [\"beside\"]", "deps = [\"fix\"]", ""),
+        plan("inputs = [\"src/x.py\"]", "", "deps = [\"test\"]"),
+        plan("inputs = [\"src/*\", \"!src/[xyz].py\"]", "", ""),
+        plan("edits = [\"src/x.py\"]", "", ""),
+        // Two that read what each other edits cannot both wait.
+        plan("inputs = [\"lib/w.py\"]", "inputs = [\"src/x.py\"]", "inputs = [\"src/z.py\"]"),
+    ];
+    for plan in good {
+        assert_eq!(warned(&plan), "", "{plan}");
+    }
+    assert_ne!(warned(&plan("", "inputs = [\"src/x.py\"]", "")), "");
+}
+
+#[test]
 fn as_data_a_finding_has_its_place() {
     let orca = Project::new("[tasks.a]\nrun = \"true\"\ninputs = [\"gone.txt\"]\n");
     let output = orca.orca(["check", "--json"]).exits(3);

@@ -27,6 +27,7 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
         if !session.is_invalid() {
             let mut incomplete = session.oversized(&all);
             incomplete.extend(session.incomplete());
+            incomplete.extend(session.unedited());
             session.findings.extend(incomplete);
         }
     }

@@ -57,6 +57,7 @@ mod surroundings;
 mod task_log;
 mod trust;
 mod undo;
+mod unedited;
 mod written;
 
 pub use crate::store::Decision;
