@@ -12,6 +12,9 @@ const AGENT: &str = "\
 # preset = \"command\" with command = [\"my-agent\", \"--print\"].
 [agents.default]
 preset = \"claude-code\"
+# To reach a model that is not on this machine it needs a key or a login, and each of its tasks `network = true`:
+# docs/agents.md says what each preset needs. A key comes from a variable that is named here:
+# secrets = [\"ANTHROPIC_API_KEY\"]
 ";
 
 /// Everything that a plan is rendered from.
