@@ -73,6 +73,23 @@ fn a_fresh_clone_without_any_cache_runs_no_agent() {
 }
 
 #[test]
+fn explain_says_what_came_from_the_lock_and_counts_edits() {
+    let orca = shop();
+    orca.build().ran(["one", "two", "three", "four", "count"]);
+    orca.orca(["explain", "one"]).exits(0).prints(["recorded in this project: 1 file edited, which had taken "]);
+    orca.orca(["explain", "four"]).exits(0).prints(["recorded in this project: 1 file, which had taken "]);
+    let fresh = orca.clean_room(["count.txt"]);
+    for _ in 0..2 {
+        let said = fresh.orca(["explain", "one"]).exits(0);
+        said.prints([
+            "last     its result was taken from orca.lock",
+            "result   taken from orca.lock: 1 file edited\n",
+        ]);
+        fresh.build();
+    }
+}
+
+#[test]
 fn in_a_clone_one_of_those_who_share_a_file_runs_again_alone() {
     let orca = shop();
     git(&orca, &["init", "-q"]);

@@ -51,7 +51,8 @@ fn told(explanation: &Explanation) -> String {
     }
     some("", explanation.changes.iter().map(ToString::to_string), &mut out);
     if let Some(last) = &explanation.last {
-        row("last", &last_time(last), &mut out);
+        let from_lock = explanation.reused.as_ref().is_some_and(|reused| reused.from_lock);
+        row("last", &last_time(last, from_lock), &mut out);
     }
     if let Some(key) = &explanation.key {
         let files = explanation.view_files.unwrap_or(0);
@@ -87,13 +88,16 @@ fn headline(explanation: &Explanation) -> String {
     }
 }
 
-fn last_time(last: &LastTime) -> String {
+fn last_time(last: &LastTime, from_lock: bool) -> String {
     let ago = last.at_ms.map_or_else(String::new, |at_ms| {
         let ago_ms = now_ms().saturating_sub(at_ms);
         format!(", {} ago", format_duration_ms(ago_ms))
     });
     let how = match (last.accepted, last.outcome.as_str()) {
         (true, "ran") => "it ran".to_owned(),
+        // No run of this project made it.
+        (true, "locked") => return "its result was taken from orca.lock".to_owned(),
+        (true, "cached") if from_lock => "its result was taken from orca.lock".to_owned(),
         (true, "cached") => "its result was taken from the cache".to_owned(),
         (true, outcome) => line(outcome),
         (false, outcome) => format!("failed: {}", line(outcome)),
@@ -102,12 +106,22 @@ fn last_time(last: &LastTime) -> String {
 }
 
 fn tell_result(reused: &ReusedResult, out: &mut String) {
-    let origin = if reused.recorded { "recorded in this project" } else { "in the shared cache" };
-    let mut took = format_duration_ms(reused.took_ms);
-    if reused.cost_micro_usd > 0 {
-        let _ = write!(took, " and {}", format_micro_usd(reused.cost_micro_usd));
-    }
-    row("result", &format!("{origin}: {}, which had taken {took}", counted(reused.outputs as u64, "file")), out);
+    let origin = match (reused.recorded, reused.from_lock) {
+        (_, true) => "taken from orca.lock",
+        (true, false) => "recorded in this project",
+        (false, false) => "in the shared cache",
+    };
+    let made = match (reused.outputs, reused.edits) {
+        (outputs, 0) => counted(outputs as u64, "file"),
+        (0, edits) => format!("{} edited", counted(edits as u64, "file")),
+        (outputs, edits) => format!("{} and {edits} edited", counted(outputs as u64, "file")),
+    };
+    // The lock does not say how long a run took.
+    let took = (reused.took_ms > 0 || !reused.from_lock).then(|| format_duration_ms(reused.took_ms));
+    let cost = (reused.cost_micro_usd > 0).then(|| format_micro_usd(reused.cost_micro_usd));
+    let taken: Vec<String> = took.into_iter().chain(cost).collect();
+    let taken = if taken.is_empty() { String::new() } else { format!(", which had taken {}", taken.join(" and ")) };
+    row("result", &format!("{origin}: {made}{taken}"), out);
     if let Some(agent) = &reused.agent {
         row("agent", agent.as_str(), out);
     }

@@ -60,7 +60,9 @@ pub struct LastTime {
 pub struct ReusedResult {
     /// How many files it put into the project.
     pub outputs: usize,
-    /// What running it took, in milliseconds.
+    /// How many paths it changed in place.
+    pub edits: usize,
+    /// What running it took, in milliseconds; 0 where that is not known, as of what was taken from `orca.lock`.
     pub took_ms: u64,
     /// What it cost, in millionths of a dollar.
     pub cost_micro_usd: u64,
@@ -68,6 +70,8 @@ pub struct ReusedResult {
     pub agent: Option<Name>,
     /// Whether the project's own record has it; otherwise it comes from the shared cache.
     pub recorded: bool,
+    /// Whether that record was taken from `orca.lock`.
+    pub from_lock: bool,
     /// Paths that a build would restore.
     pub to_restore: Vec<RelPath>,
     /// Paths of an agent's result that a person changed: they stay.
@@ -123,7 +127,10 @@ impl Look {
                 Some(_) => Vec::new(),
                 None => self.changes_so_far(ix)?,
             },
-            reused: reused.zip(keyed).map(|(reused, keyed)| ReusedResult::of(reused, keyed)),
+            reused: reused.zip(keyed).map(|(reused, keyed)| ReusedResult {
+                from_lock: reused.recorded && self.is_from_lock(name),
+                ..ReusedResult::of(reused, keyed)
+            }),
             gates,
             waits_for,
         })
@@ -173,6 +180,11 @@ impl Look {
         self.resolver.gates(ix).map(says).collect()
     }
 
+    /// Whether what is on record of a task was taken from `orca.lock`: that has no log, which every run and the cache have.
+    fn is_from_lock(&self, name: &TaskName) -> bool {
+        self.resolver.ledger.task(name).is_some_and(|record| record.accepted && record.log.is_none())
+    }
+
     fn last_time(&self, name: &TaskName) -> Result<Option<LastTime>, EngineError> {
         let Some(record) = self.resolver.ledger.task(name) else { return Ok(None) };
         let runs = self.resolver.ledger.with_journal(|journal| journal.runs(RUNS_MAX))?.unwrap_or_default();
@@ -196,10 +208,12 @@ impl ReusedResult {
     fn of(reused: &Reused, keyed: &Keyed) -> Self {
         Self {
             outputs: reused.outputs.len(),
+            edits: reused.edits.len(),
             took_ms: reused.saved_ms,
             cost_micro_usd: reused.cost_micro_usd,
             agent: keyed.agent.clone(),
             recorded: reused.recorded,
+            from_lock: false,
             to_restore: reused.stale.clone(),
             drifted: reused.drifted.clone(),
         }
