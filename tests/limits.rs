@@ -182,7 +182,7 @@ fn a_limit_that_ends_in_hours_is_red_and_says_when_to_come_back() {
     let built = orca.build_red();
     let failure = built.failure("a");
     assert_eq!(failure.kind, FailureKind::RateLimit);
-    for part in ["the quota is used up; that is 7h00m away", "at most 6h00m: build again after 20"] {
+    for part in ["the quota is used up; the limit ends in 7h00m", "at most 6h00m: build again after 20"] {
         assert!(failure.message.contains(part), "{}", failure.message);
     }
     let orca = project("", &["x fallback = \"y\"", "y"], &writes("a", "x"));

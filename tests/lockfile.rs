@@ -81,10 +81,7 @@ fn explain_says_what_came_from_the_lock_and_counts_edits() {
     let fresh = orca.clean_room(["count.txt"]);
     for _ in 0..2 {
         let said = fresh.orca(["explain", "one"]).exits(0);
-        said.prints([
-            "last     its result was taken from orca.lock",
-            "result   taken from orca.lock: 1 file edited\n",
-        ]);
+        said.prints(["last     its result was taken from orca.lock", "result   taken from orca.lock: 1 file edited\n"]);
         fresh.build();
     }
 }
@@ -486,7 +483,9 @@ fn the_status_says_how_it_stands_with_the_lock() {
     let lock = orca.read("orca.lock");
     orca.write("orca.lock", lock.replace("task.one.agent = \"hands\"\n", ""));
     assert_eq!(state(), serde_json::json!({ "state": "outdated", "tasks": ["one"] }));
-    orca.orca(["status"]).exits(0).prints(["orca.lock:\n  a build writes it anew: it says something else of one"]);
+    orca.orca(["status"])
+        .exits(0)
+        .prints(["orca.lock:\n  a build writes it anew: it does not say what is on record of one"]);
     orca.remove("orca.lock");
     assert_eq!(state(), serde_json::json!({ "state": "missing" }));
 }

@@ -91,7 +91,7 @@ fn lock(lock: &LockStanding) -> Option<String> {
         LockStanding::Outdated { tasks } => {
             let names: Vec<&str> = tasks.iter().map(|task| task.as_str()).collect();
             let of = if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) };
-            Some(line(&format!("a build writes it anew: it says something else{of}")))
+            Some(line(&format!("a build writes it anew: it does not say what is on record{of}")))
         }
     }
 }

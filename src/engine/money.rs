@@ -48,7 +48,7 @@ impl Builder {
         if resolver.plan().limits.cost_micro_usd_max.is_some() && !is_known && is_new(&self.money.told_unknown, agent) {
             let message = format!(
                 "nobody knows yet what tasks of the agent `{agent}` cost: those that start before the first of them has \
-                 ended are not counted against limits.cost_usd_max; a cost_usd_max on each task is"
+                 ended are not counted against limits.cost_usd_max. To limit these, too, set cost_usd_max on each task"
             );
             self.notice(false, message);
         }

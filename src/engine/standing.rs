@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{BlobDigest, Changes, FailureKind, GateKey, Name, RelPath, Tree};
+use crate::base::{BlobDigest, Changes, FailureKind, GateKey, Name, RelPath, Tree, sanitize_line};
 use crate::event::{Failure, Outcome};
 use crate::key::Change;
 
@@ -126,8 +126,19 @@ impl std::fmt::Display for Cause {
                 if changes.is_empty() {
                     return f.write_str("this orca makes keys in another way than the one that last ran it");
                 }
-                let shown: Vec<String> = changes.iter().take(3).map(Change::subject).collect();
-                let more = changes.len().saturating_sub(shown.len());
+                let mut subjects: Vec<String> = Vec::new();
+                for change in changes {
+                    // What a dependency did to a file is in the key beside the file that comes of it.
+                    let subject = match change.section.as_str() {
+                        "dependency" | "dependency base" => sanitize_line(&change.name),
+                        _ => change.subject(),
+                    };
+                    if !subjects.contains(&subject) {
+                        subjects.push(subject);
+                    }
+                }
+                let shown = &subjects[..subjects.len().min(3)];
+                let more = subjects.len() - shown.len();
                 write!(f, "changed: {}", shown.join(", "))?;
                 if more > 0 { write!(f, " and {more} more") } else { Ok(()) }
             }
@@ -136,5 +147,26 @@ impl std::fmt::Display for Cause {
             Self::Rejected => f.write_str("its last result was rejected by hand"),
             Self::Forced => f.write_str("--force"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_seen_and_came_of_a_dependency_is_named_once() {
+        let change = |section: &str, name: &str| Change {
+            section: section.to_owned(),
+            name: name.to_owned(),
+            old: None,
+            new: Some("x".to_owned()),
+        };
+        let one = Cause::Changed(vec![change("dependency", "a.py"), change("file", "a.py")]);
+        assert_eq!(one.to_string(), "changed: a.py");
+        let of_both = [change("dependency base", "a"), change("dependency", "a"), change("env", "A")];
+        let files = ["a", "b", "c"].map(|name| change("file", name));
+        let many = Cause::Changed(of_both.into_iter().chain(files).collect());
+        assert_eq!(many.to_string(), "changed: a, env A, b and 1 more");
     }
 }

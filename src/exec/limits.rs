@@ -84,7 +84,7 @@ pub(super) fn too_long(failure: Failure, at_ms: u64, wait_ms: u64) -> Failure {
         format!(" after {}", at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M"))
     });
     let message = format!(
-        "{}; that is {} away, and a build waits for at most {}: build again{at}",
+        "{}; the limit ends in {}, and a build waits for at most {}: build again{at}",
         failure.message,
         format_duration_ms(wait_ms),
         format_duration_ms(WAIT_MS_MAX)
