@@ -253,7 +253,7 @@ deps = ["rename"]
         "### `rename`: Call it a basket.",
         "--- a/src/shop.txt\n+++ b/src/shop.txt\n@@ -1,3 +1,3 @@\n one\n-the cart\n+the basket\n three\n",
         "--- a/src/other.txt\n+++ b/src/other.txt\n@@ -1 +1 @@\n-another cart\n+another basket\n",
-        "--- /dev/null\n+++ b/src/new.txt\n@@ -0,0 +1 @@\n+new\n",
+        "It made these, which you can see:\n\n- `src/new.txt` (4 B)\n",
         "Besides:\n\n- `src/image`: binary: 1 B -> 3 B\n",
     ];
     orca.orca(["show", "page"]).exits(0).prints(told);

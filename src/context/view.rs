@@ -32,6 +32,11 @@ impl SourceIndex {
             }
         }
         if is_source {
+            // Where the file is to be, nothing lies beneath it.
+            self.walked.retain(|known| known == path || !known.is_within(path));
+            for paths in self.literal.values_mut() {
+                paths.retain(|known| known == path || !known.is_within(path));
+            }
             self.literal.entry(path.clone()).or_insert_with(|| vec![path.clone()]);
         }
     }

@@ -18,7 +18,7 @@ use super::builder::{Builder, Ready, fault};
 use super::classify::classify;
 use super::fallback::keyed_for;
 use super::host::now_ms;
-use super::integrate::keep_bases;
+use super::integrate::{conflict, keep_bases};
 use super::judge::Judged;
 use super::money;
 use super::patch::patch;
@@ -33,7 +33,7 @@ use crate::base::{BlobDigest, Changes, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Spent, Usage};
 use crate::exec::{self, AttemptEnd, AttemptError, Fault, Observed, Tasks, Workspace, WorkspaceError};
 use crate::graph::TaskIx;
-use crate::plan::LOCK_FILE;
+use crate::plan::{GateDef, LOCK_FILE};
 use crate::sandbox::{Backend, CancelLevel};
 use crate::store::{MaterializeError, Root, Source};
 
@@ -102,6 +102,11 @@ impl Builder {
             match self.judge_candidate(task, &reused, &gates, &cancel).await? {
                 Candidate::Ends(end) => return Ok(end),
                 Candidate::Fails(red) => self.note_lesson(task, red),
+                Candidate::IsGone if self.is_unjudged_for_good(task) => {
+                    let message = "its gates cannot judge its cached result: files that they need change all the time";
+                    let failure = conflict(message.to_owned(), vec!["build with --force to make it anew".to_owned()]);
+                    return Ok(AttemptEnd::red(failure));
+                }
                 Candidate::IsGone => {}
             }
             if self.resolver.task(task).is_agent() {
@@ -238,7 +243,7 @@ impl Builder {
         if let Some(failure) = self.classify(&ran) {
             return self.failed(ran, failure, None);
         }
-        if let Some(failure) = self.protected_files_changed(task, &ran.observed.edits) {
+        if let Some(failure) = self.protected_files_changed(task, &ran.observed) {
             return self.failed(ran, failure, None);
         }
         let brought = ran.observed.brought();
@@ -300,16 +305,35 @@ impl Builder {
 
     /// The failure of a task that changed what it is judged or told by: the plan, the lock, files of its gates. A path that
     /// it names letter by letter is its work, whatever else it is.
-    fn protected_files_changed(&self, task: TaskIx, edits: &Changes) -> Option<Failure> {
+    fn protected_files_changed(&self, task: TaskIx, observed: &Observed) -> Option<Failure> {
+        let edits = &observed.edits;
         let resolver = &self.resolver;
         let named = &resolver.task(task).edits;
         let is_named = |path: &RelPath| named.iter().any(|pattern| pattern.as_literal().as_ref() == Some(path));
-        let of_plan = |path: &RelPath| path.as_str() == LOCK_FILE || resolver.plan().files.contains(path);
-        let mut details = Vec::new();
+        let plan = resolver.plan();
+        let of_plan =
+            |path: &RelPath| path.as_str() == LOCK_FILE || plan.files.contains(path) || plan.includes.matches(path);
+        // What git ignores is not seen by wildcards: who writes that takes files away from gates.
+        let ignores_of = |path: &RelPath| {
+            let is_wild = |gate: &&GateDef| gate.inputs.iter().any(|pattern| pattern.as_literal().is_none());
+            (path.file_name() == ".gitignore").then(|| plan.gate_defs.values().find(is_wild)).flatten()
+        };
+        let mut details: Vec<String> = Vec::new();
+        for path in observed.outputs.keys() {
+            match ignores_of(path) {
+                _ if of_plan(path) => details.push(format!("{path} is the plan's: no task changes it")),
+                Some(gate) => details.push(format!("{path} says what the gate `{}` sees", gate.name)),
+                None => {}
+            }
+        }
         for (path, change) in edits {
             let gate = resolver.gates(task).chain(resolver.plan_gates()).find(|gate| gate.inputs.matches(path));
             match gate {
                 _ if of_plan(path) => details.push(format!("{path} is the plan's: no task changes it")),
+                _ if ignores_of(path).is_some() => {
+                    let gate = ignores_of(path).map_or("", |gate| gate.name.as_str());
+                    details.push(format!("{path} says what the gate `{gate}` sees"));
+                }
                 Some(gate) if change.base.is_some() && !is_named(path) => {
                     details.push(format!("{path} is what the gate `{}` judges with", gate.name));
                 }

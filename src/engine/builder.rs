@@ -36,6 +36,8 @@ use crate::store::{Origin, Root, Source, TaskRecord};
 
 /// How often a result is made again on top of others before the task is red.
 const MEETINGS_MAX: u32 = 3;
+/// How often a cached result is tried to be judged whose files change, or are lost, meanwhile.
+const UNJUDGED_MAX: u32 = 5;
 
 /// Everything a build works with.
 pub(super) struct Builder {
@@ -104,6 +106,8 @@ pub(super) struct Pending {
     pub met: BTreeSet<TaskIx>,
     /// How often that happened.
     pub meetings: u32,
+    /// How often a cached result could not be judged, since a file of it was not to be had.
+    pub unjudged: u32,
     /// A result of this build that every gate agrees to, and that waits to be integrated.
     pub ready: Option<Ready>,
 }
@@ -326,10 +330,19 @@ impl Builder {
     fn change_pending(&self, task: TaskIx, keyed: Keyed, change: impl FnOnce(&mut Pending)) {
         let mut all = self.pending.lock().expect("no holder panics");
         let known = all.remove(&task);
-        let (met, meetings, lesson) =
-            known.map_or_else(Default::default, |known| (known.met, known.meetings, known.lesson));
-        let mut pending =
-            Pending { keyed, candidate: None, must_run: false, is_tried: false, lesson, met, meetings, ready: None };
+        let (met, meetings, unjudged, lesson) =
+            known.map_or_else(Default::default, |known| (known.met, known.meetings, known.unjudged, known.lesson));
+        let mut pending = Pending {
+            keyed,
+            candidate: None,
+            must_run: false,
+            is_tried: false,
+            lesson,
+            met,
+            meetings,
+            unjudged,
+            ready: None,
+        };
         change(&mut pending);
         all.insert(task, pending);
     }
@@ -340,6 +353,14 @@ impl Builder {
 
     fn hold_to_run(&self, task: TaskIx, keyed: Keyed) {
         self.change_pending(task, keyed, |pending| pending.must_run = true);
+    }
+
+    /// Counts that a cached result could not be judged; whether that happened too often.
+    pub(super) fn is_unjudged_for_good(&self, task: TaskIx) -> bool {
+        let mut all = self.pending.lock().expect("no holder panics");
+        let Some(pending) = all.get_mut(&task) else { return false };
+        pending.unjudged += 1;
+        pending.unjudged >= UNJUDGED_MAX
     }
 
     /// Notes that the body runs.
@@ -521,7 +542,9 @@ impl Builder {
         {
             return Source::Kept(kept);
         }
-        let Some(Entry::File { digest, .. }) = self.resolver.graph.owner(path).map(|_| entry) else {
+        let graph = &self.resolver.graph;
+        let is_made = graph.owner(path).is_some() || graph.has_editors() && !graph.editors(path).is_empty();
+        let (true, Entry::File { digest, .. }) = (is_made, entry) else {
             return Source::Project(&self.resolver.root);
         };
         if let Some(store) = self.resolver.store.as_ref().filter(|store| store.has(digest)) {

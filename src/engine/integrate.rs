@@ -68,7 +68,7 @@ impl Builder {
         reused: &Reused,
     ) -> Result<Integration, EngineError> {
         let _one_at_a_time = self.integrating.lock().expect("no holder panics");
-        Ok(match self.plan(task, keyed, &reused.edits)? {
+        Ok(match self.plan(task, keyed, &reused.edits, &self.concerned(task, &reused.edits))? {
             Planned::Plan(_) => Integration::Done(0),
             Planned::Not(why) => why,
         })
@@ -96,8 +96,11 @@ impl Builder {
         let name = self.resolver.name(task);
         let mut recorded = false;
         let mut written = 0;
+        // What the record says before the first round counts in all of them: a path that is not placed yet must not be
+        // forgotten because its change is not on record any more.
+        let concerned = self.concerned(task, edits);
         for _ in 0..PLANS_MAX {
-            let plan = match self.plan(task, keyed, edits)? {
+            let plan = match self.plan(task, keyed, edits, &concerned)? {
                 Planned::Plan(plan) => plan,
                 Planned::Not(why) => return Ok(why),
             };
@@ -141,11 +144,25 @@ impl Builder {
         Ok(())
     }
 
-    fn plan(&self, task: TaskIx, keyed: &Keyed, edits: &Changes) -> Result<Planned, EngineError> {
+    /// The paths that a result concerns: what it changes, what the task changed before, and what lies there though nobody
+    /// on record changed it.
+    fn concerned(&self, task: TaskIx, edits: &Changes) -> BTreeSet<RelPath> {
+        let ledger = &self.resolver.ledger;
+        let recorded = ledger.changes_by(self.resolver.name(task));
+        let nobodys = ledger.edited().into_keys().filter(|path| ledger.changes_at(path).is_empty());
+        edits.keys().chain(recorded.keys()).cloned().chain(nobodys).collect()
+    }
+
+    fn plan(
+        &self,
+        task: TaskIx,
+        keyed: &Keyed,
+        edits: &Changes,
+        concerned: &BTreeSet<RelPath>,
+    ) -> Result<Planned, EngineError> {
         let resolver = &self.resolver;
         let name = resolver.name(task);
         let before = resolver.editors_before(task, &keyed.on_top_of);
-        let recorded = resolver.ledger.changes_by(name);
         let mut plan = Plan::default();
         let (mut met, mut hunks) = (BTreeSet::new(), Vec::new());
         for (path, change) in edits {
@@ -192,8 +209,7 @@ impl Builder {
         if !met.is_empty() {
             return Ok(Planned::Not(Integration::Meets(met, hunks.join("\n"))));
         }
-        let paths: BTreeSet<&RelPath> = edits.keys().chain(recorded.keys()).collect();
-        for path in paths {
+        for path in concerned {
             if let Some(why) = self.plan_path(task, path, edits.get(path), &mut plan)? {
                 return Ok(Planned::Not(why));
             }

@@ -21,7 +21,7 @@ use super::session::EngineError;
 use crate::base::{Change, Entry, RelPath, TaskName};
 use crate::event::RunId;
 use crate::store::{
-    Approval, Decision, Exchange, Journal, Kept, Provenance, Root, StatCache, Store, TakenBack, Written,
+    Approval, Decision, Exchange, Journal, Kept, Provenance, Root, StatCache, Store, TakenBack, Written, may_be_output,
 };
 
 /// How often one path is looked at anew because somebody writes it.
@@ -75,6 +75,15 @@ struct Intent {
     run: RunId,
     paths: BTreeMap<RelPath, Step>,
     tasks: BTreeSet<TaskName>,
+}
+
+impl Intent {
+    /// Reads a note. A journal may come with a repository, and then says what its author likes: one that names a path that
+    /// no task can have written is no undo.
+    fn read(noted: &str) -> Option<Self> {
+        let intent: Self = serde_json::from_str(noted).ok()?;
+        intent.paths.keys().all(may_be_output).then_some(intent)
+    }
 }
 
 /// One path of it.
@@ -166,7 +175,7 @@ impl Undo {
 /// The run whose undo was interrupted.
 pub(super) fn interrupted(ledger: &Ledger) -> Result<Option<u64>, EngineError> {
     let noted = ledger.with_journal(|journal| journal.undo_begun())?.flatten();
-    Ok(noted.and_then(|noted| serde_json::from_str::<Intent>(&noted).ok()).map(|intent| intent.run.0))
+    Ok(noted.and_then(|noted| Intent::read(&noted)).map(|intent| intent.run.0))
 }
 
 /// Finishes an undo that was interrupted; answers what to tell. Only with the project's lock.
@@ -216,7 +225,7 @@ impl Place {
 
     /// The undo that was interrupted. A note that cannot be read is of no use to anybody.
     fn begun(&self) -> Result<Option<Intent>, EngineError> {
-        Ok(self.journal.undo_begun()?.and_then(|noted| serde_json::from_str(&noted).ok()))
+        Ok(self.journal.undo_begun()?.and_then(|noted| Intent::read(&noted)))
     }
 
     fn plan(&self, run: Option<u64>) -> Result<Undoing, EngineError> {

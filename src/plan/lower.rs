@@ -8,6 +8,7 @@ use super::definitions::{agent, check_fallbacks, gate, toolchain};
 use super::document::{Document, Place};
 use super::environment::is_text;
 use super::format::{ContextEntry, RawAgent, RawGate, RawHeader, RawLimits, RawOverride, RawPlan, RawToolchain};
+use super::includes::includes;
 use super::model::{Context, ContextText, EdgeChange, Limits, Override, Plan};
 use super::names::{Kind, Names, checked_name};
 use super::paths::{Use, literal};
@@ -16,7 +17,7 @@ use super::table::Table;
 use super::tasks::{Registry, TaskNames, lower_tasks};
 use super::templates::Templates;
 use super::values::{At, Count, Map, Read, Text};
-use crate::base::{Finding, NodeId, Severity};
+use crate::base::{Finding, NodeId, PatternSet, Severity};
 
 /// The entries of the plan's tables from all its files, with the key of each.
 #[derive(Default)]
@@ -43,6 +44,9 @@ pub fn lower(documents: &[Document]) -> (Plan, Vec<Finding>) {
     let mut plan = Plan {
         name: "plan".to_owned(),
         files: documents.iter().map(|document| document.path.clone()).collect(),
+        includes: PatternSet::new(
+            documents.iter().flat_map(|document| includes(document).0).map(|(pattern, _)| pattern).collect(),
+        ),
         ..Plan::default()
     };
     let registry = define(&collected, &mut plan, &mut reader);

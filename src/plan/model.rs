@@ -34,6 +34,8 @@ pub struct Plan {
     pub overrides: Vec<Override>,
     /// The plan files themselves, root first: no task may write them.
     pub files: Vec<RelPath>,
+    /// What `include` covers: a file that is made there is the plan's from then on.
+    pub includes: PatternSet,
 }
 
 impl Plan {

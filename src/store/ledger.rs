@@ -255,7 +255,8 @@ pub(super) fn lenient<T, U: Into<Option<T>>>(read: rusqlite::Result<U>) -> rusql
 }
 
 /// Whether orca can have put anything there. A journal may come with a repository, and then says what its author likes.
-pub(super) fn may_be_output(path: &RelPath) -> bool {
+#[must_use]
+pub fn may_be_output(path: &RelPath) -> bool {
     !path.as_str().split('/').any(|part| [".git", ".orca"].iter().any(|kept| part.eq_ignore_ascii_case(kept)))
 }
 

@@ -49,7 +49,7 @@ pub use exchange_recovery::Recovered;
 pub use gc::{CacheStats, GRACE_MS, GcReport, VerifyReport};
 pub use journal::{Costs, Journal, RunRecord};
 pub use kept::Kept;
-pub use ledger::{Origin, PendingPublish, Published, TaskRecord, TaskSummary};
+pub use ledger::{Origin, PendingPublish, Published, TaskRecord, TaskSummary, may_be_output};
 pub use lockfile::{Delta, LOCK_VERSION, Lock, LockedTask, merge_key};
 pub use lockfile_reader::LockError;
 pub use materialize::{MaterializeError, Source, SourceOf, materialize};

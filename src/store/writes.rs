@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::journal::{Journal, one, signed};
+use super::ledger::may_be_output;
 use super::provenance::{Provenance, json, put_change, settle};
 use crate::base::{Change, Entry, RelPath, TaskName};
 use crate::event::RunId;
@@ -71,7 +72,8 @@ impl Journal {
     /// What a run did to which paths.
     pub fn written(&self, run: RunId) -> Result<BTreeMap<RelPath, Written>, StoreError> {
         let sql = format!("SELECT path, body FROM writes WHERE run = {}", signed(run.0));
-        self.text_rows(&sql, "what was written to")
+        let rows: BTreeMap<RelPath, Written> = self.text_rows(&sql, "what was written to")?;
+        Ok(rows.into_iter().filter(|(path, _)| may_be_output(path)).collect())
     }
 
     /// What a run did to this path so far.
@@ -105,7 +107,9 @@ impl Journal {
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
         })?;
-        let path = |(path, run): (String, i64)| Some((RelPath::from_disk(&path).ok()?, RunId(run.unsigned_abs())));
+        let path = |(path, run): (String, i64)| {
+            Some((RelPath::from_disk(&path).ok().filter(may_be_output)?, RunId(run.unsigned_abs())))
+        };
         Ok(rows.into_iter().filter_map(path).collect())
     }
 
