@@ -139,7 +139,8 @@ fn each_case(test: &str, agent: Agent, directory: &str) {
 
 /// Runs one case, and records it or compares it to the recording.
 fn one(agent: Agent, agents: &Agents, case: &Case, directory: &Path, blessing: bool) -> Outcome {
-    let place = tempfile::Builder::new().prefix("orca-stream-").tempdir().expect("a temporary directory");
+    // Not where TMPDIR says: that may lie in somebody's repository, and opencode takes the next `.git` above for its project.
+    let place = tempfile::Builder::new().prefix("orca-stream-").tempdir_in("/tmp").expect("a temporary directory");
     let server = ModelServer::start(case.script.clone());
     let ran = agent.run(agents, &server, place.path(), PROMPT, case.limit);
     let stream = scrubbed(&ran.stdout, place.path(), &server);
