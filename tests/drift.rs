@@ -126,8 +126,13 @@ fn what_diff_prints_is_what_git_applies() {
     let patch = orca.command().args(["diff", "two"]).output().expect("orca runs").stdout;
     assert!(patch.windows(5).any(|bytes| bytes == b"\x1b[31m"), "a program gets the bytes as they are");
     other.write("the.patch", &patch);
-    let applied =
-        Command::new("git").args(["apply", "the.patch"]).current_dir(other.root()).stdin(Stdio::null()).output();
+    let applied = Command::new("git")
+        .args(["apply", "the.patch"])
+        // A repository further up, where temporary files may lie, is none of it.
+        .env("GIT_CEILING_DIRECTORIES", other.root().parent().expect("it lies in its world"))
+        .current_dir(other.root())
+        .stdin(Stdio::null())
+        .output();
     let applied = applied.expect("git runs");
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     other.remove("the.patch");
