@@ -15,14 +15,13 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use orca::base::TaskName;
 use orca::store::Journal;
 use random::Random;
 use support::hands::{edits_with, plan, without_sandbox};
-use support::{Build, Entry, Project, Snapshot, wait_until_nothing_runs};
+use support::{Build, Entry, Project, Snapshot, wait_until_nothing_runs, walk_all};
 
 /// Walks at a time.
 const THREADS: u64 = 4;
@@ -423,26 +422,5 @@ fn walk(seed: u64, steps: u64) -> Result<(), String> {
 
 #[test]
 fn edits_over_time_equal_a_clean_build() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let (first, count) = match number("ORCA_WALK_SEED") {
-        Some(seed) => (seed, 1),
-        None => (0, number("ORCA_WALK_SEEDS").unwrap_or(8)),
-    };
-    let steps = number("ORCA_WALK_STEPS").unwrap_or(10);
-    let next = AtomicU64::new(first);
-    let failures: Vec<String> = std::thread::scope(|scope| {
-        let walker = || {
-            let mut failures = Vec::new();
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= first + count {
-                    return failures;
-                }
-                failures.extend(walk(seed, steps).err());
-            }
-        };
-        let walkers: Vec<_> = (0..THREADS).map(|_| scope.spawn(walker)).collect();
-        walkers.into_iter().flat_map(|walker| walker.join().expect("a walk's panic is caught")).collect()
-    });
-    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    walk_all(THREADS, 8, 10, walk);
 }

@@ -3,18 +3,16 @@
 //! A random walk. After every step the project is built, then once more, which must run nothing, and then compared,
 //! byte for byte, with a fresh copy of the sources built by an orca that knows nothing. `ORCA_WALK_SEEDS` and
 //! `ORCA_WALK_STEPS` make it longer, `ORCA_WALK_SEED` walks one seed alone; the seed of a walk that fails is printed.
-#![expect(clippy::disallowed_methods, reason = "reads how long to walk from the environment")]
 
 mod support;
 mod walk;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use orca::engine::{Power, consent};
 use orca::event::{Event, Outcome};
-use support::{Build, Entry, Project};
+use support::{Build, Entry, Project, walk_all};
 use walk::Life;
 
 /// Walks at a time.
@@ -24,28 +22,7 @@ const ISOLATED_EVERY: u64 = 4;
 
 #[test]
 fn incremental_builds_equal_clean_ones() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let (first, count) = match number("ORCA_WALK_SEED") {
-        Some(seed) => (seed, 1),
-        None => (0, number("ORCA_WALK_SEEDS").unwrap_or(6)),
-    };
-    let steps = number("ORCA_WALK_STEPS").unwrap_or(14);
-    let next = AtomicU64::new(first);
-    let failures: Vec<String> = std::thread::scope(|scope| {
-        let walker = || {
-            let mut failures = Vec::new();
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= first + count {
-                    return failures;
-                }
-                failures.extend(walk(seed, steps).err());
-            }
-        };
-        let walkers: Vec<_> = (0..THREADS).map(|_| scope.spawn(walker)).collect();
-        walkers.into_iter().flat_map(|walker| walker.join().expect("a walk's panic is caught")).collect()
-    });
-    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    walk_all(THREADS, 6, 14, walk);
 }
 
 fn walk(seed: u64, steps: u64) -> Result<(), String> {

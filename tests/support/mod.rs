@@ -20,6 +20,7 @@ mod machine;
 mod process;
 mod processes;
 mod project;
+mod seeds;
 mod snapshot;
 
 pub(crate) use build::Build;
@@ -28,4 +29,5 @@ pub(crate) use machine::{bubblewrap_works, has_tool, mounts_work};
 pub(crate) use process::{Output, Running};
 pub(crate) use processes::{wait_until, wait_until_nothing_runs};
 pub(crate) use project::{Fixture, Project};
+pub(crate) use seeds::walk_all;
 pub(crate) use snapshot::{Entry, Snapshot};
