@@ -34,7 +34,7 @@ pub struct Words {
 #[derive(Clone, Copy)]
 pub struct Told<'a> {
     /// The gates that judge it.
-    pub gates: &'a [&'a GateDef],
+    pub gates: &'a [GateDef],
     /// What is said of its dependencies.
     pub words: &'a BTreeMap<TaskName, Words>,
     /// What the last attempt failed on, if this is a retry.

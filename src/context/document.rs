@@ -10,7 +10,7 @@ use super::markdown::{closed, code, fenced, item, quoted};
 use super::outline::outlines;
 use super::{Definition, TaskContext, Work};
 use crate::base::{PatternSet, bounded, format_duration_ms, sanitize_line};
-use crate::plan::{GateDef, GateKind, Level, SandboxMode, Task, Tdd, Undeclared};
+use crate::plan::{COVERAGE_MIN, GateDef, GateKind, Level, SandboxMode, Task, Tdd, Undeclared, word};
 
 /// What of a gate is told in one line.
 const GATE_BYTES_MAX: usize = 1 << 10;
@@ -52,7 +52,7 @@ pub fn document_sections(context: &TaskContext, task: &Task, told: &Told<'_>) ->
         sections.extend(list("Acceptance criteria", acceptance));
         sections.extend(tdd.as_ref().and_then(|tdd| list("Tests", &test_specification(tdd))));
     }
-    let gates: Vec<String> = told.gates.iter().map(|gate| gate_line(gate)).collect();
+    let gates: Vec<String> = told.gates.iter().map(gate_line).collect();
     sections.extend(list("Gates that judge the result", &gates));
     sections.extend(environment(definition, task));
     sections.extend(list("Rules", &rules(definition, task)));
@@ -130,7 +130,8 @@ fn test_specification(tdd: &Tdd) -> Vec<String> {
     let mut lines: Vec<String> =
         tdd.tests.iter().map(|test| format!("{} must fail before and pass after", code(&test.to_string()))).collect();
     lines.push(format!("run with {}", code(&command_line(&tdd.run))));
-    lines.push(format!("at least {} % of the changed lines must be covered", tdd.coverage_min));
+    let percent = tdd.coverage_min.unwrap_or(COVERAGE_MIN);
+    lines.push(format!("at least {percent} % of the changed lines must be covered"));
     lines
 }
 
@@ -138,16 +139,15 @@ fn test_specification(tdd: &Tdd) -> Vec<String> {
 fn gate_line(gate: &GateDef) -> String {
     let name = code(gate.name.as_str());
     let level = match gate.level {
-        Level::Strict => ", strictly",
-        Level::Basic => ", the basics only",
-        Level::Standard | Level::Disabled => "",
+        Some(Level::Strict) => ", strictly",
+        Some(Level::Basic) => ", the basics only",
+        _ => "",
     };
     let judges = match &gate.kind {
         GateKind::Run(argv) => format!("runs {}", code(&bounded(&command_line(argv), GATE_BYTES_MAX))),
-        GateKind::Check(check, options) => {
-            let check = serde_json::to_value(check).ok().and_then(|word| Some(word.as_str()?.to_owned()));
-            let mut text = format!("checks {}{level}", check.unwrap_or_default());
-            for (name, value) in options {
+        GateKind::Check(check) => {
+            let mut text = format!("checks {}{level}", word(*check));
+            for (name, value) in &gate.options {
                 text.push_str(&format!(", {name} = {}", bounded(&value.to_string(), GATE_BYTES_MAX)));
             }
             sanitize_line(&bounded(&text, GATE_BYTES_MAX))

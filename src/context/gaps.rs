@@ -78,11 +78,11 @@ pub fn gaps(plan: &Plan, task: &Task, files: &impl ProjectFiles) -> Vec<Gap> {
         .gates
         .iter()
         .filter_map(|name| plan.gate_defs.get(name))
-        .filter(|gate| gate.level != Level::Disabled)
+        .filter(|gate| gate.level != Some(Level::Disabled))
         .map(|gate| &gate.kind)
         .collect();
     // A command is the only kind of test there is here: which of them are tests only their author knows.
-    let tests = |kind: &&GateKind| matches!(kind, GateKind::Run(_) | GateKind::Check(Check::Tdd, _));
+    let tests = |kind: &&GateKind| matches!(kind, GateKind::Run(_) | GateKind::Check(Check::Tdd));
     add(text.split_whitespace().count() < GOAL_WORDS_MIN, Gap::Goal);
     add(task.inputs.is_empty() && task.edits.is_empty() && files.brought().is_empty(), Gap::Inputs);
     add(task.outputs.is_empty() && task.edits.is_empty(), Gap::Outputs);

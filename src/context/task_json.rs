@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::dependency::{Dependency, Told};
 use super::document::rules;
 use super::{TaskContext, Work};
-use crate::plan::{GateDef, GateKind, Task};
+use crate::plan::{COVERAGE_MIN, GateDef, GateKind, Task};
 
 /// Version of the form. Raised when a field changes its meaning or goes away.
 const TASK_JSON_VERSION: u32 = 2;
@@ -21,7 +21,7 @@ pub fn task_json(context: &TaskContext, task: &Task, key: &str, told: &Told<'_>)
             "background": background,
             "acceptance": acceptance,
             "tests": tdd.as_ref().map(|tdd| json!({
-                "files": tdd.tests, "argv": tdd.run, "coverage_min": tdd.coverage_min,
+                "files": tdd.tests, "argv": tdd.run, "coverage_min": tdd.coverage_min.unwrap_or(COVERAGE_MIN),
             })),
             "preset": runner.preset,
             "model": runner.model,
@@ -36,7 +36,7 @@ pub fn task_json(context: &TaskContext, task: &Task, key: &str, told: &Told<'_>)
         "outputs": definition.outputs,
         "edits": definition.edits,
         "dependencies": context.dependencies.iter().map(|it| dependency(it, told)).collect::<Vec<_>>(),
-        "gates": told.gates.iter().map(|it| gate(it)).collect::<Vec<_>>(),
+        "gates": told.gates.iter().map(gate).collect::<Vec<_>>(),
         "env": definition.env,
         "pass_env": definition.pass_env,
         "tools": definition.tools.keys().collect::<Vec<_>>(),
@@ -69,8 +69,8 @@ fn dependency(dependency: &Dependency, told: &Told<'_>) -> Value {
 fn gate(gate: &GateDef) -> Value {
     match &gate.kind {
         GateKind::Run(argv) => json!({ "gate": gate.name, "level": gate.level, "argv": argv }),
-        GateKind::Check(check, options) => {
-            json!({ "gate": gate.name, "level": gate.level, "check": check, "options": options })
+        GateKind::Check(check) => {
+            json!({ "gate": gate.name, "level": gate.level, "check": check, "options": gate.options })
         }
         GateKind::Agent { agent, prompt } => {
             json!({ "gate": gate.name, "level": gate.level, "agent": agent, "prompt": prompt })

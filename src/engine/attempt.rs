@@ -326,8 +326,9 @@ impl Builder {
                 None => {}
             }
         }
+        let gates: Vec<GateDef> = resolver.gates(task).into_iter().chain(resolver.plan_gates()).collect();
         for (path, change) in edits {
-            let gate = resolver.gates(task).chain(resolver.plan_gates()).find(|gate| gate.inputs.matches(path));
+            let gate = gates.iter().find(|gate| gate.inputs.matches(path));
             match gate {
                 _ if of_plan(path) => details.push(format!("{path} is the plan's: no task changes it")),
                 _ if ignores_of(path).is_some() => {

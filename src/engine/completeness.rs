@@ -13,7 +13,7 @@ use crate::context::{
     unbounded_size_bytes,
 };
 use crate::graph::{EdgeKind, Graph, TaskIx};
-use crate::plan::{ContextText, GateDef, Level, Plan, declared, origin};
+use crate::plan::{ContextText, Plan, declared, origin};
 
 /// The longest document an agent gets where the plan does not say.
 const CONTEXT_BYTES_MAX: u64 = 1 << 20;
@@ -89,12 +89,7 @@ impl Session {
             if unbounded_size_bytes(&definition) + BOUNDED_BYTES <= limit {
                 continue;
             }
-            let gates: Vec<&GateDef> = task
-                .gates
-                .iter()
-                .filter_map(|gate| plan.gate_defs.get(gate))
-                .filter(|gate| gate.level != Level::Disabled)
-                .collect();
+            let gates = plan.gates_of(task);
             let told = Told { gates: &gates, words: &BTreeMap::new(), failure: None, content: &|_, _| None };
             let context = TaskContext {
                 definition: (*definition).clone(),

@@ -14,7 +14,7 @@ use crate::plan::{Body, GateDef, Task};
 /// What the telling of one task needs, gathered.
 pub(super) struct Telling<'a> {
     resolver: &'a Resolver,
-    gates: Vec<&'a GateDef>,
+    gates: Vec<GateDef>,
     words: BTreeMap<TaskName, Words>,
 }
 
@@ -59,7 +59,7 @@ impl Resolver {
             let summary = if dependency.is_agent { self.summary(dep) } else { String::new() };
             Some((dependency.task.clone(), Words { purpose: purpose(self.task(dep)), summary }))
         });
-        Telling { resolver: self, gates: self.gates(task).collect(), words: words.collect() }
+        Telling { resolver: self, gates: self.gates(task), words: words.collect() }
     }
 
     /// What the agent of an accepted task said in the end; nothing where the cache no longer knows.

@@ -177,7 +177,7 @@ impl Look {
             let (verdict, message) = verdict(gate);
             GateSays { gate: gate.name.clone(), verdict, message }
         };
-        self.resolver.gates(ix).map(says).collect()
+        self.resolver.gates(ix).iter().map(says).collect()
     }
 
     /// Whether what is on record of a task was taken from `orca.lock`: that has no log, which every run and the cache have.

@@ -48,7 +48,7 @@ impl Builder {
     ) -> Result<Judged, Fault> {
         let name = self.resolver.name(task);
         let mut judged = Judged::Green;
-        for gate in self.resolver.gates(task) {
+        for gate in &self.resolver.gates(task) {
             if only.is_some_and(|only| !only.contains(&gate.name)) {
                 continue;
             }

@@ -27,13 +27,13 @@ pub(super) async fn judge_plan(
     signals: &mut mpsc::UnboundedReceiver<i32>,
 ) -> Result<Option<i32>, Fault> {
     let resolver = &builder.resolver;
-    if resolver.plan_gates().next().is_none() {
+    if resolver.plan_gates().is_empty() {
         return Ok(None);
     }
     let tree = resolver.integrated().map_err(fault)?;
     let (cancel, cancelled) = watch::channel(CancelLevel::None);
     let mut interrupted_by = None;
-    for gate in resolver.plan_gates() {
+    for gate in &resolver.plan_gates() {
         let judging = async {
             if !builder.judge_plan_gate(gate, &tree, &cancelled).await? && *cancelled.borrow() == CancelLevel::None {
                 blame(builder, gate, &cancelled).await?;

@@ -59,6 +59,6 @@ impl Look {
             let key = self.resolver.gate_key(gate, tree.as_ref()?, &Tree::new(), &Changes::new());
             self.resolver.verdict(&key)
         };
-        self.resolver.plan_gates().map(|gate| PlanGate::of(&gate.name, verdict(gate))).collect()
+        self.resolver.plan_gates().iter().map(|gate| PlanGate::of(&gate.name, verdict(gate))).collect()
     }
 }

@@ -33,7 +33,7 @@ use crate::gates::Verdict;
 use crate::graph::{EdgeKind, Graph, TaskIx};
 use crate::key::{Description, action_key, gate_key};
 use crate::merge::is_binary;
-use crate::plan::{GateDef, Level, Plan, Task};
+use crate::plan::{GateDef, Plan, Task};
 use crate::store::{Decision, Kept, Root, StatCache, Store, StoreError};
 use crate::sys::beneath::{FileKind, FileStat};
 
@@ -558,7 +558,7 @@ impl Resolver {
             }
         }
         let mut open = Vec::new();
-        for gate in self.gates(task) {
+        for gate in &self.gates(task) {
             let gate_key = self.gate_key(gate, &keyed.context.view, &reused.outputs, &reused.edits);
             match self.verdict(&gate_key) {
                 Some(verdict) if verdict.is_green() => {}
@@ -575,10 +575,9 @@ impl Resolver {
         })
     }
 
-    /// The gates that judge a task's result, without those that are switched off.
-    pub fn gates(&self, task: TaskIx) -> impl Iterator<Item = &GateDef> {
-        let defs = &self.plan().gate_defs;
-        self.task(task).gates.iter().filter_map(|name| defs.get(name)).filter(|gate| gate.level != Level::Disabled)
+    /// The gates that judge a task's result, with their levels settled and without those that are switched off.
+    pub fn gates(&self, task: TaskIx) -> Vec<GateDef> {
+        self.plan().gates_of(self.task(task))
     }
 
     /// What is on record at paths that are no longer the outputs of the task on record.
@@ -594,9 +593,8 @@ impl Resolver {
     }
 
     /// The gates of the plan, without those that are switched off.
-    pub fn plan_gates(&self) -> impl Iterator<Item = &GateDef> {
-        let defs = &self.plan().gate_defs;
-        self.plan().gates.iter().filter_map(|name| defs.get(name)).filter(|gate| gate.level != Level::Disabled)
+    pub fn plan_gates(&self) -> Vec<GateDef> {
+        self.plan().gates_of_plan()
     }
 
     /// The tree that gates of the plan judge: all source and all results, with what a person made of edited files since.
@@ -662,7 +660,7 @@ impl Resolver {
     #[must_use]
     pub fn gate_keys(&self, task: TaskIx, keyed: &Keyed, outputs: &Tree, edits: &Changes) -> BTreeMap<Name, GateKey> {
         let key = |gate: &GateDef| self.gate_key(gate, &keyed.context.view, outputs, edits);
-        self.gates(task).map(|gate| (gate.name.clone(), key(gate))).collect()
+        self.gates(task).iter().map(|gate| (gate.name.clone(), key(gate))).collect()
     }
 
     /// A verdict that is known.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{BlobDigest, TaskName};
-use crate::plan::{Body, GateKind, Plan, SandboxMode};
+use crate::plan::{Body, Plan, SandboxMode};
 use crate::sandbox::Backend;
 
 /// Something a plan may do only with consent.
@@ -84,8 +84,8 @@ pub fn powers(plan: &Plan, tasks: &BTreeSet<TaskName>, backend: Backend) -> BTre
                 powers.extend(def.secrets.iter().map(power));
             }
         }
-        for gate in task.gates.iter().chain(&plan.gates).filter_map(|name| plan.gate_defs.get(name)) {
-            if gate.network && matches!(gate.kind, GateKind::Run(_)) {
+        for gate in plan.gates_of(task).into_iter().chain(plan.gates_of_plan()) {
+            if gate.network {
                 powers.insert(Power::Network { task: format!("gate {}", gate.name) });
             }
         }

@@ -3,8 +3,10 @@
 //! An event never reaches back: nothing that listens can change what runs. The wire form is documented in
 //! `docs/events.md` and versioned by [`SCHEMA_VERSION`].
 
+mod gate_finding;
 mod outcome;
 mod run_event;
 
+pub use gate_finding::{Excerpt, GateFinding};
 pub use outcome::{ActionResult, Failure, Outcome, Spent, Usage};
 pub use run_event::{Event, EventRecord, RunId, SCHEMA_VERSION};

@@ -1,8 +1,27 @@
 //! Gates: what judges a result before it counts. A gate is a node of its own, keyed by its definition and the tree
 //! it judges, so a changed gate judges again without running the task.
 //!
-//! This layer says what a verdict is and what a command's end means; running the command is `exec`'s.
+//! ```text
+//!  base + result ── Judged ──> check ──> parts with findings ──┐ level
+//!                                                              ├──────> Verdict
+//!  a command in a fresh tree ── exit, report ──────────────────┘
+//! ```
+//!
+//! This layer says what a verdict is, holds the built-in checks, which are pure functions over both sides of what a result
+//! changed, and says what a command's end means; running commands is `exec`'s. `docs/gates.md` has every rule.
 
+mod check;
+mod judged;
+mod level;
+mod locate;
+mod options;
+mod part;
 mod verdict;
 
-pub use verdict::{Verdict, VerdictKind, last_lines, verdict_of_exit};
+pub use check::{CHECKS_VERSION, CheckContext, check};
+pub use judged::{ChangedFile, Content, Judged, JudgedTask};
+pub use level::{Effect, effect};
+pub use locate::LineIndex;
+pub use options::{Options, covers};
+pub use part::{Part, PartStatus};
+pub use verdict::{Verdict, VerdictKind, last_lines, verdict_of_exit, verdict_of_parts};

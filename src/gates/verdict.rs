@@ -2,12 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::BlobDigest;
+use super::level::{Effect, effect};
+use super::part::{Part, PartStatus};
+use crate::base::{BlobDigest, Severity, counted, sanitize_line};
+use crate::event::GateFinding;
+use crate::plan::Level;
 use crate::sandbox::End;
 
 /// Last lines of a gate's output that go into its verdict.
 const EXCERPT_LINES_MAX: usize = 40;
 const EXCERPT_BYTES_MAX: usize = 8 * 1024;
+/// Findings that are kept of one part; of the rest there is a number.
+const FINDINGS_MAX: usize = 1_000;
+/// Findings that are told one by one where a gate is red.
+const TOLD_MAX: usize = 20;
 
 /// The verdict proper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,10 +25,12 @@ pub enum VerdictKind {
     Passed,
     /// The result is not good.
     Failed,
+    /// Good enough for the level; something was found.
+    Warning,
+    /// There was nothing to judge with.
+    Skipped,
     /// The gate itself broke; never green.
     Error,
-    /// Switched off.
-    Skipped,
 }
 
 /// A verdict with its evidence, as kept in the verdict cache.
@@ -36,37 +46,66 @@ pub struct Verdict {
     pub log: Option<BlobDigest>,
     /// How long the gate took, in milliseconds.
     pub wall_ms: u64,
+    /// What each part of a check says, with the findings that count at the level.
+    #[serde(default)]
+    pub parts: Vec<Part>,
+    /// What judging cost, in millionths of a dollar: a reviewer is paid.
+    #[serde(default)]
+    pub cost_micro_usd: u64,
 }
 
 impl Verdict {
+    /// A verdict without evidence.
+    #[must_use]
+    pub fn new(kind: VerdictKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            excerpt: String::new(),
+            log: None,
+            wall_ms: 0,
+            parts: Vec::new(),
+            cost_micro_usd: 0,
+        }
+    }
+
+    /// The gate itself broke.
+    #[must_use]
+    pub fn error(message: impl Into<String>) -> Self {
+        Self::new(VerdictKind::Error, message)
+    }
+
     /// Whether the result may count as done.
     #[must_use]
     pub fn is_green(&self) -> bool {
-        matches!(self.kind, VerdictKind::Passed | VerdictKind::Skipped)
+        matches!(self.kind, VerdictKind::Passed | VerdictKind::Warning | VerdictKind::Skipped)
     }
 
     /// Whether the verdict may be kept: an error is tried again.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self.kind, VerdictKind::Passed | VerdictKind::Failed)
+        self.kind != VerdictKind::Error
     }
 
-    /// The verdict of a gate that is switched off.
-    #[must_use]
-    pub fn skipped() -> Self {
-        Self {
-            kind: VerdictKind::Skipped,
-            message: "level = \"disabled\"".to_owned(),
-            excerpt: String::new(),
-            log: None,
-            wall_ms: 0,
-        }
+    /// All findings that count, in the order of the parts.
+    pub fn findings(&self) -> impl Iterator<Item = &GateFinding> {
+        self.parts.iter().flat_map(|part| &part.findings)
     }
 
-    /// The last lines of the gate's output, where it is not green.
+    /// What a person, or the next attempt, is told line by line, where it is not green: findings, else the last lines of the
+    /// output.
     #[must_use]
     pub fn details(&self) -> Vec<String> {
-        if self.is_green() { Vec::new() } else { self.excerpt.lines().map(str::to_owned).collect() }
+        if self.is_green() {
+            return Vec::new();
+        }
+        let mut lines: Vec<String> = self.findings().take(TOLD_MAX).map(line_of).collect();
+        let more = self.findings().count().saturating_sub(TOLD_MAX);
+        if more > 0 {
+            lines.push(format!("and {}", counted(more as u64, "more finding")));
+        }
+        lines.extend(self.excerpt.lines().map(str::to_owned));
+        lines
     }
 
     /// The word of the verdict.
@@ -75,10 +114,75 @@ impl Verdict {
         match self.kind {
             VerdictKind::Passed => "passed",
             VerdictKind::Failed => "failed",
-            VerdictKind::Error => "error",
+            VerdictKind::Warning => "warning",
             VerdictKind::Skipped => "skipped",
+            VerdictKind::Error => "error",
         }
     }
+}
+
+/// A finding in one line: where, what, which rule, and what to do.
+fn line_of(finding: &GateFinding) -> String {
+    let place = finding.place().map_or_else(String::new, |place| format!("{place}: "));
+    let help = finding.help.as_ref().map_or_else(String::new, |help| format!("; {help}"));
+    sanitize_line(&format!("{place}{} [{}]{help}", finding.message, finding.rule))
+}
+
+/// Folds what the parts of a check say into a verdict. What has no effect at the level is dropped.
+#[must_use]
+pub fn verdict_of_parts(mut parts: Vec<Part>, level: Level) -> Verdict {
+    for part in &mut parts {
+        part.findings.retain(|finding| effect(finding.severity, level) > Effect::Dropped);
+        let more = part.findings.len().saturating_sub(FINDINGS_MAX);
+        if more > 0 {
+            // The worst are kept.
+            part.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+            part.findings.truncate(FINDINGS_MAX);
+            part.note = Some(format!("and {}", counted(more as u64, "more finding")));
+        }
+    }
+    let worst = parts.iter().flat_map(|part| &part.findings).map(|found| effect(found.severity, level)).max();
+    let broke = parts.iter().find_map(|part| match &part.status {
+        PartStatus::Broke(why) => Some(format!("{}: {why}", part.name)),
+        _ => None,
+    });
+    let skipped: Vec<String> = parts.iter().filter_map(skipped).collect();
+    let kind = match worst {
+        _ if broke.is_some() => VerdictKind::Error,
+        Some(Effect::Fails) => VerdictKind::Failed,
+        _ if !skipped.is_empty() && level == Level::Strict => VerdictKind::Failed,
+        Some(Effect::Warns) => VerdictKind::Warning,
+        _ if skipped.len() == parts.len() && !parts.is_empty() => VerdictKind::Skipped,
+        _ => VerdictKind::Passed,
+    };
+    let message = broke.unwrap_or_else(|| message(&parts, &skipped));
+    Verdict { parts, ..Verdict::new(kind, message) }
+}
+
+fn skipped(part: &Part) -> Option<String> {
+    match &part.status {
+        PartStatus::Skipped(why) => Some(format!("{} skipped: {why}", part.name)),
+        _ => None,
+    }
+}
+
+fn message(parts: &[Part], skipped: &[String]) -> String {
+    let of = |severity: Severity| {
+        parts.iter().flat_map(|part| &part.findings).filter(|found| found.severity == severity).count() as u64
+    };
+    let counts = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Advice, "remark")];
+    let mut said: Vec<String> = counts
+        .iter()
+        .filter(|(severity, _)| of(*severity) > 0)
+        .map(|(severity, word)| counted(of(*severity), word))
+        .collect();
+    if said.is_empty() && skipped.len() < parts.len() {
+        said.push("nothing found".to_owned());
+    }
+    let notes = parts.iter().filter_map(|part| part.note.clone());
+    said.extend(notes);
+    said.extend(skipped.iter().cloned());
+    said.join("; ")
 }
 
 /// What the end of a gate's command means: exit 0 is passed, another exit is failed, anything else an error.
@@ -96,7 +200,7 @@ pub fn verdict_of_exit(end: &End, log_text: &str, log: Option<BlobDigest>, wall_
         End::OutOfMemory => (VerdictKind::Error, "the gate ran out of memory".to_owned()),
         End::NotStarted(why) => (VerdictKind::Error, format!("the gate could not be started: {why}")),
     };
-    Verdict { kind, message, excerpt: last_lines(log_text), log, wall_ms }
+    Verdict { excerpt: last_lines(log_text), log, wall_ms, ..Verdict::new(kind, message) }
 }
 
 /// The last lines of a log, sanitized and bounded.
@@ -112,6 +216,32 @@ pub fn last_lines(text: &str) -> String {
                 cut += 1;
             }
             format!("…{}", &kept[cut..])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_decide_what_follows() {
+        let found = |severity| Part::judged("p", vec![GateFinding::new("p/r", severity, "m")]);
+        let skipped = || Part::skipped("p", "nothing to judge with");
+        use Severity::{Advice, Error, Warning};
+        use VerdictKind as V;
+        let rows = [
+            (found(Error), [V::Failed, V::Failed, V::Failed]),
+            (found(Warning), [V::Passed, V::Warning, V::Failed]),
+            (found(Advice), [V::Passed, V::Passed, V::Warning]),
+            (skipped(), [V::Skipped, V::Skipped, V::Failed]),
+            (Part::broke("p", "no"), [V::Error, V::Error, V::Error]),
+            (Part::judged("p", Vec::new()), [V::Passed, V::Passed, V::Passed]),
+        ];
+        for (part, kinds) in rows {
+            let levels = [Level::Basic, Level::Standard, Level::Strict];
+            let said = levels.map(|level| verdict_of_parts(vec![part.clone()], level).kind);
+            assert_eq!(said, kinds, "{part:?}");
         }
     }
 }

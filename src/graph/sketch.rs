@@ -19,6 +19,8 @@ pub(crate) fn task(name: &str) -> Task {
         deps: Vec::new(),
         gates: Vec::new(),
         acceptance: Vec::new(),
+        level: None,
+        may_change: PatternSet::default(),
         tdd: None,
         env: Default::default(),
         pass_env: Vec::new(),

@@ -2,7 +2,7 @@
 
 use crate::base::{ActionKey, Change, Entry, KeyHasher, PatternSet, RelPath};
 use crate::context::{Definition, Runner, TaskContext, ToolIdentity, Work, merged_changes};
-use crate::plan::{AgentPreset, SandboxMode, Tdd, ToolchainDef};
+use crate::plan::{AgentPreset, COVERAGE_MIN, SandboxMode, Tdd, ToolchainDef};
 
 /// Domain and version of the encoding. Any change of [`describe`] raises the version of the tasks it is about: what agents
 /// are told has changed since commands were first keyed, and no command has to run again for that.
@@ -123,7 +123,7 @@ fn tests(tdd: &Tdd, out: &mut impl KeyWriter) {
         out.field("test", &position.to_string(), test.as_str());
     }
     list("test argv", &tdd.run, out);
-    out.field("test", "coverage_min", &tdd.coverage_min.to_string());
+    out.field("test", "coverage_min", &tdd.coverage_min.unwrap_or(COVERAGE_MIN).to_string());
 }
 
 fn custom_toolchain(name: &str, def: &ToolchainDef, out: &mut impl KeyWriter) {

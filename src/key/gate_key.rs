@@ -22,17 +22,15 @@ pub fn gate_key(
                 hasher.field("argv", argument.as_bytes());
             }
         }
-        GateKind::Check(check, options) => {
-            hasher.field("check", format!("{check:?}").as_bytes());
-            for (name, value) in options {
-                hasher.field("option", name.as_bytes());
-                hasher.field("=", value.to_string().as_bytes());
-            }
-        }
+        GateKind::Check(check) => hasher.field("check", format!("{check:?}").as_bytes()),
         GateKind::Agent { agent, prompt } => {
             hasher.field("agent", agent.as_str().as_bytes());
             hasher.field("prompt", prompt.as_bytes());
         }
+    }
+    for (name, value) in &gate.options {
+        hasher.field("option", name.as_bytes());
+        hasher.field("=", value.to_string().as_bytes());
     }
     hasher.field("level", format!("{:?}", gate.level).as_bytes());
     hasher.field("network", &[u8::from(gate.network)]);

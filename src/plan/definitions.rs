@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::Place;
 use super::environment::{is_text, texts, variable_names, variables};
 use super::format::{RawAgent, RawGate, RawToolchain};
-use super::model::{AgentDef, AgentPreset, GateDef, GateKind, Level, ToolchainDef};
+use super::model::{AgentDef, AgentPreset, GateDef, GateKind, ToolchainDef};
 use super::names::{Names, checked_name};
 use super::options::check_options;
 use super::paths::{Use, patterns};
@@ -108,8 +108,9 @@ pub(super) fn gate(
 ) -> Option<GateDef> {
     let name = checked_name(at, reader)?;
     let kind = gate_kind(at, raw, agents, reader);
+    let options = check_options(raw, agents, reader);
     Some(GateDef {
-        level: raw.level.as_ref().map_or(Level::Standard, |level| level.value),
+        level: raw.level.as_ref().map(|level| level.value),
         inputs: patterns(raw.inputs.as_ref(), Use::Input, reader),
         env: variables(raw.env.as_ref(), reader),
         tools: texts(raw.tools.as_ref(), reader),
@@ -117,6 +118,7 @@ pub(super) fn gate(
         timeout: raw.timeout.as_ref().map(|timeout| timeout.value),
         network: raw.network.as_ref().is_some_and(|network| network.value),
         node: reader.id(at),
+        options,
         kind: kind?,
         name,
     })
@@ -133,7 +135,6 @@ fn gate_kind(at: Place, raw: &RawGate, agents: &Names, reader: &mut Reader<'_>) 
     .collect();
     let name = shown(reader.key(at));
     let check = raw.check.as_ref().map(|check| check.value);
-    let options = check_options(raw, check, agents, reader);
     match bodies[..] {
         [] => {
             if !raw.is_broken() {
@@ -154,7 +155,7 @@ fn gate_kind(at: Place, raw: &RawGate, agents: &Names, reader: &mut Reader<'_>) 
         return Some(GateKind::Run(run.argv.clone()));
     }
     if let Some(check) = check {
-        return Some(GateKind::Check(check, options));
+        return Some(GateKind::Check(check));
     }
     let (Some(agent), Some(prompt)) = (&raw.agent, &raw.prompt) else {
         let missing = if raw.agent.is_none() { "agent" } else { "prompt" };

@@ -38,6 +38,10 @@ tables! {
         name: Text,
         /// Gates that judge the whole tree after all tasks.
         gates: Vec<Text>,
+        /// How strict gates are that do not say it themselves, and whose task does not. Default: standard.
+        level: At<Level>,
+        /// Files that no task may touch unless it names them, besides test configuration and the like, which orca knows.
+        protected: Vec<Text>,
     }
 
     /// What the whole build may use.
@@ -84,7 +88,7 @@ tables! {
         agent: Text,
         /// What the agent is asked.
         prompt: Text,
-        /// How strict it is. Default: standard.
+        /// How strict it is. Default: what its task says, else what the plan says, else standard.
         level: At<Level>,
         /// Files of the project the gate needs besides the tree it judges.
         inputs: Vec<Text>,
@@ -98,28 +102,52 @@ tables! {
         timeout: At<DurationMs>,
         /// Whether it may use the network. Default: false.
         network: At<bool>,
-        /// Checks tdd, schema and files: the files meant.
+        /// Gates with `run` and check tdd: the report that the command writes, as SARIF, JUnit XML or TAP. A path of the judged tree, or a wildcard.
+        report: Text,
+        /// Checks: rules that do not count, as `check/rule`; a `*` at the end stands for any.
+        ignore: Vec<Text>,
+        /// Checks: paths whose findings do not count.
+        allow: Vec<Text>,
+        /// Checks tdd and schema: the files meant.
         files: Vec<Text>,
         /// Checks tdd and performance: the command that tests or measures.
         command: Command,
-        /// Check tdd: least coverage of changed lines, in percent.
+        /// Check tdd: the command that runs all tests.
+        suite: Command,
+        /// Check tdd: the coverage report that the command writes, as LCOV, Cobertura or JaCoCo.
+        coverage: Text,
+        /// Check tdd: least coverage of changed lines, in percent. Default: 95.
         coverage_min: At<Percent>,
-        /// Checks security, secrets, integrity and scope: paths that are not judged.
-        allow: Vec<Text>,
-        /// Check integrity: paths no task may touch.
+        /// Checks security and dependencies: a directory of vulnerabilities in OSV's format: a path of the project, an absolute one, or `~/...`.
+        database: Text,
+        /// Checks security and dependencies: programs asked besides, where they are installed: `cargo-audit`, `npm-audit`, `pip-audit`, `gitleaks`, `semgrep`.
+        scanners: Vec<Text>,
+        /// Check integrity: paths no task may touch unless it names them.
         protect: Vec<Text>,
-        /// Check performance: how often it is measured.
+        /// Check integrity: the largest file a result may bring. Default: 5MiB.
+        size_max: At<SizeBytes>,
+        /// Check performance: how many pairs of base and result are measured. Default: 10.
         runs: At<Count>,
-        /// Check performance: how long one measurement may take.
+        /// Check performance: runs of each side before that, which do not count. Default: 1.
+        warmup: At<Count>,
+        /// Check performance: how much slower than the base it may be, in percent. Default: 10.
+        max_regression: At<Percent>,
+        /// Check performance: the wall time one measurement may take.
         budget: At<DurationMs>,
-        /// Check performance: how much slower than the base it may be, in percent.
-        slower_max: At<Percent>,
+        /// Check performance: the CPU time one measurement may take.
+        cpu_budget: At<DurationMs>,
+        /// Check performance: the memory one measurement may take, all its processes together.
+        memory_max: At<SizeBytes>,
+        /// Check performance: the size of what the result brings, all files together.
+        output_size_max: At<SizeBytes>,
         /// Check review: most lines changed.
         lines_max: At<Count>,
         /// Check review: most files changed.
         files_max: At<Count>,
-        /// Check review: commands that must pass.
+        /// Check review: commands whose findings count where they are on changed lines.
         lint: Vec<Text>,
+        /// Check review: what a new source file has to begin with, in a comment.
+        licence_header: Text,
         /// Check review: the agent that reviews.
         reviewer: Text,
         /// Check review: what the reviewer looks for.
@@ -130,6 +158,12 @@ tables! {
         require: Vec<Text>,
         /// Check files: what must not exist.
         forbid: Vec<Text>,
+        /// Check files: what a file must contain, as a regular expression by path or wildcard.
+        contains: Map<Text>,
+        /// Check files: what a file must not contain, as a regular expression by path or wildcard.
+        lacks: Map<Text>,
+        /// Check files: what a file must match from beginning to end, as a regular expression by path or wildcard.
+        matches: Map<Text>,
     }
 
     /// A toolchain: what a sandboxed task sees read-only, and the variables that lead there.
@@ -170,6 +204,10 @@ tables! {
         gates: Vec<Text>,
         /// What must be true of the result, in sentences for the agent.
         acceptance: Vec<Text>,
+        /// How strict its gates are that do not say it themselves. Default: what the plan says.
+        level: At<Level>,
+        /// Protected files that it may touch, where `outputs` and `edits` do not name them letter by letter.
+        may_change: Vec<Text>,
         /// Tests that must fail before and pass after.
         tdd: RawTdd,
         /// Variables set for it; part of the key.
@@ -208,7 +246,13 @@ tables! {
         tests: Vec<Text>,
         /// The command that runs them.
         run: Command,
-        /// Least coverage of changed lines, in percent. Default: 0.
+        /// The command that runs all tests: they still pass, and none is gone.
+        suite: Command,
+        /// The report that the commands write, as JUnit XML or TAP: a path or a wildcard. Not needed for what orca reads from their output.
+        report: Text,
+        /// The coverage report that `run` writes, as LCOV, Cobertura or JaCoCo.
+        coverage: Text,
+        /// Least coverage of changed lines, in percent. Default: 95.
         coverage_min: At<Percent>,
     }
 

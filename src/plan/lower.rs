@@ -11,7 +11,7 @@ use super::format::{ContextEntry, RawAgent, RawGate, RawHeader, RawLimits, RawOv
 use super::includes::includes;
 use super::model::{Context, ContextText, EdgeChange, Limits, Override, Plan};
 use super::names::{Kind, Names, checked_name};
-use super::paths::{Use, literal};
+use super::paths::{Use, literal, patterns};
 use super::reader::{Reader, shown};
 use super::table::Table;
 use super::tasks::{Registry, TaskNames, lower_tasks};
@@ -55,6 +55,8 @@ pub fn lower(documents: &[Document]) -> (Plan, Vec<Finding>) {
             plan.name = name.value.clone();
         }
         plan.gates = registry.gates.resolve_all(header.gates.as_ref(), &mut reader);
+        plan.level = header.level.as_ref().map(|level| level.value);
+        plan.protected = patterns(header.protected.as_ref(), Use::Input, &mut reader);
     }
     plan.context = context(&collected.context, &mut reader);
     plan.limits = collected.limits.as_ref().map(limits).unwrap_or_default();

@@ -14,6 +14,7 @@ mod definitions;
 mod document;
 mod environment;
 mod format;
+mod implied;
 mod includes;
 mod lower;
 mod model;
@@ -32,11 +33,12 @@ mod values;
 
 pub use document::Document;
 pub use format::json_schema;
+pub use implied::word;
 pub use includes::includes;
 pub use lower::lower;
 pub use model::{
-    AgentDef, AgentPreset, Body, Check, Context, ContextText, EdgeChange, GateDef, GateKind, Level, Limits, Override,
-    Plan, Resources, Retry, SandboxMode, Task, Tdd, ToolchainDef, Undeclared,
+    AgentDef, AgentPreset, Body, COVERAGE_MIN, Check, Context, ContextText, EdgeChange, GateDef, GateKind, Level,
+    Limits, Override, Plan, Resources, Retry, SandboxMode, Task, Tdd, ToolchainDef, Undeclared,
 };
 pub use not_yet::{NOT_YET, not_yet};
 pub use origin::{declared, mention, origin, table};

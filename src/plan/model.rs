@@ -16,6 +16,10 @@ pub struct Plan {
     pub name: String,
     /// `plan.gates`: judged on the integrated tree after all tasks.
     pub gates: Vec<Name>,
+    /// `plan.level`: of gates that do not say it, and whose task does not.
+    pub level: Option<Level>,
+    /// `plan.protected`: files that no task may touch unless it names them.
+    pub protected: PatternSet,
     /// `[context]`: embedded in every agent task.
     pub context: Context,
     /// `[limits]`.
@@ -137,6 +141,10 @@ pub enum Check {
     Security,
     /// Secrets in added lines.
     Secrets,
+    /// Unsafe patterns and unsanitized input.
+    Patterns,
+    /// Known-vulnerable dependencies.
+    Dependencies,
     /// Measured speed and size.
     Performance,
     /// Scope, size, lint, a reviewer.
@@ -172,8 +180,10 @@ pub struct GateDef {
     pub name: Name,
     /// What judges.
     pub kind: GateKind,
-    /// `level`.
-    pub level: Level,
+    /// `level`, where it says one.
+    pub level: Option<Level>,
+    /// The options of a check, as JSON; `report`, `ignore` and `allow` of a command.
+    pub options: BTreeMap<String, serde_json::Value>,
     /// `inputs`: files of the base the gate itself needs, besides the judged tree.
     pub inputs: PatternSet,
     /// `env`.
@@ -195,8 +205,8 @@ pub struct GateDef {
 pub enum GateKind {
     /// A command: exit 0 is passed.
     Run(Vec<String>),
-    /// A built-in check with its options, as JSON.
-    Check(Check, BTreeMap<String, serde_json::Value>),
+    /// A built-in check.
+    Check(Check),
     /// An agent with a rubric.
     Agent {
         /// Which agent.
@@ -321,6 +331,9 @@ impl Default for Resources {
     }
 }
 
+/// Least coverage of changed lines where a plan does not say it, in percent.
+pub const COVERAGE_MIN: u8 = 95;
+
 /// `tdd`: the tests that must fail before and pass after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tdd {
@@ -328,8 +341,14 @@ pub struct Tdd {
     pub tests: Vec<Pattern>,
     /// The command that runs them.
     pub run: Vec<String>,
-    /// Least coverage of changed lines, in percent.
-    pub coverage_min: u8,
+    /// The command that runs all tests.
+    pub suite: Option<Vec<String>>,
+    /// Where the commands write their report.
+    pub report: Option<String>,
+    /// Where `run` writes its coverage report.
+    pub coverage: Option<String>,
+    /// Least coverage of changed lines, in percent, where it says one.
+    pub coverage_min: Option<u8>,
 }
 
 /// One declared unit of work, templates applied and matrix expanded.
@@ -353,6 +372,10 @@ pub struct Task {
     pub gates: Vec<Name>,
     /// `acceptance`.
     pub acceptance: Vec<String>,
+    /// `level`: of its gates that do not say it.
+    pub level: Option<Level>,
+    /// `may_change`: protected files that it may touch.
+    pub may_change: PatternSet,
     /// `tdd`.
     pub tdd: Option<Tdd>,
     /// `env`.

@@ -14,26 +14,38 @@ use super::values::words;
 use crate::base::Finding;
 
 /// The options of each check. Whatever is no option of a check is refused on its gate.
-const OPTIONS: [(Check, &[&str]); 9] = [
-    (Check::Tdd, &["files", "command", "coverage_min"]),
-    (Check::Security, &["allow"]),
-    (Check::Secrets, &["allow"]),
-    (Check::Performance, &["command", "runs", "budget", "slower_max"]),
-    (Check::Review, &["lines_max", "files_max", "lint", "reviewer", "rubric"]),
-    (Check::Integrity, &["protect", "allow"]),
-    (Check::Scope, &["allow"]),
-    (Check::Schema, &["schema", "files"]),
-    (Check::Files, &["require", "forbid"]),
+const OPTIONS: [(Check, &[&str]); 11] = [
+    (Check::Tdd, &["files", "command", "suite", "report", "coverage", "coverage_min", "ignore", "allow"]),
+    (Check::Security, &["allow", "ignore", "database", "scanners"]),
+    (Check::Secrets, &["allow", "ignore"]),
+    (Check::Patterns, &["allow", "ignore"]),
+    (Check::Dependencies, &["allow", "ignore", "database", "scanners"]),
+    (
+        Check::Performance,
+        &["command", "runs", "warmup", "max_regression", "budget", "cpu_budget", "memory_max", "output_size_max"],
+    ),
+    (Check::Review, &["lines_max", "files_max", "lint", "licence_header", "reviewer", "rubric", "allow", "ignore"]),
+    (Check::Integrity, &["protect", "size_max", "allow", "ignore"]),
+    (Check::Scope, &["allow", "ignore"]),
+    (Check::Schema, &["schema", "files", "ignore"]),
+    (Check::Files, &["require", "forbid", "contains", "lacks", "matches", "ignore"]),
 ];
 
-fn known(check: Option<Check>) -> &'static [&'static str] {
-    OPTIONS.iter().find(|(known, _)| Some(*known) == check).map_or(&[], |(_, keys)| keys)
+/// Those of a gate that is a command.
+const OPTIONS_OF_COMMANDS: &[&str] = &["report", "ignore", "allow"];
+
+fn known(raw: &RawGate) -> &'static [&'static str] {
+    let check = raw.check.as_ref().map(|check| check.value);
+    match OPTIONS.iter().find(|(known, _)| Some(*known) == check) {
+        Some((_, keys)) => keys,
+        None if raw.run.is_some() => OPTIONS_OF_COMMANDS,
+        None => &[],
+    }
 }
 
 /// The options of a gate as its check takes them; those of another check are reported.
 pub(super) fn check_options(
     raw: &RawGate,
-    check: Option<Check>,
     agents: &Names,
     reader: &mut Reader<'_>,
 ) -> BTreeMap<String, serde_json::Value> {
@@ -57,19 +69,52 @@ pub(super) fn check_options(
     if let Some(percent) = &raw.coverage_min {
         add("coverage_min", json!(percent.value.0));
     }
-    if let Some(percent) = &raw.slower_max {
-        add("slower_max", json!(percent.value.0));
+    if let Some(percent) = &raw.max_regression {
+        add("max_regression", json!(percent.value.0));
     }
-    if let Some(budget) = &raw.budget {
-        add("budget", json!(budget.value.ms()));
+    for (key, time) in [("budget", &raw.budget), ("cpu_budget", &raw.cpu_budget)] {
+        if let Some(time) = time {
+            add(key, json!(time.value.ms()));
+        }
     }
-    for (key, count) in [("runs", &raw.runs), ("lines_max", &raw.lines_max), ("files_max", &raw.files_max)] {
+    let sizes =
+        [("memory_max", &raw.memory_max), ("output_size_max", &raw.output_size_max), ("size_max", &raw.size_max)];
+    for (key, size) in sizes {
+        if let Some(size) = size {
+            add(key, json!(size.value.bytes()));
+        }
+    }
+    let counts =
+        [("runs", &raw.runs), ("warmup", &raw.warmup), ("lines_max", &raw.lines_max), ("files_max", &raw.files_max)];
+    for (key, count) in counts {
         if let Some(count) = count {
             add(key, json!(count.value.0));
         }
     }
-    if let Some(lint) = &raw.lint {
-        add("lint", json!(lint.iter().map(|text| &text.value).collect::<Vec<_>>()));
+    for (key, list) in [("lint", &raw.lint), ("scanners", &raw.scanners), ("ignore", &raw.ignore)] {
+        if let Some(list) = list {
+            add(key, json!(list.iter().map(|text| &text.value).collect::<Vec<_>>()));
+        }
+    }
+    let texts = [
+        ("report", &raw.report),
+        ("coverage", &raw.coverage),
+        ("database", &raw.database),
+        ("licence_header", &raw.licence_header),
+    ];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            add(key, json!(text.value));
+        }
+    }
+    for (key, map) in [("contains", &raw.contains), ("lacks", &raw.lacks), ("matches", &raw.matches)] {
+        if let Some(map) = map {
+            let entries = map.0.iter().map(|(at, text)| (reader.key(*at).to_owned(), json!(text.value)));
+            add(key, serde_json::Value::Object(entries.collect()));
+        }
+    }
+    if let Some(suite) = &raw.suite {
+        add("suite", json!(suite.argv));
     }
     if let Some(name) = raw.reviewer.as_ref().and_then(|text| agents.resolve(text, reader)) {
         add("reviewer", json!(name));
@@ -80,13 +125,13 @@ pub(super) fn check_options(
     if let Some(path) = raw.schema.as_ref().and_then(|text| literal(text, Use::Input, reader)) {
         add("schema", json!(path));
     }
-    refuse_others(raw, check, reader);
+    refuse_others(raw, reader);
     options
 }
 
-fn refuse_others(raw: &RawGate, check: Option<Check>, reader: &mut Reader<'_>) {
+fn refuse_others(raw: &RawGate, reader: &mut Reader<'_>) {
     use super::table::Table;
-    let allowed = known(check);
+    let allowed = known(raw);
     let all: Vec<&str> = OPTIONS.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
     let present: Vec<(&str, Place)> =
         all.iter().filter_map(|key| reader.child(raw.at(), key).map(|place| (*key, place))).collect();

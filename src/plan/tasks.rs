@@ -339,6 +339,8 @@ fn task(
         deps: deps(raw.deps.as_ref(), name, names, reader),
         gates: registry.gates.resolve_all(raw.gates.as_ref(), reader),
         acceptance: texts(raw.acceptance.as_ref(), reader),
+        level: raw.level.as_ref().map(|level| level.value),
+        may_change: patterns(raw.may_change.as_ref(), Use::Input, reader),
         tdd: raw.tdd.as_ref().and_then(|tdd| self::tdd(tdd, reader)),
         env: variables(raw.env.as_ref(), reader),
         pass_env: variable_names(raw.pass_env.as_ref(), reader),
@@ -453,8 +455,15 @@ fn tdd(raw: &RawTdd, reader: &mut Reader<'_>) -> Option<Tdd> {
         }
         return None;
     };
-    let coverage_min = raw.coverage_min.as_ref().map_or(0, |percent| percent.value.0);
-    Some(Tdd { tests: tests.iter().cloned().collect(), run: run.argv.clone(), coverage_min })
+    let text = |text: &Option<Text>| text.as_ref().map(|text| text.value.clone());
+    Some(Tdd {
+        tests: tests.iter().cloned().collect(),
+        run: run.argv.clone(),
+        suite: raw.suite.as_ref().map(|suite| suite.argv.clone()),
+        report: text(&raw.report),
+        coverage: text(&raw.coverage),
+        coverage_min: raw.coverage_min.as_ref().map(|percent| percent.value.0),
+    })
 }
 
 fn retry(raw: &RawRetry) -> Retry {

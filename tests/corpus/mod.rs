@@ -1,0 +1,138 @@
+//! The corpus in `fixtures/gates`: results, good and bad, for the rules of the built-in checks.
+//!
+//! A file holds cases of one check. What looks like a secret is written with `⟨⟩` inside, which is taken out when a case is
+//! read, so that no scanner takes the corpus itself for a leak.
+#![expect(clippy::disallowed_methods, reason = "reads the corpus")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use orca::base::{BlobDigest, Entry, Pattern, PatternSet, RelPath, TaskName, Tree};
+use orca::event::GateFinding;
+use orca::gates::{ChangedFile, CheckContext, Content, Judged, JudgedTask, Options, Part, check};
+use orca::plan::{Check, Level};
+use serde::Deserialize;
+
+/// One file of the corpus.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    check: Check,
+    case: Vec<Case>,
+}
+
+/// Whether a result is one that the rule is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Expected {
+    /// The rule has to find it.
+    Bad,
+    /// Nothing may be found: not by this rule, nor by another of the check.
+    Good,
+}
+
+/// One result.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) rule: String,
+    pub(crate) expect: Expected,
+    #[serde(default)]
+    options: BTreeMap<String, serde_json::Value>,
+    /// The task's `outputs`; by default all that the result has.
+    #[serde(default)]
+    outputs: Option<Vec<String>>,
+    #[serde(default)]
+    edits: Vec<String>,
+    #[serde(default)]
+    may_change: Vec<String>,
+    /// Files before. A value that begins with `-> ` is a symbolic link, one that begins with `hex:` is bytes.
+    #[serde(default)]
+    base: BTreeMap<String, String>,
+    /// Files after, those that did not change included.
+    #[serde(default)]
+    result: BTreeMap<String, String>,
+}
+
+/// All cases, with the check and the file they are from.
+pub(crate) fn cases() -> Vec<(Check, PathBuf, Case)> {
+    let mut files = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gates"), &mut files);
+    files.sort();
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).expect("the corpus is readable").replace("⟨⟩", "");
+        let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        file.case.into_iter().map(|case| (file.check, path.clone(), case)).collect::<Vec<_>>()
+    };
+    files.into_iter().flat_map(read).collect()
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).expect("the corpus is there") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+}
+
+/// What a check says of a case.
+pub(crate) fn judge(which: Check, case: &Case) -> Vec<Part> {
+    let (base, base_bytes) = tree(&case.base);
+    let (result, bytes) = tree(&case.result);
+    let paths: BTreeSet<&RelPath> = base.keys().chain(result.keys()).collect();
+    let side = |tree: &Tree, bytes: &BTreeMap<RelPath, Arc<[u8]>>, path: &RelPath| {
+        Content::of(tree.get(path), u64::MAX, || bytes.get(path).cloned())
+    };
+    let changed = paths
+        .into_iter()
+        .filter(|path| base.get(*path) != result.get(*path))
+        .map(|path| ChangedFile::new(path.clone(), side(&base, &base_bytes, path), side(&result, &bytes, path)))
+        .collect();
+    let name = TaskName::new("case").expect("valid");
+    let all = || case.result.keys().cloned().collect();
+    let outputs = patterns(&case.outputs.clone().unwrap_or_else(all));
+    let (edits, may_change) = (patterns(&case.edits), patterns(&case.may_change));
+    let task = JudgedTask { name: &name, outputs: &outputs, edits: &edits, may_change: &may_change };
+    let read = |path: &RelPath| bytes.get(path).cloned();
+    let judged = Judged { task: Some(task), base: &base, result: &result, changed, read: &read };
+    check(which, &judged, &CheckContext { options: Options::new(&case.options), level: Level::Standard })
+}
+
+/// The rules among the findings, each once.
+pub(crate) fn rules(parts: &[Part]) -> BTreeSet<String> {
+    parts.iter().flat_map(|part| &part.findings).map(|finding: &GateFinding| finding.rule.clone()).collect()
+}
+
+fn patterns(list: &[String]) -> PatternSet {
+    PatternSet::new(list.iter().map(|text| Pattern::new(text).expect("a pattern")).collect())
+}
+
+fn tree(files: &BTreeMap<String, String>) -> (Tree, BTreeMap<RelPath, Arc<[u8]>>) {
+    let (mut tree, mut contents) = (Tree::new(), BTreeMap::new());
+    for (path, text) in files {
+        let path = RelPath::new(path).expect("a path");
+        if let Some(target) = text.strip_prefix("-> ") {
+            tree.insert(path, Entry::Symlink { target: target.to_owned() });
+            continue;
+        }
+        let bytes = match text.strip_prefix("hex:") {
+            Some(hex) => hex_bytes(hex),
+            None => text.clone().into_bytes(),
+        };
+        let size_bytes = bytes.len() as u64;
+        tree.insert(path.clone(), Entry::File { digest: BlobDigest::of(&bytes), size_bytes, executable: false });
+        contents.insert(path, bytes.into());
+    }
+    (tree, contents)
+}
+
+fn hex_bytes(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ascii"), 16).expect("hexadecimal");
+    digits.chunks(2).map(byte).collect()
+}
