@@ -126,7 +126,7 @@ fn of_prompts() -> Vec<Mutation> {
         field!("agent command", runner => runner.command.push("x".into())),
         field!("agent argument", runner => runner.args.push("x".into())),
         field!("agent env", runner => drop(runner.env.insert("X".into(), "".into()))),
-        field!("test", tdd => *tdd = Some(Tdd { tests: vec![], run: vec![], coverage_min: 95 })),
+        field!("test", tdd => *tdd = Some(Tdd { tests: vec![], run: vec![], suite: None, report: None, coverage: None, coverage_min: None })),
         did(&[("one", "lib/x", None, Some("x"))]),
         did(&[("one", "lib/y", None, Some("x"))]),
         did(&[("one", "lib/x", None, Some("y"))]),
