@@ -1,5 +1,7 @@
 //! What a built-in check judges: both sides of what a result changed, already read. Checks are pure functions over it.
 
+#![expect(clippy::single_range_in_vec_init, reason = "a range of lines is one element of a list of such")]
+
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
