@@ -459,7 +459,7 @@ impl Builder {
     }
 
     /// The bytes of a file of a view, if they are still to be had.
-    fn content(&self, path: &RelPath, entry: &Entry) -> Option<Vec<u8>> {
+    pub(super) fn content(&self, path: &RelPath, entry: &Entry) -> Option<Vec<u8>> {
         let Entry::File { digest, size_bytes, .. } = entry else { return None };
         let bytes = match self.source(path, entry) {
             Source::Cas(store) => store.read(digest).ok().flatten(),

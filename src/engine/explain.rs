@@ -8,6 +8,7 @@ use super::look::{Look, Prospect, Seen};
 use super::resolve::Keyed;
 use super::session::EngineError;
 use super::standing::{Cause, Conflict, Reused, Standing};
+use super::subject::Subject;
 use crate::base::{ActionKey, Changes, Name, RelPath, TaskName, Tree};
 use crate::graph::TaskIx;
 use crate::key::{Change, Description};
@@ -167,7 +168,7 @@ impl Look {
 
     fn gates_say(&self, ix: TaskIx, view: &Tree, outputs: &Tree, edits: &Changes) -> Vec<GateSays> {
         let verdict = |gate: &GateDef| {
-            let key = self.resolver.gate_key(gate, view, outputs, edits);
+            let key = self.resolver.gate_key(gate, &Subject::of_task(ix, view, outputs, edits));
             match self.resolver.verdict(&key) {
                 Some(verdict) => (verdict.word().to_owned(), verdict.message),
                 None => ("not judged yet".to_owned(), String::new()),

@@ -1,29 +1,29 @@
 //! Gates at work: each judges a result in a fresh tree of its own, that no task can reach any more.
 //!
+//! ```text
+//! checks and commands, all at the same time ── all green? ── reviewers, who are paid
+//! ```
+//!
 //! A verdict is kept under the gate's key, so the same gate never judges the same tree twice. A gate that breaks is
 //! never green, and its word is not kept.
 
-use std::ffi::OsString;
-use std::time::Duration;
-
+use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
-use super::attempt_log::AttemptLog;
-use super::builder::{Builder, fault};
+use super::builder::Builder;
+use super::gate_run::GateCommand;
+use super::host::now_ms;
 use super::resolve::Keyed;
-use super::surroundings::GRACE;
-use crate::base::{Changes, Entry, FailureKind, GateKey, Name, PatternSet, RelPath, TaskName, Tree};
+use super::subject::Subject;
+use crate::base::{Changes, FailureKind, GateKey, Name, Pattern, TaskName, Tree};
 use crate::event::{Event, Failure};
-use crate::exec::{self, AttemptError, AttemptSpec, Fault, Workspace, cancelled};
-use crate::gates::{Verdict, VerdictKind, verdict_of_exit};
+use crate::exec::{Fault, cancelled};
+use crate::gates::{Options, Part, Verdict, VerdictKind, verdict_of_exit, verdict_of_parts};
 use crate::graph::TaskIx;
-use crate::plan::{GateDef, GateKind};
+use crate::plan::{Check, GateDef, GateKind, Level};
 use crate::sandbox::CancelLevel;
-use crate::store::{MaterializeError, Root, Source};
-
-/// How often the tree of a gate is made anew because the cache had lost a file of it.
-const TREES_MAX: u32 = 3;
+use crate::store::Root;
 
 /// What the gates of a task say together.
 pub(super) enum Judged {
@@ -33,6 +33,37 @@ pub(super) enum Judged {
     Red(Failure, String),
     /// A file that they need changed meanwhile.
     Changed,
+}
+
+/// One gate's work on one result.
+pub(super) struct Case<'a> {
+    /// The gate.
+    pub gate: &'a GateDef,
+    /// What it judges.
+    pub subject: Subject<'a>,
+    /// Where the task has just left its files.
+    pub workspace: Option<&'a Root>,
+    /// How it is told to stop.
+    pub cancel: &'a watch::Receiver<CancelLevel>,
+}
+
+impl Case<'_> {
+    /// A name for a directory of the gate, unlike those of all other gates at work.
+    pub(super) fn directory(&self, builder: &Builder, part: &str) -> String {
+        let task = self.subject.task.map(|task| builder.resolver.name(task));
+        let owner = task.map_or_else(|| "plan".to_owned(), TaskName::file_name);
+        format!("{owner}=gate={}{part}", self.gate.name)
+    }
+
+    /// Its level.
+    pub(super) fn level(&self) -> Level {
+        self.gate.level.unwrap_or(Level::Standard)
+    }
+
+    /// Its options.
+    pub(super) fn options(&self) -> Options<'_> {
+        Options::new(&self.gate.options)
+    }
 }
 
 impl Builder {
@@ -46,25 +77,30 @@ impl Builder {
         only: Option<&[Name]>,
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<Judged, Fault> {
-        let name = self.resolver.name(task);
-        let mut judged = Judged::Green;
-        for gate in &self.resolver.gates(task) {
-            if only.is_some_and(|only| !only.contains(&gate.name)) {
-                continue;
+        let mut gates = self.resolver.gates(task);
+        gates.retain(|gate| only.is_none_or(|only| only.contains(&gate.name)));
+        let subject = Subject::of_task(task, &keyed.context.view, outputs, edits);
+        // Nobody is paid for a look at what is red anyway.
+        let (paid, free): (Vec<&GateDef>, Vec<&GateDef>) = gates.iter().partition(|gate| is_paid(gate));
+        for group in [free, paid] {
+            let cases = group.iter().map(|gate| Case { gate, subject, workspace, cancel });
+            let cases: Vec<Case<'_>> = cases.collect();
+            let verdicts = join_all(cases.iter().map(|case| self.verdict(case))).await;
+            let mut judged = Judged::Green;
+            for (gate, verdict) in std::iter::zip(group, verdicts) {
+                let Some(verdict) = verdict? else { return Ok(Judged::Changed) };
+                if *cancel.borrow() != CancelLevel::None {
+                    return Ok(Judged::Red(cancelled(), String::new()));
+                }
+                if !verdict.is_green() && matches!(judged, Judged::Green) {
+                    judged = red(gate, &verdict);
+                }
             }
-            let tree = self.resolver.judged_tree(gate, &keyed.context.view, outputs, edits);
-            let key = self.resolver.gate_key(gate, &keyed.context.view, outputs, edits);
-            let Some(verdict) = self.verdict(Some(name), gate, &key, &tree, workspace, cancel).await? else {
-                return Ok(Judged::Changed);
-            };
-            if *cancel.borrow() != CancelLevel::None {
-                return Ok(Judged::Red(cancelled(), String::new()));
-            }
-            if !verdict.is_green() && matches!(judged, Judged::Green) {
-                judged = red(gate, &verdict);
+            if !matches!(judged, Judged::Green) {
+                return Ok(judged);
             }
         }
-        Ok(judged)
+        Ok(Judged::Green)
     }
 
     /// Lets one gate of the plan judge the integrated tree; whether it is green.
@@ -74,8 +110,8 @@ impl Builder {
         tree: &Tree,
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<bool, Fault> {
-        let key = self.resolver.gate_key(gate, tree, &Tree::new(), &Changes::new());
-        let Some(verdict) = self.verdict(None, gate, &key, tree, None, cancel).await? else {
+        let case = Case { gate, subject: Subject::of_plan(tree), workspace: None, cancel };
+        let Some(verdict) = self.verdict(&case).await? else {
             let message = format!("files changed while the gate `{}` was to judge them; build again", gate.name);
             return Err(Fault(message));
         };
@@ -83,56 +119,38 @@ impl Builder {
     }
 
     /// The verdict of a gate, reported. `None` where a file of the tree changed.
-    async fn verdict(
-        &self,
-        task: Option<&TaskName>,
-        gate: &GateDef,
-        key: &GateKey,
-        tree: &Tree,
-        workspace: Option<&Root>,
-        cancel: &watch::Receiver<CancelLevel>,
-    ) -> Result<Option<Verdict>, Fault> {
-        let (Some(verdict), cached) = self.verdict_on(task, gate, key, tree, workspace, cancel).await? else {
+    async fn verdict(&self, case: &Case<'_>) -> Result<Option<Verdict>, Fault> {
+        let (Some(verdict), cached) = self.verdict_on(case).await? else {
             return Ok(None);
         };
         self.sink.emit(Event::GateJudged {
-            task: task.cloned(),
-            gate: gate.name.clone(),
+            task: case.subject.task.map(|task| self.resolver.name(task).clone()),
+            gate: case.gate.name.clone(),
             verdict: verdict.word().to_owned(),
             cached,
             wall_ms: verdict.wall_ms,
             message: verdict.message.clone(),
+            findings: verdict.findings().cloned().collect(),
             details: verdict.details(),
         });
         Ok(Some(verdict))
     }
 
     /// The verdict of a gate: the one it gave already, else a new one, which is kept; and whether it was known.
-    pub(super) async fn verdict_on(
-        &self,
-        task: Option<&TaskName>,
-        gate: &GateDef,
-        key: &GateKey,
-        tree: &Tree,
-        workspace: Option<&Root>,
-        cancel: &watch::Receiver<CancelLevel>,
-    ) -> Result<(Option<Verdict>, bool), Fault> {
-        let known = self.resolver.verdict(key);
-        let cached = known.is_some();
-        let verdict = match known {
-            Some(verdict) => verdict,
-            None => {
-                let owner = task.map_or_else(|| "plan".to_owned(), TaskName::file_name);
-                let Some(verdict) = self.run_gate(&owner, gate, tree, workspace, cancel).await? else {
-                    return Ok((None, false));
-                };
-                verdict
-            }
-        };
-        if verdict.is_final() && !cached {
-            self.keep_verdict(key, &verdict);
+    pub(super) async fn verdict_on(&self, case: &Case<'_>) -> Result<(Option<Verdict>, bool), Fault> {
+        let key = self.resolver.gate_key(case.gate, &case.subject);
+        if let Some(known) = self.resolver.verdict(&key) {
+            return Ok((Some(known), true));
         }
-        Ok((Some(verdict), cached))
+        let started_ms = now_ms();
+        let Some(mut verdict) = self.judge_anew(case).await? else { return Ok((None, false)) };
+        if verdict.wall_ms == 0 {
+            verdict.wall_ms = now_ms().saturating_sub(started_ms);
+        }
+        if verdict.is_final() && *case.cancel.borrow() == CancelLevel::None {
+            self.keep_verdict(&key, &verdict);
+        }
+        Ok((Some(verdict), false))
     }
 
     fn keep_verdict(&self, key: &GateKey, verdict: &Verdict) {
@@ -142,76 +160,56 @@ impl Builder {
         }
     }
 
-    /// Runs one command gate in a fresh tree. `None` where a file of the tree is no longer what it was.
-    async fn run_gate(
-        &self,
-        owner: &str,
-        gate: &GateDef,
-        tree: &Tree,
-        result: Option<&Root>,
-        cancel: &watch::Receiver<CancelLevel>,
-    ) -> Result<Option<Verdict>, Fault> {
-        let GateKind::Run(argv) = &gate.kind else {
-            return Err(fault(format!("the gate `{}` cannot be run by this version of orca", gate.name)));
-        };
-        let directory = format!("{owner}=gate={}", gate.name);
-        let source = |path: &RelPath, entry: &Entry| match result {
-            Some(root) if root.stat(path).is_ok_and(|found| found.is_some()) => Source::Project(root),
-            _ => self.source(path, entry),
-        };
-        let no_outputs = PatternSet::default();
-        block_in_place(|| self.gather(tree)).map_err(fault)?;
-        for _ in 0..TREES_MAX {
-            let workspace = block_in_place(|| Workspace::create(&self.state, &directory)).map_err(fault)?;
-            let spec = self.gate_spec(gate, argv, tree, &no_outputs);
-            match block_in_place(|| exec::fill(&workspace, &spec, &source)) {
-                Ok(_) => {}
-                // The cache has found out just now, and does not claim to have it any more.
-                Err(AttemptError::Materialize(MaterializeError::Missing { .. })) => continue,
-                Err(AttemptError::Materialize(MaterializeError::Changed { .. })) => {
-                    block_in_place(|| workspace.remove()).map_err(fault)?;
-                    return Ok(None);
-                }
-                Err(error) => return Err(fault(error)),
-            }
-            let exit = exec::run(&workspace, &spec, &self.sandbox, cancel.clone(), None).await.map_err(fault)?;
-            let log = block_in_place(|| AttemptLog::read(&workspace.log(), &[], None)).map_err(fault)?;
-            let stored = self.resolver.store.as_ref().and_then(|store| store.put_bytes(log.bytes()).ok());
-            block_in_place(|| workspace.remove()).map_err(fault)?;
-            return Ok(Some(verdict_of_exit(&exit.end, &log.text(), stored, exit.usage.wall_ms)));
+    /// Lets a gate judge. `None` where a file of the tree is no longer what it was.
+    async fn judge_anew(&self, case: &Case<'_>) -> Result<Option<Verdict>, Fault> {
+        match &case.gate.kind {
+            GateKind::Run(argv) => self.judge_by_command(case, argv).await,
+            GateKind::Check(check) => Ok(self.judge_by_check(case, *check)),
+            GateKind::Agent { .. } => Ok(Some(Verdict::error(format!("the gate `{}` is an agent's", case.gate.name)))),
         }
-        Ok(None)
     }
 
-    fn gate_spec<'a>(
-        &self,
-        gate: &GateDef,
-        argv: &[String],
-        tree: &'a Tree,
-        no_outputs: &'a PatternSet,
-    ) -> AttemptSpec<'a> {
-        let surroundings = self.surroundings(&gate.toolchains, &gate.tools, gate.env.clone());
-        AttemptSpec {
-            argv: argv.iter().map(OsString::from).collect(),
-            env: surroundings.env,
-            view: tree,
-            outputs: no_outputs,
-            edits: no_outputs,
-            scratch: Vec::new(),
-            provided: Vec::new(),
-            stdin: None,
-            tools: surroundings.tools,
-            bins: surroundings.bins,
-            read_only: surroundings.read_only,
-            agent: None,
-            hidden: self.hidden(),
-            network: gate.network,
-            isolate: true,
-            timeout: gate.timeout.map(|timeout| Duration::from_millis(timeout.ms())),
-            grace: GRACE,
-            log_limit_bytes: self.log_limit_bytes(),
-        }
+    /// A command judges by its exit, and by the report it writes, if it is to write one.
+    async fn judge_by_command(&self, case: &Case<'_>, argv: &[String]) -> Result<Option<Verdict>, Fault> {
+        let report: Option<Pattern> = case.options().get::<String>("report").and_then(|text| Pattern::new(&text).ok());
+        let mut tree = self.resolver.judged_tree(case.gate, &case.subject);
+        // A report that the result brought is not the gate's.
+        tree.retain(|path, _| !report.as_ref().is_some_and(|report| report.matches(path)));
+        let collect: Vec<Pattern> = report.into_iter().collect();
+        let command = GateCommand { collect: &collect, ..GateCommand::new(argv) };
+        let directory = case.directory(self, "");
+        let running = self.run_in_fresh_tree(&directory, case.gate, &command, &tree, case.workspace, case.cancel);
+        let Some(ran) = running.await? else { return Ok(None) };
+        let verdict = verdict_of_exit(&ran.exit.end, &ran.text, ran.log, ran.exit.usage.wall_ms);
+        Ok(Some(verdict))
     }
+
+    /// A built-in check judges both sides of the result.
+    fn judge_by_check(&self, case: &Case<'_>, check: Check) -> Option<Verdict> {
+        block_in_place(|| {
+            let sides = self.sides(case.gate, &case.subject, case.workspace)?;
+            let parts = self.check(case.gate, check, &case.subject, &sides, case.workspace);
+            Some(self.fold(case, parts))
+        })
+    }
+
+    /// The verdict that parts add up to, without the findings that a person has accepted.
+    pub(super) fn fold(&self, case: &Case<'_>, mut parts: Vec<Part>) -> Verdict {
+        let mut accepted = 0;
+        for part in &mut parts {
+            accepted += self.resolver.baseline.take_out(&case.gate.name, &mut part.findings);
+        }
+        let mut verdict = verdict_of_parts(parts, case.level());
+        if accepted > 0 {
+            verdict.message.push_str(&format!("; {accepted} accepted in the baseline"));
+        }
+        verdict
+    }
+}
+
+/// Whether judging costs money.
+fn is_paid(gate: &GateDef) -> bool {
+    matches!(gate.kind, GateKind::Agent { .. }) || gate.options.contains_key("reviewer")
 }
 
 fn red(gate: &GateDef, verdict: &Verdict) -> Judged {
@@ -223,7 +221,7 @@ fn red(gate: &GateDef, verdict: &Verdict) -> Judged {
         details: verdict.details(),
     };
     let lesson = match verdict.kind {
-        VerdictKind::Failed => format!("{}\n\n{}", failure.message, verdict.excerpt),
+        VerdictKind::Failed => format!("{}\n\n{}", failure.message, verdict.details().join("\n")),
         _ => String::new(),
     };
     Judged::Red(failure, lesson)

@@ -12,8 +12,10 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::builder::{Builder, fault};
+use super::judge::Case;
 use super::resolve::Resolver;
-use crate::base::{Changes, Tree};
+use super::subject::Subject;
+use crate::base::Tree;
 use crate::event::Event;
 use crate::exec::Fault;
 use crate::graph::TaskIx;
@@ -119,8 +121,8 @@ impl Builder {
         tree: &Tree,
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<bool, Fault> {
-        let key = self.resolver.gate_key(gate, tree, &Tree::new(), &Changes::new());
-        let (verdict, _) = self.verdict_on(None, gate, &key, tree, None, cancel).await?;
+        let case = Case { gate, subject: Subject::of_plan(tree), workspace: None, cancel };
+        let (verdict, _) = self.verdict_on(&case).await?;
         Ok(verdict.is_some_and(|verdict| verdict.is_green()))
     }
 }

@@ -4,7 +4,8 @@
 use serde::Serialize;
 
 use super::look::Look;
-use crate::base::{Changes, Name, Tree};
+use super::subject::Subject;
+use crate::base::Name;
 use crate::gates::Verdict;
 
 /// Where a gate of the plan stands.
@@ -56,7 +57,7 @@ impl Look {
         }
         let tree = self.resolver.integrated().ok();
         let verdict = |gate| {
-            let key = self.resolver.gate_key(gate, tree.as_ref()?, &Tree::new(), &Changes::new());
+            let key = self.resolver.gate_key(gate, &Subject::of_plan(tree.as_ref()?));
             self.resolver.verdict(&key)
         };
         self.resolver.plan_gates().iter().map(|gate| PlanGate::of(&gate.name, verdict(gate))).collect()

@@ -25,13 +25,14 @@ use super::produced::Produced;
 use super::reconcile::ELSEWHERE;
 use super::session::{EngineError, Session, Survey};
 use super::standing::{Cause, Conflict, Reused, Standing};
-use crate::base::{ActionKey, Change, Changes, Entry, GateKey, Name, RelPath, TaskName, Tree};
-use crate::context::{TaskContext, ToolIdentity, Toolchain, view};
+use super::subject::Subject;
+use crate::base::{ActionKey, Change, Entry, GateKey, Name, RelPath, TaskName, Tree};
+use crate::context::{TaskContext, ToolIdentity, view};
 use crate::db::{Facts, OrcaDb};
 use crate::event::ActionResult;
-use crate::gates::Verdict;
+use crate::gates::{Baseline, Verdict};
 use crate::graph::{EdgeKind, Graph, TaskIx};
-use crate::key::{Description, action_key, gate_key};
+use crate::key::{Description, action_key};
 use crate::merge::is_binary;
 use crate::plan::{GateDef, Plan, Task};
 use crate::store::{Decision, Kept, Root, StatCache, Store, StoreError};
@@ -98,8 +99,10 @@ pub struct Resolver {
     editing_ancestors: Vec<Arc<BTreeSet<TaskIx>>>,
     /// All source files of the project, where a gate of the plan judges it.
     pub all_sources: Tree,
-    gate_sources: BTreeMap<Name, Tree>,
-    facts: Arc<Facts>,
+    pub(super) gate_sources: BTreeMap<Name, Tree>,
+    /// Findings that a person has accepted.
+    pub baseline: Baseline,
+    pub(super) facts: Arc<Facts>,
     db: std::sync::Mutex<OrcaDb>,
     results: Vec<OnceLock<Produced>>,
     pub(super) stopped: StoppedAgents,
@@ -127,6 +130,7 @@ impl Resolver {
             store,
             all_sources: survey.sources,
             gate_sources: survey.gate_sources,
+            baseline: survey.baseline,
             facts: session.db.facts(),
             db: std::sync::Mutex::new(session.db),
             results,
@@ -558,8 +562,9 @@ impl Resolver {
             }
         }
         let mut open = Vec::new();
+        let subject = Subject::of_task(task, &keyed.context.view, &reused.outputs, &reused.edits);
         for gate in &self.gates(task) {
-            let gate_key = self.gate_key(gate, &keyed.context.view, &reused.outputs, &reused.edits);
+            let gate_key = self.gate_key(gate, &subject);
             match self.verdict(&gate_key) {
                 Some(verdict) if verdict.is_green() => {}
                 // It was green where the result was made, and the cache of that is elsewhere, or gone.
@@ -625,42 +630,6 @@ impl Resolver {
             }
         }
         Ok(tree)
-    }
-
-    /// The tree a gate judges: what the task saw, what it wrote, and what the gate itself needs of the project.
-    #[must_use]
-    pub fn judged_tree(&self, gate: &GateDef, view: &Tree, outputs: &Tree, edits: &Changes) -> Tree {
-        let mut tree = self.gate_sources.get(&gate.name).cloned().unwrap_or_default();
-        tree.extend(view.iter().map(|(path, entry)| (path.clone(), entry.clone())));
-        tree.extend(outputs.iter().map(|(path, entry)| (path.clone(), entry.clone())));
-        for (path, change) in edits {
-            match &change.result {
-                Some(entry) => drop(tree.insert(path.clone(), entry.clone())),
-                None => drop(tree.remove(path)),
-            }
-        }
-        tree
-    }
-
-    /// The key of a gate's verdict on a result.
-    #[must_use]
-    pub fn gate_key(&self, gate: &GateDef, view: &Tree, outputs: &Tree, edits: &Changes) -> GateKey {
-        let facts = &self.facts;
-        let tool = |name: &String| (name.clone(), facts.tools.get(name).cloned().unwrap_or(ToolIdentity::Missing));
-        let tools: Vec<_> = gate.tools.iter().map(tool).collect();
-        let installed = |name: &Name| {
-            let identity = *facts.toolchains.get(name).expect("the facts hold every toolchain that a gate declares");
-            (name.clone(), Toolchain { def: self.plan().toolchains.get(name).cloned(), identity })
-        };
-        let toolchains: Vec<_> = gate.toolchains.iter().map(installed).collect();
-        gate_key(gate, &tools, &toolchains, &self.judged_tree(gate, view, outputs, edits))
-    }
-
-    /// The keys of the gates of a task, for a result that all of them agree to.
-    #[must_use]
-    pub fn gate_keys(&self, task: TaskIx, keyed: &Keyed, outputs: &Tree, edits: &Changes) -> BTreeMap<Name, GateKey> {
-        let key = |gate: &GateDef| self.gate_key(gate, &keyed.context.view, outputs, edits);
-        self.gates(task).iter().map(|gate| (gate.name.clone(), key(gate))).collect()
     }
 
     /// A verdict that is known.

@@ -21,6 +21,7 @@ use crate::base::{BlobDigest, Change, Finding, Name, Pattern, RelPath, Severity,
 use crate::context::{ToolIdentity, covered_paths};
 use crate::db::{Facts, Lowered, OrcaDb};
 use crate::exec::SYSTEM_PATH;
+use crate::gates::{BASELINE_FILE, Baseline};
 use crate::graph::{Graph, SelectError, TaskIx};
 use crate::plan::{ContextText, Document, LOCK_FILE, Plan};
 use crate::sandbox::{resolve_tool, toolchain, toolchain_identity};
@@ -73,6 +74,23 @@ pub struct Session {
     pub findings: Vec<Finding>,
 }
 
+/// What a person has accepted of what gates found.
+pub(super) fn baseline(root: &Root) -> Result<Baseline, EngineError> {
+    const SIZE_BYTES_MAX: u64 = 64 << 20;
+    let path = RelPath::new(BASELINE_FILE).expect("a path");
+    if root.stat(&path)?.is_none() {
+        return Ok(Baseline::default());
+    }
+    let unusable = |why: String| {
+        EngineError::World(format!(
+            "{BASELINE_FILE} cannot be used: {why}; mend it, or delete it and run `orca baseline`"
+        ))
+    };
+    let text =
+        String::from_utf8(root.read(&path, SIZE_BYTES_MAX)?).map_err(|_| unusable("it is not UTF-8".to_owned()))?;
+    Baseline::parse(&text).map_err(unusable)
+}
+
 /// The project's files as far as the plan reaches them.
 pub struct Survey {
     /// The project's root, for work beneath it.
@@ -83,6 +101,8 @@ pub struct Survey {
     pub sources: Tree,
     /// The source files that each gate's `inputs` cover.
     pub gate_sources: BTreeMap<Name, Tree>,
+    /// Findings that a person has accepted.
+    pub baseline: Baseline,
 }
 
 impl Session {
@@ -234,7 +254,8 @@ impl Session {
             .collect();
         self.db.set_files(paths.into_iter().map(|path| (path.clone(), entries.get(&path).cloned())));
         let sources = if whole { entries } else { Tree::new() };
-        Ok(Survey { root, stat_cache, sources, gate_sources })
+        let baseline = baseline(&root)?;
+        Ok(Survey { root, stat_cache, sources, gate_sources, baseline })
     }
 
     /// What of the machine the plan refers to.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Outcome, Spent, Usage};
+use super::{Failure, GateFinding, Outcome, Spent, Usage};
 use crate::base::{ActionKey, FailureKind, Name, TaskName};
 
 /// Version of the wire form of [`EventRecord`]. Raised when a field changes its meaning or goes away.
@@ -133,7 +133,7 @@ pub enum Event {
         task: Option<TaskName>,
         /// The gate.
         gate: Name,
-        /// `passed`, `failed`, `error`.
+        /// `passed`, `failed`, `warning`, `skipped`, `error`.
         verdict: String,
         /// Whether the verdict was known already.
         cached: bool,
@@ -142,7 +142,10 @@ pub enum Event {
         /// One sentence for people.
         #[serde(default)]
         message: String,
-        /// The last lines of its output, where it is not green.
+        /// What it found.
+        #[serde(default)]
+        findings: Vec<GateFinding>,
+        /// Where it is not green: a line for each finding, and the last lines of its output.
         #[serde(default)]
         details: Vec<String>,
     },

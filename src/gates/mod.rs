@@ -10,6 +10,7 @@
 //! This layer says what a verdict is, holds the built-in checks, which are pure functions over both sides of what a result
 //! changed, and says what a command's end means; running commands is `exec`'s. `docs/gates.md` has every rule.
 
+mod baseline;
 mod check;
 mod judged;
 mod level;
@@ -18,6 +19,7 @@ mod options;
 mod part;
 mod verdict;
 
+pub use baseline::{BASELINE_FILE, Baseline};
 pub use check::{CHECKS_VERSION, CheckContext, check};
 pub use judged::{ChangedFile, Content, Judged, JudgedTask};
 pub use level::{Effect, effect};

@@ -4,17 +4,23 @@ use crate::base::{Entry, GateKey, KeyHasher, Name, Tree};
 use crate::context::{ToolIdentity, Toolchain};
 use crate::plan::{GateDef, GateKind};
 
-const DOMAIN: &str = "orca gate key v1";
+const DOMAIN: &str = "orca gate key v2";
 
-/// The key under which a gate's verdict on `judged` is kept. `tools` are the gate's declared tools by content,
-/// `toolchains` its toolchains by definition and by what is installed.
+/// What a gate judges by besides the trees.
+#[derive(Debug, Default)]
+pub struct GateSurroundings {
+    /// Its declared tools, by content.
+    pub tools: Vec<(String, ToolIdentity)>,
+    /// Its toolchains, by definition and by what is installed.
+    pub toolchains: Vec<(Name, Toolchain)>,
+    /// Whatever else its verdict depends on, by name.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+/// The key under which a gate's verdict on `judged` is kept. `base` is what the result changed, for a gate that compares.
 #[must_use]
-pub fn gate_key(
-    gate: &GateDef,
-    tools: &[(String, ToolIdentity)],
-    toolchains: &[(Name, Toolchain)],
-    judged: &Tree,
-) -> GateKey {
+pub fn gate_key(gate: &GateDef, surroundings: &GateSurroundings, base: Option<&Tree>, judged: &Tree) -> GateKey {
+    let GateSurroundings { tools, toolchains, facts } = surroundings;
     let mut hasher = KeyHasher::new(DOMAIN);
     match &gate.kind {
         GateKind::Run(argv) => {
@@ -57,7 +63,21 @@ pub fn gate_key(
             }
         }
     }
-    for (path, entry) in judged {
+    for (name, value) in facts {
+        hasher.field("fact", name.as_bytes());
+        hasher.field("=", value.as_bytes());
+    }
+    if let Some(base) = base {
+        hasher.field("base", b"");
+        tree(base, &mut hasher);
+    }
+    hasher.field("judged", b"");
+    tree(judged, &mut hasher);
+    GateKey::from_bytes(hasher.finish())
+}
+
+fn tree(tree: &Tree, hasher: &mut KeyHasher) {
+    for (path, entry) in tree {
         hasher.field("path", path.as_str().as_bytes());
         match entry {
             Entry::File { digest, executable, .. } => {
@@ -67,5 +87,4 @@ pub fn gate_key(
             Entry::EmptyDir => hasher.field("empty", b""),
         }
     }
-    GateKey::from_bytes(hasher.finish())
 }

@@ -20,4 +20,4 @@ mod gate_key;
 
 pub use describe::{KeyWriter, action_key, describe};
 pub use description::{Change, Description};
-pub use gate_key::gate_key;
+pub use gate_key::{GateSurroundings, gate_key};
