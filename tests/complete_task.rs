@@ -130,7 +130,7 @@ fn a_rich_task_has_all_its_sections_in_their_order() {
     assert_eq!(told["v"], 2);
     assert_eq!(told["dependencies"][1]["changes"][0]["path"], "src/schema.py");
     assert_eq!(told["dependencies"][0]["summary"].as_str().map(|said| &said[..25]), Some("I wrote down three rules."));
-    assert_eq!(told["gates"].as_array().map(Vec::len), Some(3), "a gate that is switched off does not judge");
+    assert_eq!(told["gates"].as_array().map(Vec::len), Some(8), "a gate that is switched off does not judge");
     assert_eq!((&told["timeout_ms"], &told["last_failure"]), (&1_200_000.into(), &Value::Null));
     let sections = value["sections"].as_array().expect("a list");
     let size: u64 = sections.iter().map(|section| section["size_bytes"].as_u64().expect("a size")).sum();
@@ -298,6 +298,7 @@ fn nothing_in_a_task_can_break_its_document() {
             "## Files you can see",
             "## What is in them",
             "## Acceptance criteria",
+            "## Gates that judge the result",
             "## Environment",
             "## Rules"
         ]

@@ -10,7 +10,7 @@ use super::markdown::{closed, code, fenced, item, quoted};
 use super::outline::outlines;
 use super::{Definition, TaskContext, Work};
 use crate::base::{PatternSet, bounded, format_duration_ms, sanitize_line};
-use crate::plan::{COVERAGE_MIN, GateDef, GateKind, Level, SandboxMode, Task, Tdd, Undeclared, word};
+use crate::plan::{COVERAGE_MIN, Check, GateDef, GateKind, Level, SandboxMode, Task, Tdd, Undeclared, word};
 
 /// What of a gate is told in one line.
 const GATE_BYTES_MAX: usize = 1 << 10;
@@ -146,8 +146,9 @@ fn gate_line(gate: &GateDef) -> String {
     let judges = match &gate.kind {
         GateKind::Run(argv) => format!("runs {}", code(&bounded(&command_line(argv), GATE_BYTES_MAX))),
         GateKind::Check(check) => {
-            let mut text = format!("checks {}{level}", word(*check));
-            for (name, value) in &gate.options {
+            let mut text = format!("checks {}{level}: {}", word(*check), asks(*check));
+            // What `tdd` runs has a section of its own.
+            for (name, value) in gate.options.iter().filter(|_| *check != Check::Tdd) {
                 text.push_str(&format!(", {name} = {}", bounded(&value.to_string(), GATE_BYTES_MAX)));
             }
             sanitize_line(&bounded(&text, GATE_BYTES_MAX))
@@ -158,6 +159,23 @@ fn gate_line(gate: &GateDef) -> String {
         }
     };
     format!("{name}: {judges}")
+}
+
+/// What a check asks of a result, in a few words.
+fn asks(check: Check) -> &'static str {
+    match check {
+        Check::Tdd => "the tests fail before and pass after, the others still pass, none is gone",
+        Check::Security => "no secrets, unsafe patterns or vulnerable dependencies in what is added",
+        Check::Secrets => "no secrets in what is added",
+        Check::Patterns => "no unsafe patterns or unsanitized input in what is added",
+        Check::Dependencies => "no dependencies with known vulnerabilities",
+        Check::Performance => "it is as fast as before, and within its budget",
+        Check::Review => "no more than was asked for, nothing generated, nothing left behind",
+        Check::Integrity => "test and build configuration is as it was, no link leads out, every file parses",
+        Check::Scope => "only declared files are changed",
+        Check::Schema => "files match a JSON Schema",
+        Check::Files => "files are there, or not, and contain what they should",
+    }
 }
 
 /// What surrounds the task: what the plan says of it, and what orca knows.
