@@ -34,7 +34,7 @@ use crate::event::{Event, EventRecord, Outcome, RunId};
 use crate::exec::admission::{Sampler, auto_jobs, cores};
 use crate::exec::budget::Budget;
 use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
-use crate::exec::{Approver, EventSink, Executor, Tasks, remove_tree};
+use crate::exec::{self, Approver, EventSink, Executor, Loans, Tasks, remove_tree};
 use crate::graph::{Graph, TaskIx};
 use crate::plan::{Document, Plan, not_yet};
 use crate::sandbox::{DetectOptions, Sandbox};
@@ -224,10 +224,12 @@ pub fn build(
     for message in early {
         recorder.emit(Event::Notice { warning: true, message });
     }
+    let (lender, loans) = exec::loans();
     let builder = Arc::new(Builder {
         resolver: Arc::clone(&resolver),
         host: host.clone(),
         sandbox,
+        lender,
         project,
         state: state.clone(),
         run,
@@ -250,7 +252,7 @@ pub fn build(
         pending: Mutex::default(),
     });
     let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
-    let executor = executor(&builder, &recorder, &selected, config, jobs_given, person);
+    let executor = executor(&builder, &recorder, &selected, config, jobs_given, person, loans);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -402,6 +404,7 @@ fn executor(
     config: SchedulerConfig,
     jobs_given: bool,
     person: Arc<dyn Person>,
+    loans: Loans,
 ) -> Executor {
     let resolver = &builder.resolver;
     let budget = match Budget::open(&builder.host.cache_dir.join("budget"), config.jobs.all.max(cores())) {
@@ -423,6 +426,7 @@ fn executor(
         sink: Arc::clone(recorder) as Arc<dyn EventSink>,
         approver: person,
         budget,
+        loans,
         jobs_given,
         clock_ms: Arc::new(move || super::host::monotonic_ms() - started),
         wall_clock_ms: now_ms,

@@ -27,7 +27,7 @@ use super::standing::{Cause, Reused, Standing};
 use crate::base::{ActionKey, BlobDigest, Entry, FailureKind, Name, RelPath, TaskName};
 use crate::event::{Event, Failure, Outcome, RunId, Spent};
 use crate::exec::scheduler::{AgentIx, CostEstimate};
-use crate::exec::{Attempted, BoxFuture, EventSink, Fault, Hired, Resolved, Tasks};
+use crate::exec::{Attempted, BoxFuture, EventSink, Fault, Hired, Lender, Resolved, Tasks};
 use crate::graph::TaskIx;
 use crate::key::Description;
 use crate::plan::{Retry, SandboxMode};
@@ -47,6 +47,8 @@ pub(super) struct Builder {
     pub host: Host,
     /// What isolates.
     pub sandbox: Sandbox,
+    /// Who lends job slots to gates.
+    pub lender: Lender,
     /// The project, with a staging place for atomic writes.
     pub project: Root,
     /// `.orca`.

@@ -8,16 +8,15 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::attempt_log::AttemptLog;
 use super::builder::{Builder, fault};
 use super::surroundings::GRACE;
 use crate::base::{BlobDigest, Entry, Pattern, PatternSet, RelPath, Tree};
-use crate::exec::{self, AttemptError, AttemptSpec, Fault, Workspace};
+use crate::exec::{self, AttemptError, AttemptSpec, Bench, Fault, Workspace};
 use crate::plan::GateDef;
-use crate::sandbox::{CancelLevel, Exit};
+use crate::sandbox::Exit;
 use crate::store::{MaterializeError, Root, Source};
 use crate::sys::beneath::FileKind;
 
@@ -107,18 +106,20 @@ impl Builder {
         })
     }
 
-    /// Runs a command in a tree. Returns when its whole process tree is gone. What an earlier run left in the tree is still
+    /// Runs a command in a tree, when there is a job slot for it. Returns when its whole process tree is gone. What an earlier run left in the tree is still
     /// there, except for files that are to be collected.
     pub(super) async fn run_in(
         &self,
         tree: &GateTree<'_>,
         gate: &GateDef,
         command: &GateCommand<'_>,
-        cancel: &watch::Receiver<CancelLevel>,
+        bench: &Bench,
     ) -> Result<GateRun, Fault> {
+        let _slot = bench.slot().await;
         let nothing = PatternSet::default();
         let spec = self.gate_spec(gate, command, tree.tree, &nothing);
-        let exit = exec::run(&tree.workspace, &spec, &self.sandbox, cancel.clone(), None).await.map_err(fault)?;
+        let exit =
+            exec::run(&tree.workspace, &spec, &self.sandbox, bench.cancel().clone(), None).await.map_err(fault)?;
         block_in_place(|| {
             let log = AttemptLog::read(&tree.workspace.log(), &[], None).map_err(fault)?;
             let stored = self.resolver.store.as_ref().and_then(|store| store.put_bytes(log.bytes()).ok());
@@ -135,10 +136,10 @@ impl Builder {
         command: &GateCommand<'_>,
         tree: &Tree,
         result: Option<&Root>,
-        cancel: &watch::Receiver<CancelLevel>,
+        bench: &Bench,
     ) -> Result<Option<GateRun>, Fault> {
         let Some(tree) = self.gate_tree(directory, gate, tree, result)? else { return Ok(None) };
-        let ran = self.run_in(&tree, gate, command, cancel).await?;
+        let ran = self.run_in(&tree, gate, command, bench).await?;
         tree.remove()?;
         Ok(Some(ran))
     }

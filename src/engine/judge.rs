@@ -18,7 +18,7 @@ use super::resolve::Keyed;
 use super::subject::Subject;
 use crate::base::{Changes, FailureKind, GateKey, Name, Pattern, TaskName, Tree};
 use crate::event::{Event, Failure};
-use crate::exec::{Fault, cancelled};
+use crate::exec::{Bench, Fault, cancelled};
 use crate::gates::{Options, Part, Verdict, VerdictKind, verdict_of_exit, verdict_of_parts};
 use crate::graph::TaskIx;
 use crate::plan::{Check, GateDef, GateKind, Level};
@@ -43,8 +43,8 @@ pub(super) struct Case<'a> {
     pub subject: Subject<'a>,
     /// Where the task has just left its files.
     pub workspace: Option<&'a Root>,
-    /// How it is told to stop.
-    pub cancel: &'a watch::Receiver<CancelLevel>,
+    /// Where its commands run, and how they are told to stop.
+    pub bench: &'a Bench,
 }
 
 impl Case<'_> {
@@ -80,16 +80,17 @@ impl Builder {
         let mut gates = self.resolver.gates(task);
         gates.retain(|gate| only.is_none_or(|only| only.contains(&gate.name)));
         let subject = Subject::of_task(task, &keyed.context.view, outputs, edits);
+        let bench = &Bench::new(cancel.clone(), self.lender.clone());
         // Nobody is paid for a look at what is red anyway.
         let (paid, free): (Vec<&GateDef>, Vec<&GateDef>) = gates.iter().partition(|gate| is_paid(gate));
         for group in [free, paid] {
-            let cases = group.iter().map(|gate| Case { gate, subject, workspace, cancel });
+            let cases = group.iter().map(|gate| Case { gate, subject, workspace, bench });
             let cases: Vec<Case<'_>> = cases.collect();
             let verdicts = join_all(cases.iter().map(|case| self.verdict(case))).await;
             let mut judged = Judged::Green;
             for (gate, verdict) in std::iter::zip(group, verdicts) {
                 let Some(verdict) = verdict? else { return Ok(Judged::Changed) };
-                if *cancel.borrow() != CancelLevel::None {
+                if bench.is_cancelled() {
                     return Ok(Judged::Red(cancelled(), String::new()));
                 }
                 if !verdict.is_green() && matches!(judged, Judged::Green) {
@@ -110,7 +111,8 @@ impl Builder {
         tree: &Tree,
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<bool, Fault> {
-        let case = Case { gate, subject: Subject::of_plan(tree), workspace: None, cancel };
+        let bench = &Bench::new(cancel.clone(), self.lender.clone());
+        let case = Case { gate, subject: Subject::of_plan(tree), workspace: None, bench };
         let Some(verdict) = self.verdict(&case).await? else {
             let message = format!("files changed while the gate `{}` was to judge them; build again", gate.name);
             return Err(Fault(message));
@@ -147,7 +149,7 @@ impl Builder {
         if verdict.wall_ms == 0 {
             verdict.wall_ms = now_ms().saturating_sub(started_ms);
         }
-        if verdict.is_final() && *case.cancel.borrow() == CancelLevel::None {
+        if verdict.is_final() && !case.bench.is_cancelled() {
             self.keep_verdict(&key, &verdict);
         }
         Ok((Some(verdict), false))
@@ -178,7 +180,7 @@ impl Builder {
         let collect: Vec<Pattern> = report.into_iter().collect();
         let command = GateCommand { collect: &collect, ..GateCommand::new(argv) };
         let directory = case.directory(self, "");
-        let running = self.run_in_fresh_tree(&directory, case.gate, &command, &tree, case.workspace, case.cancel);
+        let running = self.run_in_fresh_tree(&directory, case.gate, &command, &tree, case.workspace, case.bench);
         let Some(ran) = running.await? else { return Ok(None) };
         let verdict = verdict_of_exit(&ran.exit.end, &ran.text, ran.log, ran.exit.usage.wall_ms);
         Ok(Some(verdict))

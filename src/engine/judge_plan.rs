@@ -17,7 +17,7 @@ use super::resolve::Resolver;
 use super::subject::Subject;
 use crate::base::Tree;
 use crate::event::Event;
-use crate::exec::Fault;
+use crate::exec::{Bench, Fault};
 use crate::graph::TaskIx;
 use crate::plan::GateDef;
 use crate::sandbox::CancelLevel;
@@ -121,7 +121,8 @@ impl Builder {
         tree: &Tree,
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<bool, Fault> {
-        let case = Case { gate, subject: Subject::of_plan(tree), workspace: None, cancel };
+        let bench = &Bench::new(cancel.clone(), self.lender.clone());
+        let case = Case { gate, subject: Subject::of_plan(tree), workspace: None, bench };
         let (verdict, _) = self.verdict_on(&case).await?;
         Ok(verdict.is_some_and(|verdict| verdict.is_green()))
     }

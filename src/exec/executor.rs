@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use super::admission::Sampler;
 use super::budget::Budget;
 use super::limits::{Limits, Verdict};
+use super::loans::{LoanMessage, Loans};
 use super::scheduler::{AgentIx, Command, Ended, Input, Scheduler, SchedulerConfig, SkipReason, TaskSpec, TooDear};
 use super::work::{AttemptEnd, Attempted, EventSink, Fault, Resolved, Tasks, Tries, cancelled};
 use crate::base::{ActionKey, FailureKind, TaskName, format_micro_usd};
@@ -57,6 +58,8 @@ pub struct Executor {
     pub jobs_given: bool,
     /// Memory left to the rest of the machine, in bytes.
     pub reserve_bytes: u64,
+    /// Slots that gates ask for.
+    pub loans: Loans,
     /// Where events go.
     pub sink: Arc<dyn EventSink>,
     /// Asked before each layer.
@@ -135,6 +138,7 @@ impl Executor {
                 biased;
                 Some(signal) = signals.recv() => this.interrupt(signal),
                 Some(message) = inbox.recv() => this.take(message),
+                Some(message) = this.executor.loans.inbox.recv() => this.loan(message),
                 Some(joined) = this.futures.join_next() => {
                     let (task, end) = joined.expect("an attempt does not panic");
                     this.finished(task, end);
@@ -160,7 +164,7 @@ impl Loop {
 
     fn feed(&mut self, input: Input) {
         let now_ms = (self.executor.clock_ms)();
-        let mut to_resolve = Vec::new();
+        let (mut to_resolve, mut unwanted) = (Vec::new(), 0);
         for command in self.scheduler.step(now_ms, input) {
             match command {
                 Command::Resolve(task) => to_resolve.push(task),
@@ -172,6 +176,7 @@ impl Loop {
                 Command::LayerDone(layer) => {
                     self.emit(Event::LayerFinished { layer: u64::from(layer), of: u64::from(self.layers) });
                 }
+                Command::Lend => unwanted += u32::from(!self.executor.loans.give()),
                 Command::Done => {}
             }
         }
@@ -179,6 +184,19 @@ impl Loop {
             self.resolve(batch.to_vec());
         }
         self.share_slots();
+        for _ in 0..unwanted {
+            self.feed(Input::Return);
+        }
+    }
+
+    fn loan(&mut self, message: LoanMessage) {
+        match message {
+            LoanMessage::Want(wish) => {
+                self.executor.loans.waiting.push_back(wish);
+                self.feed(Input::Borrow);
+            }
+            LoanMessage::Back => self.feed(Input::Return),
+        }
     }
 
     /// Takes slots of the shared budget as they are wanted, gives back what is not, and tells the scheduler.

@@ -9,6 +9,7 @@ mod attempt;
 pub mod budget;
 mod executor;
 mod limits;
+mod loans;
 mod repository;
 pub mod scheduler;
 mod work;
@@ -16,6 +17,7 @@ mod workspace;
 
 pub use attempt::{AgentSpec, AttemptError, AttemptSpec, GivesUp, Observed, SYSTEM_PATH, fill, observe, run};
 pub use executor::{Approver, Ending, Executor};
+pub use loans::{Bench, Lender, Loans, Slot, loans};
 pub use repository::MadeRepository;
 pub use work::{AttemptEnd, Attempted, BoxFuture, EventSink, Fault, Hired, Resolved, Tasks, cancelled};
 pub use workspace::{Workspace, WorkspaceError, remove_tree};

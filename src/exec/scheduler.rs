@@ -72,6 +72,8 @@ pub struct Scheduler {
     stopped: BTreeSet<AgentIx>,
     counts: Counts,
     slots_queued: u64,
+    /// Slots that gates wait for.
+    loans_wanted: u32,
     started: bool,
     stopping: bool,
     done: bool,
@@ -160,6 +162,7 @@ impl Scheduler {
             preempted_at_ms: None,
             counts,
             slots_queued: 0,
+            loans_wanted: 0,
             started: false,
             stopping: false,
             done: false,
@@ -187,6 +190,8 @@ impl Scheduler {
             Input::Slots(slots) => self.ledger.set_slots(slots),
             Input::LayerApproved if self.asked == Asked::Waiting => self.asked = Asked::Approved,
             Input::LayerRefused | Input::Interrupt => self.stopping = true,
+            Input::Borrow => self.loans_wanted += 1,
+            Input::Return => self.ledger.take_back(),
             Input::LayerApproved | Input::Tick => {}
         }
         self.advance(now_ms, &mut out);
@@ -338,6 +343,11 @@ impl Scheduler {
         }
         self.bring_back_delayed(now_ms);
         self.resume_agents(now_ms);
+        // What is nearly done goes before what has not begun.
+        while self.loans_wanted > 0 && self.ledger.lend() {
+            self.loans_wanted -= 1;
+            out.push(Command::Lend);
+        }
         let mut was_refused = true;
         while !self.stopping && std::mem::take(&mut was_refused) {
             self.open_layers(out);

@@ -48,6 +48,8 @@ pub(super) struct Ledger {
     granted: u32,
     slots_held: u32,
     command_slots_held: u32,
+    /// Slots among these that gates have borrowed.
+    lent: u32,
     pools: Vec<Pool>,
     machine: Option<Machine>,
     promised_bytes: u128,
@@ -66,6 +68,7 @@ impl Ledger {
             granted: jobs.all,
             slots_held: 0,
             command_slots_held: 0,
+            lent: 0,
             pools: pools.iter().map(|capacity| Pool { capacity: (*capacity).max(1), held: 0 }).collect(),
             machine: None,
             promised_bytes: 0,
@@ -167,6 +170,27 @@ impl Ledger {
             return None;
         }
         self.by_start.pop_last().map(|(_, ix)| ix)
+    }
+
+    /// Lends a slot to a gate, if one is free that a command could have.
+    pub(super) fn lend(&mut self) -> bool {
+        // Where nothing runs, whoever asked is gone.
+        let is_wanted = !self.running.is_empty();
+        let has_slot = self.has_free_slot() && self.has_free_command_slot();
+        let is_free = is_wanted && has_slot && self.memory_room_bytes() > 0;
+        if is_free {
+            self.lent += 1;
+            self.slots_held += 1;
+            self.command_slots_held += 1;
+        }
+        is_free
+    }
+
+    pub(super) fn take_back(&mut self) {
+        assert!(self.lent > 0, "only what was lent comes back");
+        self.lent -= 1;
+        self.slots_held -= 1;
+        self.command_slots_held -= 1;
     }
 
     /// Job slots that a task holds while it runs.

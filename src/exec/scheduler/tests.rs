@@ -47,6 +47,7 @@ fn say(graph: &Graph, commands: &[Command]) -> Vec<String> {
         Command::AskLayer { layer, tasks } => {
             format!("ask {layer}: {}", tasks.iter().map(name).collect::<Vec<_>>().join(" "))
         }
+        Command::Lend => "lend".to_owned(),
         Command::LayerDone(layer) => format!("layer {layer}"),
         Command::Done => "done".to_owned(),
     };
@@ -104,6 +105,21 @@ fn a_diamond_runs_from_top_to_bottom() {
     assert_eq!(desk.ended("right", Ended::Accepted), ["layer 1", "resolve end"]);
     assert_eq!(desk.clean("end"), ["layer 2", "done"]);
     assert!(desk.scheduler.is_done());
+}
+
+#[test]
+fn gates_borrow_what_is_free_before_new_tasks_take_it() {
+    let graph = graph(&["a", "b", "c"]);
+    let mut desk = Desk::new(&graph, config(2), |_, _| {});
+    desk.step(Input::Start);
+    assert_eq!(desk.dirty("a"), ["run a"]);
+    assert_eq!(desk.step(Input::Borrow), ["lend"]);
+    assert_eq!(desk.dirty("b"), [""; 0], "the slot is lent");
+    assert_eq!(desk.step(Input::Borrow), [""; 0], "there is none");
+    assert_eq!(desk.step(Input::Return), ["lend"], "what is nearly done goes before what has not begun");
+    assert_eq!(desk.step(Input::Return), ["run b"]);
+    assert_eq!(desk.dirty("c"), [""; 0]);
+    assert_eq!(desk.ended("a", Ended::Accepted), ["run c"]);
 }
 
 #[test]

@@ -113,6 +113,9 @@ struct Trying<'t> {
     refused: bool,
     were_parked: BTreeSet<TaskIx>,
     /// Tasks that were resolved once.
+    /// Slots that gates have borrowed, and wait for.
+    lent: u32,
+    wanted: u32,
     under_way: BTreeSet<TaskIx>,
 }
 
@@ -153,6 +156,8 @@ impl<'t> Trying<'t> {
             refused: false,
             were_parked: BTreeSet::new(),
             under_way: BTreeSet::new(),
+            lent: 0,
+            wanted: 0,
             trial,
             graph,
         };
@@ -213,6 +218,14 @@ impl<'t> Trying<'t> {
     fn choose(&mut self, die: usize) -> Input {
         let nth = |at: usize, of: usize| at / 7 % of;
         match die % 7 {
+            0 if die.is_multiple_of(2) && self.lent > 0 => {
+                self.lent -= 1;
+                Input::Return
+            }
+            0 if die.is_multiple_of(3) && !self.running.is_empty() && self.wanted < 3 => {
+                self.wanted += 1;
+                Input::Borrow
+            }
             0 => Input::Tick,
             1 => Input::Slots(die as u32 % 6),
             2 => Input::Sample(Machine {
@@ -231,6 +244,11 @@ impl<'t> Trying<'t> {
             }
             _ if !self.running.is_empty() => {
                 let (&task, &preempted) = self.running.iter().nth(nth(die, self.running.len())).expect("in range");
+                // What gates of a task borrowed they give back before it ends.
+                while self.running.len() == 1 && self.lent > 0 {
+                    self.lent -= 1;
+                    self.take(self.now_ms, Input::Return);
+                }
                 self.running.remove(&task);
                 Input::Finished { task, ended: self.outcome(task, preempted, die) }
             }
@@ -322,6 +340,13 @@ impl<'t> Trying<'t> {
             self.check(command);
         }
         self.log.extend(commands);
+        // What is lent when nobody is left to use it comes back at once.
+        while self.lent > 0 && self.running.is_empty() {
+            self.lent -= 1;
+            let commands = self.scheduler.step(now_ms, Input::Return);
+            commands.iter().for_each(|command| self.check(command));
+            self.log.extend(commands);
+        }
     }
 
     fn check(&mut self, command: &Command) {
@@ -345,7 +370,9 @@ impl<'t> Trying<'t> {
                     self.assert_affordable(*ix);
                 }
                 let (all, commands) = self.jobs();
-                assert!(self.held(|_| true) <= all && self.held(|spec| !spec.is_agent) <= commands, "too many jobs");
+                let lent = self.lent;
+                assert!(self.held(|_| true) + lent <= all, "too many jobs");
+                assert!(self.held(|spec| !spec.is_agent) + lent <= commands, "too many commands");
                 for (pool, capacity) in self.trial.config.pools.iter().enumerate() {
                     let held = self.running.keys().filter(|ix| self.task(**ix).spec.pools.contains(&pool)).count();
                     assert!(held <= *capacity as usize, "too many in a pool");
@@ -384,6 +411,13 @@ impl<'t> Trying<'t> {
             Command::AskLayer { tasks, .. } => {
                 assert!(self.trial.config.ask_layers && !tasks.is_empty() && !self.asked);
                 self.asked = true;
+            }
+            Command::Lend => {
+                assert!(self.wanted > 0, "nobody wants it");
+                self.wanted -= 1;
+                self.lent += 1;
+                let (all, _) = self.jobs();
+                assert!(self.held(|_| true) + self.lent <= all, "it is not there to lend");
             }
             Command::LayerDone(layer) => assert!(self.layers_done.insert(*layer)),
             Command::Done => assert!(self.scheduler.is_done()),

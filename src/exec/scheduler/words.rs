@@ -158,6 +158,10 @@ pub enum Input {
     LayerRefused,
     /// Nothing more starts; what runs is stopped by the executor and finishes.
     Interrupt,
+    /// A gate wants a job slot besides that of its task; answered by [`Command::Lend`] when there is one.
+    Borrow,
+    /// A lent slot is free again.
+    Return,
     /// Time went on.
     Tick,
 }
@@ -210,6 +214,8 @@ pub enum Command {
         /// In plan order, never empty.
         tasks: Vec<TaskIx>,
     },
+    /// A gate may use one more job slot, until [`Input::Return`].
+    Lend,
     /// Every task of the layer is settled. Under [`Policy::CriticalPath`] layers may end in any order.
     LayerDone(u32),
     /// Every task is settled.
