@@ -9,7 +9,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::terminal::Terminal;
 use crate::base::{FailureKind, Name, TaskName, counted, format_duration_ms, format_micro_usd, sanitize_line};
 use crate::engine::now_ms;
-use crate::event::{Event, EventRecord, Failure, Outcome, Spent, Usage};
+use crate::event::{Event, EventRecord, Failure, GateFinding, Outcome, Spent, Usage};
+use crate::report::{RenderOptions, render_gate_findings};
 
 /// Running tasks shown at a time.
 const SHOWN_MAX: usize = 12;
@@ -25,6 +26,7 @@ pub(super) struct Progress {
     json: bool,
     verbose: bool,
     color: bool,
+    drawing: RenderOptions,
     is_watched: bool,
     live: Option<Live>,
     outputs: BTreeMap<TaskName, String>,
@@ -44,7 +46,9 @@ impl Progress {
     pub(super) fn new(json: bool, verbose: bool, step: bool, terminal: &Terminal) -> Self {
         // A question and a view that redraws itself do not go together.
         let is_watched = !json && !step && io::stderr().is_terminal();
-        Self { json, verbose, color: terminal.color_err(), is_watched, live: None, outputs: BTreeMap::new() }
+        let color = terminal.color_err();
+        let drawing = RenderOptions { color, width: terminal.width(), unicode: true };
+        Self { json, verbose, color, drawing, is_watched, live: None, outputs: BTreeMap::new() }
     }
 
     /// Takes one event.
@@ -108,21 +112,19 @@ impl Progress {
                 let (word, message) = (self.painted("33", "  stop"), sanitize_line(message));
                 self.say(&format!("{word} agent `{agent}` cannot go on: {message}; {next}"));
             }
-            Event::GateJudged { task, gate, verdict, message, details, .. } => {
-                let is_green = verdict == "passed" || verdict == "skipped";
-                match task {
-                    Some(task) if self.verbose || !is_green => {
-                        let word = self.painted("33", "  gate");
-                        self.say(&format!("{word} {gate} of {task}: {verdict}: {message}"));
-                    }
-                    None if !is_green => {
-                        let word = self.painted("1;31", "FAILED");
-                        self.say(&format!("{word} gate {gate} of the plan: {message}"));
-                    }
-                    None if self.verbose => {
-                        self.say(&format!("{} {gate} of the plan: {verdict}", self.painted("33", "  gate")));
-                    }
-                    _ => {}
+            Event::GateJudged { task, gate, verdict, message, findings, details, .. } => {
+                let of = task.as_ref().map_or_else(|| "the plan".to_owned(), ToString::to_string);
+                let is_green = matches!(verdict.as_str(), "passed" | "skipped" | "warning");
+                let is_told = self.verbose || !is_green || verdict == "warning";
+                if is_told {
+                    let message = sanitize_line(message);
+                    self.say(&match task {
+                        None if !is_green => {
+                            format!("{} gate {gate} of the plan: {message}", self.painted("1;31", "FAILED"))
+                        }
+                        _ => format!("{} {gate} of {of}: {verdict}: {message}", self.painted("33", "  gate")),
+                    });
+                    self.found(findings);
                 }
                 self.lines(details);
             }
@@ -194,6 +196,12 @@ impl Progress {
         if failure.kind != FailureKind::Gate {
             self.lines(&failure.details);
         }
+    }
+
+    /// What a gate found, drawn over the lines it is about.
+    fn found(&self, findings: &[GateFinding]) {
+        let drawn = render_gate_findings(findings, self.drawing);
+        drawn.trim_end().lines().for_each(|line| self.say(&format!("       {line}").trim_end().to_owned()));
     }
 
     fn lines(&self, details: &[String]) {

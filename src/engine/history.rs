@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::session::EngineError;
 use crate::base::{FailureKind, Name, TaskName};
-use crate::event::{Event, EventRecord, Failure, Outcome, Spent, Usage};
+use crate::event::{Event, EventRecord, Failure, GateFinding, Outcome, Spent, Usage};
 use crate::store::{Journal, RunRecord};
 
 /// Runs that are searched for one.
@@ -118,12 +118,16 @@ pub struct GateReport {
     pub task: Option<TaskName>,
     /// The gate.
     pub gate: Name,
-    /// `passed`, `failed`, `error`, `skipped`.
+    /// `passed`, `failed`, `warning`, `skipped`, `error`.
     pub verdict: String,
     /// Whether it was known already.
     pub cached: bool,
     /// How long it took, in milliseconds.
     pub wall_ms: u64,
+    /// Its sentence.
+    pub message: String,
+    /// What it found.
+    pub findings: Vec<GateFinding>,
 }
 
 /// What is known of a task while its events are read.
@@ -194,13 +198,17 @@ impl RunReport {
                     report.spent += *spent;
                     report.tasks.push(settled);
                 }
-                Event::GateJudged { task, gate, verdict, cached, wall_ms, .. } => report.gates.push(GateReport {
-                    task: task.clone(),
-                    gate: gate.clone(),
-                    verdict: verdict.clone(),
-                    cached: *cached,
-                    wall_ms: *wall_ms,
-                }),
+                Event::GateJudged { task, gate, verdict, cached, wall_ms, message, findings, .. } => {
+                    report.gates.push(GateReport {
+                        task: task.clone(),
+                        gate: gate.clone(),
+                        verdict: verdict.clone(),
+                        cached: *cached,
+                        wall_ms: *wall_ms,
+                        message: message.clone(),
+                        findings: findings.clone(),
+                    })
+                }
                 Event::RunFinished { interrupted_by, .. } => report.interrupted_by = *interrupted_by,
                 _ => {}
             }

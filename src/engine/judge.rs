@@ -133,7 +133,7 @@ impl Builder {
             wall_ms: verdict.wall_ms,
             message: verdict.message.clone(),
             findings: verdict.findings().cloned().collect(),
-            details: verdict.details(),
+            details: verdict.output(),
         });
         Ok(Some(verdict))
     }

@@ -145,7 +145,7 @@ pub enum Event {
         /// What it found.
         #[serde(default)]
         findings: Vec<GateFinding>,
-        /// Where it is not green: a line for each finding, and the last lines of its output.
+        /// The last lines of its output, where it is not green.
         #[serde(default)]
         details: Vec<String>,
     },

@@ -108,6 +108,12 @@ impl Verdict {
         lines
     }
 
+    /// The last lines of its output, where it is not green.
+    #[must_use]
+    pub fn output(&self) -> Vec<String> {
+        if self.is_green() { Vec::new() } else { self.excerpt.lines().map(str::to_owned).collect() }
+    }
+
     /// The word of the verdict.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -56,7 +56,7 @@ pub fn render(findings: &[Finding], documents: &[Document], options: RenderOptio
     text
 }
 
-fn handler(options: RenderOptions) -> GraphicalReportHandler {
+pub(super) fn handler(options: RenderOptions) -> GraphicalReportHandler {
     let theme = GraphicalTheme {
         characters: if options.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() },
         styles: if options.color { ThemeStyles::ansi() } else { ThemeStyles::none() },

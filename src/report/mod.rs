@@ -4,7 +4,9 @@
 
 mod diagnostics;
 mod excerpt;
+mod gate_findings;
 mod json;
 
 pub use diagnostics::{RenderOptions, render};
+pub use gate_findings::render_gate_findings;
 pub use json::{FINDINGS_SCHEMA_VERSION, to_json};
