@@ -77,6 +77,10 @@ pub(super) enum Command {
     Log(LogArgs),
     /// Show what a task's result changed, or what was edited since
     Diff(DiffArgs),
+    /// Let gates judge the results that are there, and run no task
+    Gate(GateArgs),
+    /// Accept what gates find in the results that are there
+    Baseline(BaselineArgs),
     /// Say what the last run did and took
     Report(ReportArgs),
     /// Give the plan the powers that it asks for
@@ -252,6 +256,41 @@ pub(super) struct DiffArgs {
     /// Say how many lines came and went, and no more
     #[arg(long, conflicts_with = "json")]
     pub stat: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orca gate`
+#[derive(Debug, clap::Args)]
+pub(super) struct GateArgs {
+    /// Tasks whose results are judged, as for `orca build`; all if none is given
+    pub tasks: Vec<String>,
+    /// Only this gate; can be given several times
+    #[arg(short, long, value_name = "NAME")]
+    pub gate: Vec<String>,
+    /// Take verdicts that are known, and judge only what has none
+    #[arg(long)]
+    pub known: bool,
+    /// Print events, one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Name green gates, too
+    #[arg(short, long, conflicts_with = "json")]
+    pub verbose: bool,
+}
+
+/// `orca baseline`
+#[derive(Debug, clap::Args)]
+pub(super) struct BaselineArgs {
+    /// Tasks whose results are judged, as for `orca build`; all if none is given
+    pub tasks: Vec<String>,
+    /// Only what this gate finds; can be given several times
+    #[arg(short, long, value_name = "NAME")]
+    pub gate: Vec<String>,
+    /// Say what would be accepted, and write nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,

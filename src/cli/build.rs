@@ -1,5 +1,6 @@
 //! `orca build`.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use super::args::{Args, BuildArgs, Schedule};
@@ -8,7 +9,7 @@ use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{CliError, Exit, check, dry_run, locked, open_valid, signals};
 use crate::base::{TaskName, format_duration_ms, format_micro_usd};
-use crate::engine::{self, BuildOptions, Built, Listener, Report, Summary};
+use crate::engine::{self, BuildOptions, Built, Listener, Power, Report, Summary};
 use crate::event::Outcome;
 
 pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -38,6 +39,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         asks,
         layers: build.schedule == Schedule::Layers,
         locked: build.locked,
+        judging: None,
         args: command_line(build),
     };
     let questions = build.step || asks && session.plan().tasks.values().any(|task| task.approval);
@@ -53,14 +55,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
             check::refuse(&findings, &documents, terminal);
             Ok(Exit::Invalid)
         }
-        Built::Untrusted(powers) => {
-            let list: Vec<String> = powers.iter().map(|power| format!("  - {power}")).collect();
-            terminal.error(&format!(
-                "this plan asks for powers that need your consent:\n{}\nlook at the plan, then type `orca trust`",
-                list.join("\n")
-            ));
-            Ok(Exit::World)
-        }
+        Built::Untrusted(powers) => Ok(untrusted(&powers, terminal)),
         Built::Ran(report) => {
             if !build.json {
                 terminal.err(&closing_line(&report, terminal));
@@ -70,6 +65,16 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
     }
 }
 
+/// Refuses a plan whose powers were not given.
+pub(super) fn untrusted(powers: &BTreeSet<Power>, terminal: &Terminal) -> Exit {
+    let list: Vec<String> = powers.iter().map(|power| format!("  - {power}")).collect();
+    terminal.error(&format!(
+        "this plan asks for powers that need your consent:\n{}\nlook at the plan, then type `orca trust`",
+        list.join("\n")
+    ));
+    Exit::World
+}
+
 fn command_line(build: &BuildArgs) -> Vec<String> {
     let mut words = vec!["build".to_owned()];
     words.extend(build.locked.then(|| "--locked".to_owned()));
@@ -77,7 +82,7 @@ fn command_line(build: &BuildArgs) -> Vec<String> {
     words
 }
 
-fn exit(report: &Report, terminal: &Terminal) -> Exit {
+pub(super) fn exit(report: &Report, terminal: &Terminal) -> Exit {
     if let Some(signal) = report.interrupted_by {
         return Exit::Signal(signal);
     }

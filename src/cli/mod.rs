@@ -12,6 +12,7 @@
 mod approve;
 mod args;
 mod ask;
+mod baseline;
 mod build;
 mod cache;
 mod check;
@@ -19,6 +20,7 @@ mod clean;
 mod diff;
 mod dry_run;
 mod explain;
+mod gate;
 mod generate;
 mod graph;
 mod history;
@@ -121,6 +123,8 @@ fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Show(show) => show::run(args, show, terminal),
         Command::Log(log) => log::run(args, log, terminal),
         Command::Diff(diff) => diff::run(args, diff, terminal),
+        Command::Gate(gate) => gate::run(args, gate, terminal),
+        Command::Baseline(accept) => baseline::run(args, accept, terminal),
         Command::Report(report) => history::run(args, report, terminal),
         Command::Trust(trust) => trust::run(args, trust, terminal),
         Command::Approve(approve) => approve::run(args, approve, terminal),

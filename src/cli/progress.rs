@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::terminal::Terminal;
 use crate::base::{FailureKind, Name, TaskName, counted, format_duration_ms, format_micro_usd, sanitize_line};
 use crate::engine::now_ms;
-use crate::event::{Event, EventRecord, Failure, GateFinding, Outcome, Spent, Usage};
+use crate::event::{Event, EventRecord, Failure, GateFinding, Outcome, Spent, Usage, is_green};
 use crate::report::{RenderOptions, render_gate_findings};
 
 /// Running tasks shown at a time.
@@ -114,7 +114,7 @@ impl Progress {
             }
             Event::GateJudged { task, gate, verdict, message, findings, details, .. } => {
                 let of = task.as_ref().map_or_else(|| "the plan".to_owned(), ToString::to_string);
-                let is_green = matches!(verdict.as_str(), "passed" | "skipped" | "warning");
+                let is_green = is_green(verdict);
                 let is_told = self.verbose || !is_green || verdict == "warning";
                 if is_told {
                     let message = sanitize_line(message);

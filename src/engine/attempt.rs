@@ -32,6 +32,7 @@ use crate::agents::{AgentReport, Waiting};
 use crate::base::{BlobDigest, Changes, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Spent, Usage};
 use crate::exec::{self, AttemptEnd, AttemptError, Fault, Observed, Tasks, Workspace, WorkspaceError};
+use crate::gates::BASELINE_FILE;
 use crate::graph::TaskIx;
 use crate::plan::{GateDef, LOCK_FILE};
 use crate::sandbox::{Backend, CancelLevel};
@@ -306,39 +307,28 @@ impl Builder {
     /// The failure of a task that changed what it is judged or told by: the plan, the lock, files of its gates. A path that
     /// it names letter by letter is its work, whatever else it is.
     fn protected_files_changed(&self, task: TaskIx, observed: &Observed) -> Option<Failure> {
-        let edits = &observed.edits;
         let resolver = &self.resolver;
         let named = &resolver.task(task).edits;
         let is_named = |path: &RelPath| named.iter().any(|pattern| pattern.as_literal().as_ref() == Some(path));
         let plan = resolver.plan();
-        let of_plan =
-            |path: &RelPath| path.as_str() == LOCK_FILE || plan.files.contains(path) || plan.includes.matches(path);
+        let is_orcas = |path: &RelPath| [LOCK_FILE, BASELINE_FILE].contains(&path.as_str());
+        let of_plan = |path: &RelPath| is_orcas(path) || plan.files.contains(path) || plan.includes.matches(path);
         // What git ignores is not seen by wildcards: who writes that takes files away from gates.
         let ignores_of = |path: &RelPath| {
             let is_wild = |gate: &&GateDef| gate.inputs.iter().any(|pattern| pattern.as_literal().is_none());
             (path.file_name() == ".gitignore").then(|| plan.gate_defs.values().find(is_wild)).flatten()
         };
-        let mut details: Vec<String> = Vec::new();
-        for path in observed.outputs.keys() {
-            match ignores_of(path) {
-                _ if of_plan(path) => details.push(format!("{path} is the plan's: no task changes it")),
-                Some(gate) => details.push(format!("{path} says what the gate `{}` sees", gate.name)),
-                None => {}
-            }
-        }
+        let why = |path: &RelPath| match ignores_of(path) {
+            _ if of_plan(path) => Some(format!("{path} is the plan's: no task changes it")),
+            ignores => ignores.map(|gate| format!("{path} says what the gate `{}` sees", gate.name)),
+        };
+        let written = observed.outputs.keys().chain(observed.edits.keys());
+        let mut details: Vec<String> = written.filter_map(why).collect();
         let gates: Vec<GateDef> = resolver.gates(task).into_iter().chain(resolver.plan_gates()).collect();
-        for (path, change) in edits {
+        for (path, change) in &observed.edits {
             let gate = gates.iter().find(|gate| gate.inputs.matches(path));
-            match gate {
-                _ if of_plan(path) => details.push(format!("{path} is the plan's: no task changes it")),
-                _ if ignores_of(path).is_some() => {
-                    let gate = ignores_of(path).map_or("", |gate| gate.name.as_str());
-                    details.push(format!("{path} says what the gate `{gate}` sees"));
-                }
-                Some(gate) if change.base.is_some() && !is_named(path) => {
-                    details.push(format!("{path} is what the gate `{}` judges with", gate.name));
-                }
-                _ => {}
+            if let Some(gate) = gate.filter(|_| why(path).is_none() && change.base.is_some() && !is_named(path)) {
+                details.push(format!("{path} is what the gate `{}` judges with", gate.name));
             }
         }
         (!details.is_empty()).then(|| Failure {

@@ -17,6 +17,7 @@ use super::builder::{Builder, Working};
 use super::host::now_ms;
 use super::ignored::Ignored;
 use super::integrate::adopt_leavers;
+use super::judge_again::{Judging, judge_again};
 use super::judge_plan::judge_plan;
 use super::ledger::Ledger;
 use super::lock_keeper::LockKeeper;
@@ -66,6 +67,8 @@ pub struct BuildOptions {
     pub layers: bool,
     /// `--locked`: nothing may run, and the lock stays as it is.
     pub locked: bool,
+    /// Gates judge the results that are there, and no task runs.
+    pub judging: Option<Judging>,
     /// The command line, for the journal.
     pub args: Vec<String>,
 }
@@ -166,8 +169,10 @@ pub fn build(
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
-    let unstartable = session.unstartable(&selected, &options.selectors, options.force)?;
-    session.findings.extend(unstartable);
+    if options.judging.is_none() {
+        let unstartable = session.unstartable(&selected, &options.selectors, options.force)?;
+        session.findings.extend(unstartable);
+    }
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
@@ -206,9 +211,11 @@ pub fn build(
     early.extend(recover(&resolver, &project)?);
     let leavers = adopt_leavers(&resolver, &mut early)?;
     early.extend(Publisher { resolver: &resolver, project: &project, run }.recover()?);
-    let (orphans, notices) = Publisher { resolver: &resolver, project: &project, run }.remove_orphans()?;
-    resolver.ledger.forget(&orphans);
-    early.extend(notices);
+    if options.judging.is_none() {
+        let (orphans, notices) = Publisher { resolver: &resolver, project: &project, run }.remove_orphans()?;
+        resolver.ledger.forget(&orphans);
+        early.extend(notices);
+    }
     early.extend(findings.iter().map(|finding| finding.message.clone()));
     let resolver = Arc::new(resolver);
     let summary = Arc::new(Mutex::new(Summary::default()));
@@ -243,6 +250,7 @@ pub fn build(
         leavers,
         lock: LockKeeper::new(resolver.ledger.lock().clone()),
         locked: options.locked,
+        judging: options.judging.clone(),
         integrating: Mutex::default(),
         agents: resolver.plan().agents.keys().cloned().collect(),
         money: Money::default(),
@@ -258,7 +266,10 @@ pub fn build(
         .build()
         .map_err(|error| EngineError::World(format!("cannot start the runtime: {error}")))?;
     let mut signals = listen();
-    let mut ending = runtime.block_on(executor.run(&mut signals));
+    let mut ending = match &options.judging {
+        None => runtime.block_on(executor.run(&mut signals)),
+        Some(_) => runtime.block_on(judge_again(&builder, &asked, &mut signals)),
+    };
     let all = options.selectors.is_empty();
     let green = summary.lock().expect("no holder panics").settled.values().all(|settled| settled.outcome.is_accepted());
     let mut fault = ending.fault.map(|fault| fault.0);
@@ -267,7 +278,8 @@ pub fn build(
     {
         fault = Some(error.to_string());
     }
-    if green && all && fault.is_none() && ending.interrupted_by.is_none() {
+    let judges_plan = options.judging.as_ref().is_none_or(|judging| judging.includes_plan);
+    if green && all && judges_plan && fault.is_none() && ending.interrupted_by.is_none() {
         match runtime.block_on(judge_plan(&builder, &mut signals)) {
             Ok(interrupted_by) => ending.interrupted_by = interrupted_by,
             Err(failed) => fault = Some(failed.0),
@@ -513,7 +525,9 @@ fn finish(
         let message = format!("`{path}` was changed by somebody else while the build ran: build again");
         recorder.emit(Event::Notice { warning: true, message });
     }
-    let accepted = done.settled.values().all(|settled| settled.outcome.is_accepted());
+    // Where no task runs, the verdicts are what there is.
+    let judged = builder.judging.is_none() || done.red_verdicts == 0;
+    let accepted = judged && done.settled.values().all(|settled| settled.outcome.is_accepted());
     let ok =
         accepted && disturbed.is_empty() && done.red_gates.is_empty() && fault.is_none() && interrupted_by.is_none();
     let wall_ms = now_ms().saturating_sub(started_ms);

@@ -15,6 +15,7 @@ use super::build::Person;
 use super::host::Host;
 use super::ignored::Ignored;
 use super::integrate::{Integration, Leavers, Left, conflict};
+use super::judge_again::Judging;
 use super::lock::is_locked;
 use super::lock_keeper::{LockKeeper, origin};
 use super::money::Money;
@@ -77,6 +78,8 @@ pub(super) struct Builder {
     pub lock: LockKeeper,
     /// `--locked`: nothing may run.
     pub locked: bool,
+    /// `orca gate`: gates judge what is there, and nothing runs.
+    pub judging: Option<Judging>,
     /// Held while a result is put together with others: one at a time.
     pub integrating: Mutex<()>,
     /// The agents of the plan, by number.

@@ -79,6 +79,7 @@ impl Builder {
     ) -> Result<Judged, Fault> {
         let mut gates = self.resolver.gates(task);
         gates.retain(|gate| only.is_none_or(|only| only.contains(&gate.name)));
+        gates.retain(|gate| self.judging.as_ref().is_none_or(|judging| judging.includes(&gate.name)));
         let subject = Subject::of_task(task, &keyed.context.view, outputs, edits);
         let bench = &Bench::new(cancel.clone(), self.lender.clone());
         // Nobody is paid for a look at what is red anyway.
@@ -141,7 +142,8 @@ impl Builder {
     /// The verdict of a gate: the one it gave already, else a new one, which is kept; and whether it was known.
     pub(super) async fn verdict_on(&self, case: &Case<'_>) -> Result<(Option<Verdict>, bool), Fault> {
         let key = self.resolver.gate_key(case.gate, &case.subject);
-        if let Some(known) = self.resolver.verdict(&key) {
+        let is_afresh = self.judging.as_ref().is_some_and(|judging| judging.afresh);
+        if !is_afresh && let Some(known) = self.resolver.verdict(&key) {
             return Ok((Some(known), true));
         }
         let started_ms = now_ms();

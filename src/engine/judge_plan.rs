@@ -35,7 +35,8 @@ pub(super) async fn judge_plan(
     let tree = resolver.integrated().map_err(fault)?;
     let (cancel, cancelled) = watch::channel(CancelLevel::None);
     let mut interrupted_by = None;
-    for gate in &resolver.plan_gates() {
+    let is_asked = |gate: &&GateDef| builder.judging.as_ref().is_none_or(|judging| judging.includes(&gate.name));
+    for gate in resolver.plan_gates().iter().filter(is_asked) {
         let judging = async {
             if !builder.judge_plan_gate(gate, &tree, &cancelled).await? && *cancelled.borrow() == CancelLevel::None {
                 blame(builder, gate, &cancelled).await?;

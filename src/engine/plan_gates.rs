@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::look::Look;
 use super::subject::Subject;
 use crate::base::Name;
+use crate::event::is_green;
 use crate::gates::Verdict;
 
 /// Where a gate of the plan stands.
@@ -31,7 +32,7 @@ impl PlanGate {
     /// Whether it is known to be red.
     #[must_use]
     pub fn is_red(&self) -> bool {
-        !self.is_open() && self.verdict != "passed"
+        !self.is_open() && !is_green(self.verdict)
     }
 
     fn of(gate: &Name, verdict: Option<Verdict>) -> Self {

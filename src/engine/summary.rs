@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::{ActionKey, TaskName};
-use crate::event::{Event, EventRecord, Failure, Outcome, Spent, Usage};
+use crate::event::{Event, EventRecord, Failure, Outcome, Spent, Usage, is_green};
 
 /// How one task ended.
 #[derive(Debug, Clone)]
@@ -27,6 +27,10 @@ pub struct Summary {
     pub settled: BTreeMap<TaskName, Settled>,
     /// Gates of the plan that are not green, with what they said.
     pub red_gates: Vec<String>,
+    /// How often gates let a result pass, and how often they did not.
+    pub green_verdicts: u64,
+    /// See there.
+    pub red_verdicts: u64,
     /// What the cached results had taken, in milliseconds.
     pub saved_ms: u64,
     /// Wall time of everything that ran, one after another, in milliseconds.
@@ -52,8 +56,13 @@ impl Summary {
                     Settled { key: *key, outcome: outcome.clone(), attempts: *attempts, usage: *usage, spent: *spent };
                 self.settled.insert(task.clone(), settled);
             }
-            Event::GateJudged { task: None, gate, verdict, .. } if verdict != "passed" && verdict != "skipped" => {
-                self.red_gates.push(gate.to_string());
+            Event::GateJudged { task, gate, verdict, .. } => {
+                let is_green = is_green(verdict);
+                self.green_verdicts += u64::from(is_green);
+                self.red_verdicts += u64::from(!is_green);
+                if task.is_none() && !is_green {
+                    self.red_gates.push(gate.to_string());
+                }
             }
             _ => {}
         }

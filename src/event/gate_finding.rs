@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{RelPath, Severity};
 
+/// Whether a verdict, by its word, lets a result pass.
+#[must_use]
+pub fn is_green(verdict: &str) -> bool {
+    matches!(verdict, "passed" | "warning" | "skipped")
+}
+
 /// Lines of a judged file around a finding, bounded, with what must not be shown masked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Excerpt {

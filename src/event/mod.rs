@@ -7,6 +7,6 @@ mod gate_finding;
 mod outcome;
 mod run_event;
 
-pub use gate_finding::{Excerpt, GateFinding};
+pub use gate_finding::{Excerpt, GateFinding, is_green};
 pub use outcome::{ActionResult, Failure, Outcome, Spent, Usage};
 pub use run_event::{Event, EventRecord, RunId, SCHEMA_VERSION};
