@@ -7,7 +7,7 @@ use super::terminal::Terminal;
 use super::{CliError, Exit, check, open};
 use crate::base::sanitize_line;
 use crate::engine::{EngineError, Look, Looked, PlanGate, Session};
-use crate::graph::render::{self, Options, Picture};
+use crate::graph::render::{self, GateMark, Options, Picture};
 use crate::graph::{Graph, TaskIx, TaskState};
 
 /// What a task is taken to need in a plan that cannot be looked at, in milliseconds.
@@ -21,6 +21,12 @@ struct Known<'a> {
     is_guessed: &'a dyn Fn(TaskIx) -> bool,
     /// The gates of the plan.
     gates: &'a [PlanGate],
+}
+
+/// What is shown at a task.
+struct Shown<'a> {
+    state: &'a dyn Fn(TaskIx) -> TaskState,
+    gates: &'a dyn Fn(TaskIx) -> Vec<GateMark>,
 }
 
 pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -39,7 +45,9 @@ pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result
                 is_guessed: &|ix| look.resolver.ledger.estimate_ms(look.name(ix)).is_none(),
                 gates: &gates,
             };
-            draw(&look.resolver.graph, &look.asked, &state, &known, graph, terminal);
+            let marks = |ix| look.gate_marks(ix);
+            let shown = Shown { state: &state, gates: &marks };
+            draw(&look.resolver.graph, &look.asked, &shown, &known, graph, terminal);
             Ok(Exit::Good)
         }
     }
@@ -50,7 +58,8 @@ fn invalid(session: &Session, graph: &GraphArgs, terminal: &Terminal) -> Result<
     let selected = session.graph.select(&graph.tasks).map_err(EngineError::from)?;
     if !selected.is_empty() {
         let known = Known { duration_ms: &|_| TYPICAL_MS, is_guessed: &|_| true, gates: &[] };
-        draw(&session.graph, &selected, &|_| TaskState::Unknown, &known, graph, terminal);
+        let shown = Shown { state: &|_| TaskState::Unknown, gates: &|_| Vec::new() };
+        draw(&session.graph, &selected, &shown, &known, graph, terminal);
     }
     check::refuse(&session.findings, &session.documents, terminal);
     Ok(Exit::Invalid)
@@ -59,7 +68,7 @@ fn invalid(session: &Session, graph: &GraphArgs, terminal: &Terminal) -> Result<
 fn draw(
     graph: &Graph,
     selected: &BTreeSet<TaskIx>,
-    state: &dyn Fn(TaskIx) -> TaskState,
+    shown: &Shown<'_>,
     known: &Known<'_>,
     args: &GraphArgs,
     terminal: &Terminal,
@@ -68,7 +77,7 @@ fn draw(
     let guessed = graph.tasks().filter(|ix| (known.is_guessed)(*ix)).count();
     let (layers, critical_path) = (args.layers, args.critical_path);
     let options = Options { width: terminal.width(), layers, critical_path, guessed };
-    let picture = Picture::new(graph, &analysis, selected, state, options);
+    let picture = Picture::new(graph, &analysis, selected, shown.state, shown.gates, options);
     match args.format {
         GraphFormat::Tree if !args.json => {
             terminal.out(&render::tree(&picture));

@@ -61,6 +61,9 @@ fn told(status: &Status) -> String {
     let pending = status.pending.iter().map(|one| format!("{} (of {})", line(one.path.as_str()), one.task));
     section("being written when a build was killed; the next one finishes them", pending, &mut out);
     section("orca.lock", lock(&status.lock).into_iter(), &mut out);
+    let warned = status.gate_warnings.iter();
+    let warned = warned.map(|gate| format!("{} of {}: {}", gate.gate, gate.task, line(&gate.message)));
+    section("gates that warn", warned, &mut out);
     let of_plan = status.plan_gates.iter().filter(|gate| gate.verdict != "passed");
     let of_plan: Vec<String> = of_plan.flat_map(gate_of_plan).collect();
     section("gates of the plan", of_plan.into_iter(), &mut out);

@@ -2,15 +2,19 @@
 //!
 //! What changed comes from the same walk as the key, so whatever makes a key differ has a line here.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::look::{Look, Prospect, Seen};
+use super::plan_gates::OPEN;
 use super::resolve::Keyed;
 use super::session::EngineError;
 use super::standing::{Cause, Conflict, Reused, Standing};
 use super::subject::Subject;
-use crate::base::{ActionKey, Changes, Name, RelPath, TaskName, Tree};
+use crate::base::{ActionKey, Changes, GateKey, Name, RelPath, TaskName, Tree};
 use crate::graph::TaskIx;
+use crate::graph::render::GateMark;
 use crate::key::{Change, Description};
 use crate::plan::GateDef;
 
@@ -110,7 +114,9 @@ impl Look {
         };
         let reused = standing.and_then(reused_of);
         let gates = match (keyed, reused) {
-            (Some(keyed), Some(reused)) => self.gates_say(ix, &keyed.context.view, &reused.outputs, &reused.edits),
+            (Some(keyed), Some(reused)) => {
+                self.gates_say(ix, &keyed.context.view, &reused.outputs, &reused.edits, &reused.gates)
+            }
             (Some(keyed), None) => self.gates_say_of_candidate(ix, keyed),
             _ => Vec::new(),
         };
@@ -163,15 +169,47 @@ impl Look {
     /// What gates say of a result that is in the cache and that they do not let pass.
     fn gates_say_of_candidate(&self, ix: TaskIx, keyed: &Keyed) -> Vec<GateSays> {
         let result = self.resolver.store.as_ref().and_then(|store| store.result(&keyed.key).ok().flatten());
-        result.map_or_else(Vec::new, |result| self.gates_say(ix, &keyed.context.view, &result.outputs, &result.edits))
+        result.map_or_else(Vec::new, |result| {
+            self.gates_say(ix, &keyed.context.view, &result.outputs, &result.edits, &BTreeMap::new())
+        })
     }
 
-    fn gates_say(&self, ix: TaskIx, view: &Tree, outputs: &Tree, edits: &Changes) -> Vec<GateSays> {
+    /// The gates of a task, each with its verdict on the task's result.
+    #[must_use]
+    pub fn gate_marks(&self, ix: TaskIx) -> Vec<GateMark> {
+        self.gates_of(ix)
+            .into_iter()
+            .map(|says| GateMark { gate: says.gate.to_string(), verdict: says.verdict })
+            .collect()
+    }
+
+    /// What the gates of a task say of its result, where it has one.
+    pub(super) fn gates_of(&self, ix: TaskIx) -> Vec<GateSays> {
+        let open = |gate: GateDef| GateSays { gate: gate.name, verdict: OPEN.to_owned(), message: String::new() };
+        match self.seen(ix) {
+            Seen::Known(keyed, Standing::Clean(reused) | Standing::Held(reused) | Standing::Judge(reused, _)) => {
+                self.gates_say(ix, &keyed.context.view, &reused.outputs, &reused.edits, &reused.gates)
+            }
+            Seen::Known(keyed, Standing::Dirty(Cause::RedGate(_))) => self.gates_say_of_candidate(ix, keyed),
+            _ => self.resolver.gates(ix).into_iter().map(open).collect(),
+        }
+    }
+
+    fn gates_say(
+        &self,
+        ix: TaskIx,
+        view: &Tree,
+        outputs: &Tree,
+        edits: &Changes,
+        on_record: &BTreeMap<Name, GateKey>,
+    ) -> Vec<GateSays> {
         let verdict = |gate: &GateDef| {
             let key = self.resolver.gate_key(gate, &Subject::of_task(ix, view, outputs, edits));
             match self.resolver.verdict(&key) {
                 Some(verdict) => (verdict.word().to_owned(), verdict.message),
-                None => ("not judged yet".to_owned(), String::new()),
+                // It was green where the result was made, and the cache of that is elsewhere, or gone.
+                None if on_record.get(&gate.name) == Some(&key) => ("passed".to_owned(), "on record".to_owned()),
+                None => (OPEN.to_owned(), String::new()),
             }
         };
         let says = |gate: &GateDef| {

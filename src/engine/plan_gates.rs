@@ -47,7 +47,7 @@ impl PlanGate {
 }
 
 /// In place of a verdict.
-const OPEN: &str = "not judged yet";
+pub(super) const OPEN: &str = "not judged yet";
 
 impl Look {
     /// What each gate of the plan says of the tree as it is; nothing is known before every task is clean.

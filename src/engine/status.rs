@@ -11,7 +11,7 @@ use super::plan_gates::PlanGate;
 use super::session::EngineError;
 use super::standing::Standing;
 use super::undo::interrupted;
-use crate::base::{RelPath, TaskName};
+use crate::base::{Name, RelPath, TaskName};
 use crate::graph::TaskIx;
 
 /// Where the project stands.
@@ -41,6 +41,8 @@ pub struct Status {
     pub awaits_approval: Vec<TaskName>,
     /// The run whose undo was interrupted.
     pub undoing: Option<u64>,
+    /// Gates that let a result pass with a warning.
+    pub gate_warnings: Vec<GateWarning>,
     /// What the gates of the plan say of it all.
     pub plan_gates: Vec<PlanGate>,
     /// The last run.
@@ -67,6 +69,17 @@ pub struct Restorable {
     pub task: TaskName,
     /// How many of its files.
     pub files: u64,
+}
+
+/// A gate that let a result pass with a warning.
+#[derive(Debug, Serialize)]
+pub struct GateWarning {
+    /// The task.
+    pub task: TaskName,
+    /// The gate.
+    pub gate: Name,
+    /// Its sentence.
+    pub message: String,
 }
 
 /// A path of a task.
@@ -98,6 +111,15 @@ impl Look {
     fn awaiting(&self) -> Vec<TaskName> {
         let is_held = |ix: &TaskIx| matches!(self.seen(*ix), Seen::Known(_, Standing::Held(_)));
         self.tasks().filter(is_held).map(|ix| self.name(ix).clone()).collect()
+    }
+
+    fn gate_warnings(&self) -> Vec<GateWarning> {
+        let of_task = |ix: TaskIx| {
+            let warnings = self.gates_of(ix).into_iter().filter(|says| says.verdict == "warning");
+            let task = self.name(ix);
+            warnings.map(|says| GateWarning { task: task.clone(), gate: says.gate, message: says.message })
+        };
+        self.tasks().flat_map(of_task).collect()
     }
 
     /// Where the tasks looked at stand, and the project.
@@ -139,6 +161,7 @@ impl Look {
             lock: self.lock_standing()?,
             awaits_approval: self.awaiting(),
             undoing: interrupted(ledger)?,
+            gate_warnings: self.gate_warnings(),
             plan_gates: self.plan_gates(),
             last_run: last.map(|run| LastRun {
                 run: run.id.0,

@@ -19,6 +19,7 @@ pub fn dot(picture: &Picture<'_>) -> String {
         let _ = writeln!(out, "  subgraph cluster_{number} {{\n    label=\"layer {}\"; color=\"#cccccc\";", number + 1);
         for ix in tasks {
             let _ = writeln!(out, "    {}", node(picture, ix));
+            gates(picture, ix, &mut out);
         }
         out.push_str("  }\n");
     }
@@ -39,6 +40,16 @@ fn node(picture: &Picture<'_>, ix: TaskIx) -> String {
         quoted(&state.to_string()),
         colour(&state)
     )
+}
+
+/// The gates of a task, as nodes that hang on it.
+fn gates(picture: &Picture<'_>, ix: TaskIx, out: &mut String) {
+    for (nth, mark) in (picture.gates)(ix).iter().enumerate() {
+        let label = quoted(&format!("{}: {}", mark.gate, mark.verdict));
+        let _ =
+            writeln!(out, "    g{0}_{nth} [label={label}, shape=octagon, fontsize=10, fillcolor=\"#ffffff\"];", ix.0);
+        let _ = writeln!(out, "    t{0} -> g{0}_{nth} [style=dotted, arrowhead=none];", ix.0);
+    }
 }
 
 fn edges(picture: &Picture<'_>, out: &mut String) {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Picture;
+use super::{GateMark, Picture};
 use crate::graph::{DropCause, EdgeKind, TaskIx};
 
 /// Version of [`json`]'s form. Raised when a field changes its meaning or goes away.
@@ -27,6 +27,8 @@ struct Task<'a> {
     because: Option<String>,
     bottom_level_ms: u64,
     critical: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gates: Vec<GateMark>,
 }
 
 #[derive(Serialize)]
@@ -84,6 +86,7 @@ fn task<'a>(picture: &'a Picture<'_>, ix: TaskIx) -> Task<'a> {
         because: state.because(),
         bottom_level_ms: picture.analysis.bottom_level_ms[ix.index()],
         critical: picture.critical.contains_key(&ix),
+        gates: (picture.gates)(ix),
     }
 }
 

@@ -19,6 +19,10 @@ pub fn mermaid(picture: &Picture<'_>) -> String {
         for ix in tasks {
             let class = (picture.state)(ix).word();
             let _ = writeln!(out, "    t{}[\"{}\"]:::{class}", ix.0, escaped(picture.name(ix)));
+            for (nth, mark) in (picture.gates)(ix).iter().enumerate() {
+                let label = escaped(&format!("{}: {}", mark.gate, mark.verdict));
+                let _ = writeln!(out, "    t{0} -.- g{0}_{nth}{{{{\"{label}\"}}}}", ix.0);
+            }
         }
         out.push_str("  end\n");
     }

@@ -38,12 +38,23 @@ impl Default for Options {
     }
 }
 
+/// A gate of a task, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct GateMark {
+    /// Its name.
+    pub gate: String,
+    /// The verdict on the task's result, or `not judged yet`.
+    pub verdict: String,
+}
+
 /// A graph as it is to be drawn.
 pub struct Picture<'a> {
     graph: &'a Graph,
     analysis: &'a Analysis,
     selected: &'a BTreeSet<TaskIx>,
     state: &'a dyn Fn(TaskIx) -> TaskState,
+    /// The gates of a task.
+    gates: &'a dyn Fn(TaskIx) -> Vec<GateMark>,
     options: Options,
     /// The tasks of the critical path, each with the one before it.
     critical: BTreeMap<TaskIx, Option<TaskIx>>,
@@ -57,11 +68,12 @@ impl<'a> Picture<'a> {
         analysis: &'a Analysis,
         selected: &'a BTreeSet<TaskIx>,
         state: &'a dyn Fn(TaskIx) -> TaskState,
+        gates: &'a dyn Fn(TaskIx) -> Vec<GateMark>,
         options: Options,
     ) -> Self {
         let before = std::iter::once(None).chain(analysis.critical_path.iter().copied().map(Some));
         let critical = analysis.critical_path.iter().copied().zip(before).collect();
-        Self { graph, analysis, selected, state, options, critical }
+        Self { graph, analysis, selected, state, gates, options, critical }
     }
 
     fn name(&self, ix: TaskIx) -> &'a str {

@@ -31,7 +31,7 @@ fn drawn(options: Options, draw: impl Fn(&Picture<'_>) -> String) -> String {
         "tool" => TaskState::NeverRun,
         _ => TaskState::WaitsOn(named("app")),
     };
-    draw(&Picture::new(&graph, &analysis, &selected, &state, options))
+    draw(&Picture::new(&graph, &analysis, &selected, &state, &|_| Vec::new(), options))
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn only_what_is_selected_is_drawn() {
     let analysis = graph.analysis(|_| 1);
     let selected = graph.select(&["b".to_owned(), "c".to_owned()]).expect("tasks");
     let unknown = |_| TaskState::Unknown;
-    let picture = Picture::new(&graph, &analysis, &selected, &unknown, Options::default());
+    let picture = Picture::new(&graph, &analysis, &selected, &unknown, &|_| Vec::new(), Options::default());
     let text = tree(&picture);
     assert!(text.starts_with("layer 2 (1 task)\n  · b  unknown\nlayer 3 (1 task)\n  · c  unknown    <- b\n"), "{text}");
     assert!(!dot(&picture).contains("t0"));

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::base::{counted, format_duration_ms, sanitize_line};
 
-use super::{Picture, drop_reason, edge_reason};
+use super::{GateMark, Picture, drop_reason, edge_reason};
 use crate::graph::{EdgeKind, TaskIx, TaskState};
 
 /// The least columns that a line is cut to, however narrow the terminal.
@@ -41,6 +41,7 @@ fn tasks(picture: &Picture<'_>, lines: &mut Vec<String>) {
             let because = state.because().map(|text| format!("  {}", sanitize_line(&text))).unwrap_or_default();
             let word = state.word();
             lines.push(format!("  {} {name:name_width$}  {word:9}{deps}{because}", glyph(&state)));
+            lines.extend(gates(&(picture.gates)(ix)));
         }
     }
     let mut reasons = Vec::new();
@@ -76,6 +77,12 @@ fn deps(picture: &Picture<'_>, ix: TaskIx) -> String {
         deps.push(format!("and {hidden} more"));
     }
     if deps.is_empty() { String::new() } else { format!("  <- {}", deps.join(", ")) }
+}
+
+/// The gates of a task in one line, each after what it says.
+fn gates(gates: &[GateMark]) -> Option<String> {
+    let said: Vec<String> = gates.iter().map(|mark| format!("{} {}", mark.gate, mark.verdict)).collect();
+    (!said.is_empty()).then(|| format!("      gates: {}", sanitize_line(&said.join(", "))))
 }
 
 fn mark(kind: &EdgeKind) -> &'static str {
