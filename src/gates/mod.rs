@@ -13,6 +13,7 @@
 mod baseline;
 mod check;
 mod judged;
+mod language;
 mod level;
 mod locate;
 mod options;
@@ -22,6 +23,7 @@ mod verdict;
 pub use baseline::{BASELINE_FILE, Baseline};
 pub use check::{CHECKS_VERSION, CheckContext, check};
 pub use judged::{ChangedFile, Content, Judged, JudgedTask};
+pub use language::{LANGUAGES, Language, first_error, parse, syntax_error};
 pub use level::{Effect, effect};
 pub use locate::LineIndex;
 pub use options::{Options, covers};
