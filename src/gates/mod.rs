@@ -17,6 +17,7 @@ mod level;
 mod locate;
 mod options;
 mod part;
+mod sarif;
 mod verdict;
 
 pub use baseline::{BASELINE_FILE, Baseline};
@@ -26,4 +27,5 @@ pub use level::{Effect, effect};
 pub use locate::LineIndex;
 pub use options::{Options, covers};
 pub use part::{Part, PartStatus};
+pub use sarif::findings_of_report;
 pub use verdict::{Verdict, VerdictKind, last_lines, verdict_of_exit, verdict_of_parts};
