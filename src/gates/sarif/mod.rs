@@ -12,5 +12,7 @@ mod log;
 mod message;
 mod read;
 mod uri;
+mod write;
 
 pub use read::findings_of_report;
+pub use write::sarif;

@@ -1,6 +1,7 @@
 //! The URIs of artifacts, and the paths of the judged tree that they mean.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::log::Artifact;
 use crate::base::RelPath;
@@ -87,6 +88,20 @@ pub(super) fn decoded(text: &str) -> Option<String> {
         rest = &tail[skipped..];
     }
     String::from_utf8(bytes).ok()
+}
+
+/// A path, or any text, as a relative URI.
+pub(super) fn encoded(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]
