@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::super::baseline::Fingerprint;
-use super::super::outcome::GateOutcome;
 use super::uri::encoded;
 use crate::base::{BlobDigest, Name, Severity, bounded};
 use crate::event::GateFinding;
+use crate::gates::baseline::Fingerprint;
+use crate::gates::outcome::GateOutcome;
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 const ROOT: &str = "SRCROOT";
