@@ -305,6 +305,12 @@ pub(super) struct ReportArgs {
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+    /// Write what its gates said as SARIF 2.1.0: to FILE, or print it
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with = "json")]
+    pub sarif: Option<Option<PathBuf>>,
+    /// Write what its gates said as JUnit XML: to FILE, or print it
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["json", "sarif"])]
+    pub junit: Option<Option<PathBuf>>,
 }
 
 /// `orca trust`

@@ -1,13 +1,15 @@
-//! `orca report`: what a run did and took. Executes nothing, writes nothing.
+//! `orca report`: what a run did and took. Executes nothing, and writes nothing but the file that it is asked for.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::args::{Args, ReportArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, project, versioned};
 use crate::base::{bounded, counted, format_count, format_duration_ms, format_micro_usd, format_size, sanitize_line};
-use crate::engine::{EngineError, RunReport, TaskReport, now_ms};
+use crate::engine::{EngineError, RunReport, TaskReport, now_ms, write_whole_file};
 use crate::event::Outcome;
+use crate::gates::{junit, sarif};
 use crate::store::Journal;
 
 pub(super) fn run(args: &Args, report: &ReportArgs, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -25,13 +27,29 @@ pub(super) fn run(args: &Args, report: &ReportArgs, terminal: &Terminal) -> Resu
         };
         return Err(CliError::World(format!("the journal has {said}")));
     };
-    if report.json {
+    if let Some(file) = &report.sarif {
+        put(&sarif(&found.outcomes()), file.as_deref(), args, terminal)?;
+    } else if let Some(file) = &report.junit {
+        put(&junit(&found.outcomes()), file.as_deref(), args, terminal)?;
+    } else if report.json {
         terminal.line(&versioned(&found).to_string());
     } else {
         let running = found.ok.is_none() && project.building().map_err(EngineError::from)?.is_some();
         terminal.out(&told(&found, running));
     }
     Ok(Exit::Good)
+}
+
+/// Prints a report, or writes it to a file.
+fn put(text: &str, file: Option<&Path>, args: &Args, terminal: &Terminal) -> Result<(), CliError> {
+    let Some(file) = file.filter(|file| *file != Path::new("-")) else {
+        terminal.out(text);
+        return Ok(());
+    };
+    write_whole_file(&args.directory().join(file), text).map_err(|error| {
+        let file = sanitize_line(&file.display().to_string());
+        CliError::World(format!("cannot write `{file}`: {error}"))
+    })
 }
 
 /// The report for people.

@@ -168,6 +168,15 @@ fn write_whole(directory: &File, path: &Path, text: &str, force: bool) -> io::Re
     written
 }
 
+/// Writes a file of text so that it is whole or as it was; what is there is replaced, if it is a file.
+pub fn write_whole_file(path: &Path, text: &str) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) || path.file_name().is_none() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    write_whole(&File::open(parent)?, path, text, true)
+}
+
 fn read(path: &Path) -> Result<String, GenerateError> {
     let unreadable = |source| GenerateError::Unreadable { path: path.to_owned(), source };
     let no_text = |message: String| GenerateError::NoText { path: path.to_owned(), message };

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::session::EngineError;
 use crate::base::{FailureKind, Name, TaskName};
 use crate::event::{Event, EventRecord, Failure, GateFinding, Outcome, Spent, Usage};
+use crate::gates::GateOutcome;
 use crate::store::{Journal, RunRecord};
 
 /// Runs that are searched for one.
@@ -124,10 +125,12 @@ pub struct GateReport {
     pub cached: bool,
     /// How long it took, in milliseconds.
     pub wall_ms: u64,
-    /// Its sentence.
+    /// One sentence.
     pub message: String,
     /// What it found.
     pub findings: Vec<GateFinding>,
+    /// Where it is not green: a line for each finding, and the last lines of its output.
+    pub details: Vec<String>,
 }
 
 /// What is known of a task while its events are read.
@@ -155,6 +158,24 @@ impl RunReport {
     pub fn kept(journal: &Journal) -> Result<Option<(u64, u64)>, EngineError> {
         let numbers: Vec<u64> = journal.runs(RUNS_MAX)?.iter().map(|run| run.id.0).collect();
         Ok(numbers.iter().min().copied().zip(numbers.iter().max().copied()))
+    }
+
+    /// The last word of each gate on each task, in the order of tasks and gates: what SARIF and JUnit are written from. What
+    /// a gate said of earlier attempts is not among it.
+    #[must_use]
+    pub fn outcomes(&self) -> Vec<GateOutcome> {
+        let last: BTreeMap<_, _> = self.gates.iter().map(|gate| ((&gate.task, &gate.gate), gate)).collect();
+        let outcome = |gate: &GateReport| GateOutcome {
+            task: gate.task.clone(),
+            gate: gate.gate.clone(),
+            verdict: gate.verdict.clone(),
+            message: gate.message.clone(),
+            findings: gate.findings.clone(),
+            details: gate.details.clone(),
+            wall_ms: gate.wall_ms,
+            cached: gate.cached,
+        };
+        last.into_values().map(outcome).collect()
     }
 
     fn fold(run: RunRecord, events: &[EventRecord]) -> Self {
@@ -198,7 +219,7 @@ impl RunReport {
                     report.spent += *spent;
                     report.tasks.push(settled);
                 }
-                Event::GateJudged { task, gate, verdict, cached, wall_ms, message, findings, .. } => {
+                Event::GateJudged { task, gate, verdict, cached, wall_ms, message, findings, details } => {
                     report.gates.push(GateReport {
                         task: task.clone(),
                         gate: gate.clone(),
@@ -207,7 +228,8 @@ impl RunReport {
                         wall_ms: *wall_ms,
                         message: message.clone(),
                         findings: findings.clone(),
-                    })
+                        details: details.clone(),
+                    });
                 }
                 Event::RunFinished { interrupted_by, .. } => report.interrupted_by = *interrupted_by,
                 _ => {}

@@ -74,7 +74,7 @@ pub use difference::{Difference, TaskDifference};
 pub use displaced::Displaced;
 pub use drift::{Drift, EditedPath};
 pub use explain::{Explanation, GateSays, LastTime, ReusedResult, Waiting};
-pub use generate::{GenerateError, Generated};
+pub use generate::{GenerateError, Generated, write_whole_file};
 pub use history::{FailedAttempt, GateReport, LayerReport, RunReport, TaskReport};
 pub use host::{Host, HostError, now_ms};
 pub use judge_again::{Judging, accept_findings};

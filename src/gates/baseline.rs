@@ -28,10 +28,10 @@ pub struct Baseline {
 
 /// What tells a finding from others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Fingerprint {
-    rule: String,
-    file: String,
-    line_text: String,
+pub(super) struct Fingerprint {
+    pub(super) rule: String,
+    pub(super) file: String,
+    pub(super) line_text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ struct Row {
 }
 
 impl Fingerprint {
-    fn of(finding: &GateFinding) -> Self {
+    pub(super) fn of(finding: &GateFinding) -> Self {
         let line = finding.excerpt.as_ref().zip(finding.line).and_then(|(excerpt, line)| {
             let nth = line.checked_sub(excerpt.first_line)?;
             excerpt.text.lines().nth(nth as usize)

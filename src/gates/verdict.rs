@@ -128,7 +128,7 @@ impl Verdict {
 }
 
 /// A finding in one line: where, what, which rule, and what to do.
-fn line_of(finding: &GateFinding) -> String {
+pub(super) fn line_of(finding: &GateFinding) -> String {
     let place = finding.place().map_or_else(String::new, |place| format!("{place}: "));
     let help = finding.help.as_ref().map_or_else(String::new, |help| format!("; {help}"));
     sanitize_line(&format!("{place}{} [{}]{help}", finding.message, finding.rule))
