@@ -16,6 +16,7 @@ mod level;
 mod locate;
 mod options;
 mod part;
+mod secrets;
 mod verdict;
 
 pub use check::{CHECKS_VERSION, CheckContext, check};
@@ -24,4 +25,5 @@ pub use level::{Effect, effect};
 pub use locate::LineIndex;
 pub use options::{Options, covers};
 pub use part::{Part, PartStatus};
+pub use secrets::{all_rules, secrets};
 pub use verdict::{Verdict, VerdictKind, last_lines, verdict_of_exit, verdict_of_parts};
