@@ -4,6 +4,7 @@
 use super::judged::Judged;
 use super::options::Options;
 use super::part::Part;
+use super::secrets::secrets;
 use crate::plan::{Check, Level};
 
 /// Changes whenever a rule does: verdicts of another version of the checks are not believed.
@@ -23,20 +24,17 @@ pub struct CheckContext<'a> {
 #[must_use]
 pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> Vec<Part> {
     let mut parts: Vec<Part> = match check {
-        Check::Secrets
-        | Check::Patterns
+        Check::Secrets => vec![secrets(judged)],
+        Check::Security => vec![secrets(judged)],
+        Check::Patterns
         | Check::Dependencies
-        | Check::Security
         | Check::Integrity
         | Check::Scope
         | Check::Schema
         | Check::Files
         | Check::Review
         | Check::Tdd
-        | Check::Performance => {
-            let _ = judged;
-            Vec::new()
-        }
+        | Check::Performance => Vec::new(),
     };
     for part in &mut parts {
         part.findings.retain(|finding| context.options.counts(finding));

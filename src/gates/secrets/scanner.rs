@@ -1,0 +1,162 @@
+//! The rules, compiled: one automaton over the keywords of all, and a pattern each, made when it is first needed.
+//!
+//! A long file is cut into pieces that are scanned at the same time. A keyword belongs to the piece that its last byte is
+//! in, and what stands around it is read from the whole file, so that the cuts lose nothing.
+
+use std::ops::Range;
+use std::sync::{LazyLock, OnceLock};
+
+use aho_corasick::automaton::{Automaton, OverlappingState};
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Anchored, Input, MatchKind, StartKind};
+use rayon::prelude::*;
+use regex::bytes::Regex;
+
+use super::rule::{Rule, Shape};
+use super::rules::rules;
+use super::shape::{FileKind, compile, secret};
+use crate::base::Severity;
+
+/// Bytes that one thread scans at a time.
+const PIECE_BYTES: usize = 1 << 20;
+/// Secrets of one file that are kept, of each severity.
+const HITS_MAX: usize = 500;
+
+/// A secret in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hit {
+    /// Which rule found it, by its place in the table: where two overlap, the earlier one counts.
+    pub(super) rule: usize,
+    /// Where it is.
+    pub(super) span: Range<usize>,
+}
+
+/// What was found in a file.
+#[derive(Debug, Default)]
+pub(super) struct Hits {
+    /// In order; none overlaps another.
+    pub(super) list: Vec<Hit>,
+    /// Whether there are more.
+    pub(super) is_cut: bool,
+}
+
+/// The compiled rules.
+pub(super) struct Scanner {
+    pub(super) rules: Vec<Rule>,
+    automaton: DFA,
+    /// The rules of each keyword.
+    rules_of: Vec<Vec<usize>>,
+    regexes: Vec<OnceLock<Regex>>,
+    keyword_bytes_max: usize,
+}
+
+impl Scanner {
+    /// The scanner of all rules.
+    pub(super) fn get() -> &'static Self {
+        static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(rules()));
+        &SCANNER
+    }
+
+    fn new(rules: Vec<Rule>) -> Self {
+        let mut keywords: Vec<&str> = rules.iter().flat_map(|rule| rule.keywords).copied().collect();
+        keywords.sort_unstable();
+        keywords.dedup();
+        let of = |keyword: &&str| {
+            let has = |(index, rule): (usize, &Rule)| rule.keywords.contains(keyword).then_some(index);
+            rules.iter().enumerate().filter_map(has).collect()
+        };
+        let automaton = DFA::builder()
+            .match_kind(MatchKind::Standard)
+            .start_kind(StartKind::Unanchored)
+            .ascii_case_insensitive(true)
+            .build(&keywords)
+            .expect("the keywords make a small automaton");
+        Self {
+            automaton,
+            rules_of: keywords.iter().map(of).collect(),
+            regexes: rules.iter().map(|_| OnceLock::new()).collect(),
+            keyword_bytes_max: keywords.iter().map(|keyword| keyword.len()).max().unwrap_or(0),
+            rules,
+        }
+    }
+
+    /// Every secret in the bytes of a file.
+    pub(super) fn scan(&self, bytes: &[u8], kind: FileKind) -> Hits {
+        if bytes.len() <= PIECE_BYTES {
+            return self.settled(self.piece(bytes, 0..bytes.len(), kind));
+        }
+        let pieces: Vec<Range<usize>> =
+            (0..bytes.len()).step_by(PIECE_BYTES).map(|start| start..bytes.len().min(start + PIECE_BYTES)).collect();
+        let hits: Vec<Vec<Hit>> = pieces.into_par_iter().map(|piece| self.piece(bytes, piece, kind)).collect();
+        self.settled(hits.into_iter().flatten().collect())
+    }
+
+    fn piece(&self, bytes: &[u8], piece: Range<usize>, kind: FileKind) -> Vec<Hit> {
+        let start = piece.start.saturating_sub(self.keyword_bytes_max);
+        let input = Input::new(bytes).span(start..piece.end).anchored(Anchored::No);
+        let mut state = OverlappingState::start();
+        let mut found = Found::default();
+        loop {
+            self.automaton.try_find_overlapping(&input, &mut state).expect("the automaton is made for such searches");
+            let Some(matched) = state.get_match() else { break };
+            let keyword = matched.start()..matched.end();
+            if keyword.end <= piece.start && piece.start > 0 {
+                continue;
+            }
+            for rule in &self.rules_of[matched.pattern().as_usize()] {
+                self.try_rule(*rule, bytes, &keyword, kind, &mut found);
+            }
+        }
+        found.hits
+    }
+
+    fn try_rule(&self, index: usize, bytes: &[u8], keyword: &Range<usize>, kind: FileKind, found: &mut Found) {
+        let rule = &self.rules[index];
+        let count = if rule.severity == Severity::Error { &mut found.errors } else { &mut found.others };
+        let is_inside = found.hits.iter().rev().take(4).any(|hit| hit.rule == index && hit.span.end >= keyword.end);
+        if *count > HITS_MAX || is_inside {
+            return;
+        }
+        let regex = || self.regexes[index].get_or_init(|| compile(rule));
+        if let Some(span) = secret(rule, regex, bytes, keyword, kind) {
+            *count += 1;
+            found.hits.push(Hit { rule: index, span });
+        }
+    }
+
+    /// In order, bounded, and each place once.
+    fn settled(&self, mut hits: Vec<Hit>) -> Hits {
+        hits.sort_unstable_by_key(|hit| (hit.span.start, hit.rule));
+        let mut list: Vec<Hit> = Vec::with_capacity(hits.len());
+        for hit in hits {
+            match list.last_mut() {
+                Some(last) if hit.span.start < last.span.end => {
+                    let span = last.span.start..last.span.end.max(hit.span.end);
+                    // The whole stretch is masked, whichever rule is told.
+                    *last = Hit { rule: last.rule.min(hit.rule), span };
+                }
+                _ => list.push(hit),
+            }
+        }
+        let (mut errors, mut others) = (0, 0);
+        let all = list.len();
+        list.retain(|hit| {
+            let count = if self.rules[hit.rule].severity == Severity::Error { &mut errors } else { &mut others };
+            *count += 1;
+            *count <= HITS_MAX
+        });
+        Hits { is_cut: list.len() < all, list }
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    hits: Vec<Hit>,
+    errors: usize,
+    others: usize,
+}
+
+/// Whether a rule judges by what a value looks like alone.
+pub(super) fn is_generic(rule: &Rule) -> bool {
+    matches!(rule.shape, Shape::GenericKey | Shape::GenericPassword)
+}
