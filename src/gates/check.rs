@@ -23,16 +23,16 @@ pub struct CheckContext<'a> {
 #[must_use]
 pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> Vec<Part> {
     let mut parts: Vec<Part> = match check {
+        Check::Integrity => super::integrity::integrity(judged, context),
+        Check::Scope => super::scope::scope(judged),
         Check::Secrets
         | Check::Patterns
         | Check::Dependencies
         | Check::Security
-        | Check::Integrity
-        | Check::Scope
-        | Check::Schema
-        | Check::Files
         | Check::Review
         | Check::Tdd
+        | Check::Schema
+        | Check::Files
         | Check::Performance => {
             let _ = judged;
             Vec::new()

@@ -11,11 +11,15 @@
 //! changed, and says what a command's end means; running commands is `exec`'s. `docs/gates.md` has every rule.
 
 mod check;
+mod data;
+pub mod integrity;
 mod judged;
 mod level;
 mod locate;
 mod options;
 mod part;
+mod protected;
+pub mod scope;
 mod verdict;
 
 pub use check::{CHECKS_VERSION, CheckContext, check};
@@ -24,4 +28,5 @@ pub use level::{Effect, effect};
 pub use locate::LineIndex;
 pub use options::{Options, covers};
 pub use part::{Part, PartStatus};
+pub use protected::Protected;
 pub use verdict::{Verdict, VerdictKind, last_lines, verdict_of_exit, verdict_of_parts};
