@@ -12,6 +12,7 @@
 
 mod check;
 mod data;
+pub mod files;
 pub mod integrity;
 mod judged;
 mod level;
@@ -19,6 +20,7 @@ mod locate;
 mod options;
 mod part;
 mod protected;
+pub mod schema;
 pub mod scope;
 mod verdict;
 
