@@ -15,6 +15,7 @@ mod data;
 pub mod files;
 pub mod integrity;
 mod judged;
+mod language;
 mod level;
 mod locate;
 mod options;
@@ -26,6 +27,7 @@ mod verdict;
 
 pub use check::{CHECKS_VERSION, CheckContext, check};
 pub use judged::{ChangedFile, Content, Judged, JudgedTask};
+pub use language::{LANGUAGES, Language, first_error, parse, syntax_error};
 pub use level::{Effect, effect};
 pub use locate::LineIndex;
 pub use options::{Options, covers};
