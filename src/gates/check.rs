@@ -32,6 +32,14 @@ pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> V
         | Check::Scope
         | Check::Schema
         | Check::Files
+        Check::Integrity => super::integrity::integrity(judged, context),
+        Check::Scope => super::scope::scope(judged),
+        Check::Schema => super::schema::schema(judged, context),
+        Check::Files => super::files::files(judged, context),
+        Check::Secrets
+        | Check::Patterns
+        | Check::Dependencies
+        | Check::Security
         | Check::Review
         | Check::Tdd
         | Check::Performance => Vec::new(),

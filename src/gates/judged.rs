@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
+use super::protected::Protected;
 use crate::base::{Entry, PatternSet, RelPath, TaskName, Tree};
 
 /// Lines of a file that is compared line by line; in a longer one every line counts as added.
@@ -22,6 +23,8 @@ pub struct Judged<'a> {
     pub result: &'a Tree,
     /// Where they differ, in byte order of the paths.
     pub changed: Vec<ChangedFile>,
+    /// What no result may touch, as the plan and its gates say.
+    pub protected: &'a Protected,
     /// Reads a file of `result`; `None` where it cannot be had.
     pub read: &'a (dyn Fn(&RelPath) -> Option<Arc<[u8]>> + Sync),
 }

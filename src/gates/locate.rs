@@ -84,6 +84,24 @@ impl<'t> LineIndex<'t> {
     }
 }
 
+/// A line of a text with its number, from 1.
+pub(super) struct Line<'t> {
+    pub(super) number: u32,
+    pub(super) text: &'t str,
+    pub(super) span: Range<usize>,
+}
+
+/// The lines of a text.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut at = 0;
+    text.split_inclusive('\n').zip(1_u32..).map(move |(whole, number)| {
+        let line = whole.trim_end_matches(['\n', '\r']);
+        let span = at..at + line.len();
+        at += whole.len();
+        Line { number, text: line, span }
+    })
+}
+
 fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -12,6 +12,9 @@
 
 mod baseline;
 mod check;
+mod data;
+pub mod files;
+pub mod integrity;
 mod judged;
 mod junit;
 mod language;
@@ -22,6 +25,9 @@ mod outcome;
 mod part;
 mod sarif;
 mod secrets;
+mod protected;
+pub mod schema;
+pub mod scope;
 mod verdict;
 
 pub use baseline::{BASELINE_FILE, Baseline};
@@ -36,4 +42,5 @@ pub use outcome::GateOutcome;
 pub use part::{Part, PartStatus};
 pub use sarif::{findings_of_report, sarif};
 pub use secrets::{all_rules, secrets};
+pub use protected::Protected;
 pub use verdict::{Verdict, VerdictKind, last_lines, verdict_of_exit, verdict_of_parts};

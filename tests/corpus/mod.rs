@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use orca::base::{BlobDigest, Entry, Pattern, PatternSet, RelPath, TaskName, Tree};
 use orca::event::GateFinding;
-use orca::gates::{ChangedFile, CheckContext, Content, Judged, JudgedTask, Options, Part, check};
+use orca::gates::{ChangedFile, CheckContext, Content, Judged, JudgedTask, Options, Part, Protected, check};
 use orca::plan::{Check, Level};
 use serde::Deserialize;
 
@@ -48,12 +48,40 @@ pub(crate) struct Case {
     edits: Vec<String>,
     #[serde(default)]
     may_change: Vec<String>,
+    #[serde(default)]
+    protected: CaseProtected,
     /// Files before. A value that begins with `-> ` is a symbolic link, one that begins with `hex:` is bytes.
     #[serde(default)]
     base: BTreeMap<String, String>,
     /// Files after, those that did not change included.
     #[serde(default)]
     result: BTreeMap<String, String>,
+}
+
+/// What the plan and its gates protect.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct CaseProtected {
+    plan: Vec<String>,
+    includes: Vec<String>,
+    declared: Vec<String>,
+    inputs: Vec<String>,
+    programs: Vec<String>,
+    reports: Vec<String>,
+}
+
+impl CaseProtected {
+    fn protected(&self) -> Protected {
+        let paths = |list: &[String]| list.iter().map(|text| RelPath::new(text).expect("a path")).collect();
+        Protected {
+            plan: paths(&self.plan),
+            includes: patterns(&self.includes),
+            declared: patterns(&self.declared),
+            inputs: vec![patterns(&self.inputs)],
+            programs: paths(&self.programs),
+            reports: patterns(&self.reports),
+        }
+    }
 }
 
 /// All cases, with the check and the file they are from.
@@ -99,7 +127,8 @@ pub(crate) fn judge(which: Check, case: &Case) -> Vec<Part> {
     let (edits, may_change) = (patterns(&case.edits), patterns(&case.may_change));
     let task = JudgedTask { name: &name, outputs: &outputs, edits: &edits, may_change: &may_change };
     let read = |path: &RelPath| bytes.get(path).cloned();
-    let judged = Judged { task: Some(task), base: &base, result: &result, changed, read: &read };
+    let protected = case.protected.protected();
+    let judged = Judged { task: Some(task), base: &base, result: &result, changed, protected: &protected, read: &read };
     check(which, &judged, &CheckContext { options: Options::new(&case.options), level: Level::Standard })
 }
 
