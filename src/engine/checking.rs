@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::builder::Builder;
 use super::subject::Subject;
 use crate::base::{BlobDigest, Entry, RelPath, Tree};
-use crate::gates::{ChangedFile, CheckContext, Content, Judged, JudgedTask, Options, Part, check};
+use crate::gates::{ChangedFile, CheckContext, Content, Judged, JudgedTask, Options, Part, Protected, check};
 use crate::plan::{Check, GateDef, Level};
 use crate::store::Root;
 
@@ -23,6 +23,8 @@ pub(super) struct Sides {
     pub result: Tree,
     /// Where they differ, read.
     pub changed: Vec<ChangedFile>,
+    /// What no result may touch.
+    pub protected: Protected,
 }
 
 impl Builder {
@@ -45,7 +47,8 @@ impl Builder {
             })
             .collect();
         let changed = read?;
-        Some(Sides { base, result, changed })
+        let protected = self.resolver.protected(subject.task);
+        Some(Sides { base, result, changed, protected })
     }
 
     /// Judges what can be judged without running anything.
@@ -79,7 +82,8 @@ impl Builder {
                 may_change: &task.may_change,
             }
         });
-        Judged { task, base: &sides.base, result: &sides.result, changed: sides.changed.clone(), read }
+        let Sides { base, result, changed, protected } = sides;
+        Judged { task, base, result, changed: changed.clone(), protected, read }
     }
 
     /// The bytes of a judged file, from where the task has just left them, else from where they are kept.

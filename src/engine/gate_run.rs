@@ -42,6 +42,8 @@ pub(super) struct GateRun {
     pub text: String,
     /// Its output in the cache, where that could be stored.
     pub log: Option<BlobDigest>,
+    /// Where the tree lay for the command.
+    pub root: String,
     /// The files that were asked for, by path.
     pub files: BTreeMap<RelPath, Vec<u8>>,
 }
@@ -124,7 +126,8 @@ impl Builder {
             let log = AttemptLog::read(&tree.workspace.log(), &[], None).map_err(fault)?;
             let stored = self.resolver.store.as_ref().and_then(|store| store.put_bytes(log.bytes()).ok());
             let files = collect(&tree.root, command.collect)?;
-            Ok(GateRun { exit, text: log.text(), log: stored, files })
+            let root = exec::tree_inside(&tree.workspace, &spec, &self.sandbox).to_string_lossy().into_owned();
+            Ok(GateRun { exit, text: log.text(), log: stored, root, files })
         })
     }
 

@@ -12,14 +12,14 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::builder::Builder;
-use super::gate_run::GateCommand;
+use super::gate_run::{GateCommand, GateRun};
 use super::host::now_ms;
 use super::resolve::Keyed;
 use super::subject::Subject;
 use crate::base::{Changes, FailureKind, GateKey, Name, Pattern, TaskName, Tree};
 use crate::event::{Event, Failure};
 use crate::exec::{Bench, Fault, cancelled};
-use crate::gates::{Options, Part, Verdict, VerdictKind, verdict_of_exit, verdict_of_parts};
+use crate::gates::{Options, Part, Verdict, VerdictKind, findings_of_report, verdict_of_exit, verdict_of_parts};
 use crate::graph::TaskIx;
 use crate::plan::{Check, GateDef, GateKind, Level};
 use crate::sandbox::CancelLevel;
@@ -185,7 +185,37 @@ impl Builder {
         let running = self.run_in_fresh_tree(&directory, case.gate, &command, &tree, case.workspace, case.bench);
         let Some(ran) = running.await? else { return Ok(None) };
         let verdict = verdict_of_exit(&ran.exit.end, &ran.text, ran.log, ran.exit.usage.wall_ms);
-        Ok(Some(verdict))
+        if collect.is_empty() || verdict.kind == VerdictKind::Error {
+            return Ok(Some(verdict));
+        }
+        Ok(Some(self.with_report(case, verdict, &ran)))
+    }
+
+    /// What a command's exit and its report say together: an exit that findings explain is as bad as they are, any other red one
+    /// is red. A report that is missing, or that cannot be read, is an error.
+    fn with_report(&self, case: &Case<'_>, by_exit: Verdict, ran: &GateRun) -> Verdict {
+        let named = case.options().get::<String>("report").unwrap_or_default();
+        if ran.files.is_empty() {
+            let message = format!("{}; it wrote no report at `{named}`", by_exit.message);
+            return Verdict { kind: VerdictKind::Error, message, ..by_exit };
+        }
+        let mut part = Part::judged("report", Vec::new());
+        for (path, bytes) in &ran.files {
+            match findings_of_report(path.as_str(), bytes, Some(&ran.root)) {
+                Ok(findings) => part.findings.extend(findings),
+                Err(why) => {
+                    let message = format!("{}; its report {path} cannot be read: {why}", by_exit.message);
+                    return Verdict { kind: VerdictKind::Error, message, ..by_exit };
+                }
+            }
+        }
+        let is_explained = !part.findings.is_empty();
+        part.findings.retain(|finding| case.options().counts(finding));
+        let by_report = self.fold(case, vec![part]);
+        // A linter exits so because of what it found; whether that fails is the level's to say.
+        let kind = if by_exit.is_green() || is_explained { by_report.kind } else { by_exit.kind };
+        let message = format!("{}; {}", by_exit.message, by_report.message);
+        Verdict { kind, message, parts: by_report.parts, ..by_exit }
     }
 
     /// A built-in check judges both sides of the result.

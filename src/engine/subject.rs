@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::resolve::{Keyed, Resolver};
 use crate::base::{Changes, GateKey, Name, Tree};
 use crate::context::{ToolIdentity, Toolchain};
-use crate::gates::CHECKS_VERSION;
+use crate::gates::{CHECKS_VERSION, Protected};
 use crate::graph::TaskIx;
 use crate::key::{GateSurroundings, gate_key};
 use crate::plan::{GateDef, GateKind};
@@ -102,7 +102,17 @@ impl Resolver {
             facts.push(("edits", format!("{:?}", task.edits)));
             facts.push(("may_change", format!("{:?}", task.may_change)));
         }
+        let protected = serde_json::to_string(&self.protected(subject.task)).expect("it is plain data");
+        facts.push(("protected", protected));
         facts
+    }
+
+    /// What no result of a task may touch, by the plan and by the gates that judge it.
+    #[must_use]
+    pub fn protected(&self, task: Option<TaskIx>) -> Protected {
+        let mut gates = self.plan_gates();
+        gates.extend(task.into_iter().flat_map(|task| self.gates(task)));
+        Protected::of(self.plan(), &gates)
     }
 
     /// The keys of the gates of a task, for a result that all of them agree to.

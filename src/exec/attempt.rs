@@ -155,9 +155,32 @@ pub async fn run(
     cancel: watch::Receiver<CancelLevel>,
     gives_up: Option<GivesUp>,
 ) -> Result<Exit, AttemptError> {
+    let mut launch = launch(workspace, spec);
+    if !launch.env.contains_key(OsStr::new("PATH")) {
+        let tools = sandbox.home_inside(&launch).join(TOOLS);
+        launch.env.insert("PATH".into(), search_path(&tools, &spec.bins));
+    }
+    if spec.agent.is_some() {
+        // Git looks upwards for a repository, and without a sandbox would find the user's.
+        let ceiling = sandbox.workspace_inside(&launch).parent().map(Path::to_owned);
+        launch.env.insert("GIT_CEILING_DIRECTORIES".into(), ceiling.unwrap_or_default().into());
+    }
+    match gives_up {
+        None => Ok(sandbox.run(launch, cancel, |_| {}).await?),
+        Some(gives_up) => run_listening(sandbox, launch, cancel, gives_up).await,
+    }
+}
+
+/// Where the tree of a workspace appears to the body.
+#[must_use]
+pub fn tree_inside(workspace: &Workspace, spec: &AttemptSpec<'_>, sandbox: &Sandbox) -> PathBuf {
+    sandbox.workspace_inside(&launch(workspace, spec))
+}
+
+fn launch(workspace: &Workspace, spec: &AttemptSpec<'_>) -> Launch {
     let mut read_only = spec.read_only.clone();
     read_only.extend(spec.tools.values().cloned());
-    let mut launch = Launch {
+    Launch {
         argv: spec.argv.clone(),
         env: spec.env.clone(),
         workspace: workspace.tree(),
@@ -174,19 +197,6 @@ pub async fn run(
         timeout: spec.timeout,
         grace: spec.grace,
         memory_limit_bytes: None,
-    };
-    if !launch.env.contains_key(OsStr::new("PATH")) {
-        let tools = sandbox.home_inside(&launch).join(TOOLS);
-        launch.env.insert("PATH".into(), search_path(&tools, &spec.bins));
-    }
-    if spec.agent.is_some() {
-        // Git looks upwards for a repository, and without a sandbox would find the user's.
-        let ceiling = sandbox.workspace_inside(&launch).parent().map(Path::to_owned);
-        launch.env.insert("GIT_CEILING_DIRECTORIES".into(), ceiling.unwrap_or_default().into());
-    }
-    match gives_up {
-        None => Ok(sandbox.run(launch, cancel, |_| {}).await?),
-        Some(gives_up) => run_listening(sandbox, launch, cancel, gives_up).await,
     }
 }
 

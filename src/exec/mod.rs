@@ -15,7 +15,9 @@ pub mod scheduler;
 mod work;
 mod workspace;
 
-pub use attempt::{AgentSpec, AttemptError, AttemptSpec, GivesUp, Observed, SYSTEM_PATH, fill, observe, run};
+pub use attempt::{
+    AgentSpec, AttemptError, AttemptSpec, GivesUp, Observed, SYSTEM_PATH, fill, observe, run, tree_inside,
+};
 pub use executor::{Approver, Ending, Executor};
 pub use loans::{Bench, Lender, Loans, Slot, loans};
 pub use repository::MadeRepository;

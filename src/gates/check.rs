@@ -1,9 +1,13 @@
 //! The built-in checks that are pure functions over what a result changed. Those that have to run something besides (`tdd`,
 //! `performance`, a reviewer) get their facts from `engine` and judge them in modules of their own.
 
+use super::files::files;
+use super::integrity::integrity;
 use super::judged::Judged;
 use super::options::Options;
 use super::part::Part;
+use super::schema::schema;
+use super::scope::scope;
 use super::secrets::secrets;
 use crate::plan::{Check, Level};
 
@@ -24,25 +28,13 @@ pub struct CheckContext<'a> {
 #[must_use]
 pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> Vec<Part> {
     let mut parts: Vec<Part> = match check {
-        Check::Secrets => vec![secrets(judged)],
         Check::Security => vec![secrets(judged)],
-        Check::Patterns
-        | Check::Dependencies
-        | Check::Integrity
-        | Check::Scope
-        | Check::Schema
-        | Check::Files
-        Check::Integrity => super::integrity::integrity(judged, context),
-        Check::Scope => super::scope::scope(judged),
-        Check::Schema => super::schema::schema(judged, context),
-        Check::Files => super::files::files(judged, context),
-        Check::Secrets
-        | Check::Patterns
-        | Check::Dependencies
-        | Check::Security
-        | Check::Review
-        | Check::Tdd
-        | Check::Performance => Vec::new(),
+        Check::Secrets => vec![secrets(judged)],
+        Check::Integrity => integrity(judged, context),
+        Check::Scope => scope(judged),
+        Check::Schema => schema(judged, context),
+        Check::Files => files(judged, context),
+        Check::Patterns | Check::Dependencies | Check::Review | Check::Tdd | Check::Performance => Vec::new(),
     };
     for part in &mut parts {
         part.findings.retain(|finding| context.options.counts(finding));

@@ -12,7 +12,7 @@ use super::paths::{Use, patterns};
 use super::reader::{Reader, quoted, shown};
 use super::table::Table;
 use super::values::Text;
-use crate::base::{Finding, Name};
+use crate::base::{Finding, Name, Pattern, PatternSet, RelPath};
 
 /// One agent; nothing where it cannot be one.
 pub(super) fn agent(at: Place, raw: &RawAgent, agents: &Names, reader: &mut Reader<'_>) -> Option<AgentDef> {
@@ -109,9 +109,13 @@ pub(super) fn gate(
     let name = checked_name(at, reader)?;
     let kind = gate_kind(at, raw, agents, reader);
     let options = check_options(raw, agents, reader);
+    // The schema is one of its own files: it comes from the base.
+    let own = options.get("schema").and_then(|path| RelPath::new(path.as_str()?).ok());
+    let declared = patterns(raw.inputs.as_ref(), Use::Input, reader);
+    let inputs = PatternSet::new(declared.iter().cloned().chain(own.iter().map(Pattern::literal)).collect());
     Some(GateDef {
         level: raw.level.as_ref().map(|level| level.value),
-        inputs: patterns(raw.inputs.as_ref(), Use::Input, reader),
+        inputs,
         env: variables(raw.env.as_ref(), reader),
         tools: texts(raw.tools.as_ref(), reader),
         toolchains: toolchains.resolve_all(raw.toolchains.as_ref(), reader),
