@@ -119,7 +119,8 @@ fn what_diff_prints_is_what_git_applies() {
         "edits = ['a.txt', 'b.sh', 'gone', 'sub/**']\noutputs = ['o.txt']",
         &format!("{lines}; echo o > o.txt"),
     );
-    let orca = Project::new(&with_hands(&[task]));
+    let gate = "[gates.integrity]\ncheck = \"integrity\"\nignore = [\"integrity/invalid-utf8\"]\n".to_owned();
+    let orca = Project::new(&with_hands(&[task, gate]));
     orca.write("a.txt", TEN).write("b.sh", "#!/bin/sh\n").write("gone", "gone\n").write("sub/old", "old\n");
     let other = orca.checkout([]);
     orca.build().ran(["two"]);

@@ -325,15 +325,15 @@ fn a_lock_that_cannot_be_read_is_told_with_its_place_and_nothing_runs() {
     let line =
         |start: &str| good.lines().find(|line| line.starts_with(start)).expect("there is such a line").to_owned();
     let cases: [(String, &str, &str); 9] = [
-        (good.replace("task.one.key", "<<<<<<< HEAD\ntask.one.key"), "6:1", "the marks of a conflict are in it"),
+        (good.replace("task.one.key", "<<<<<<< HEAD\ntask.one.key"), "10:1", "the marks of a conflict are in it"),
         (good.replace("version = 1", "version = 2"), "2:11", "this lock is of version 2"),
         (good.replace("version = 1\n", ""), "1:1", "does not say `version = 1`"),
         (good.replace("version = 1", "version ="), "2:10", "this is not TOML"),
-        (format!("{good}{}\n", line("task.one.key")), "8:10", "`task.one.key` is there twice"),
+        (format!("{good}{}\n", line("task.one.key")), "12:10", "`task.one.key` is there twice"),
         (good.replace("size = 21", "size = 22"), "4:17", "the lines of `one` do not belong together"),
         (good.replace(&line("task.one.seal"), ""), "5:6", "`one` has no seal"),
-        (good.replace("edits.\"a.txt\"", "edits.\"../a.txt\""), "7:16", "is no path"),
-        (format!("{good}task.one.mood = 3\n"), "8:10", "`mood` is nothing that a lock says of a task"),
+        (good.replace("edits.\"a.txt\"", "edits.\"../a.txt\""), "11:16", "is no path"),
+        (format!("{good}task.one.mood = 3\n"), "12:10", "`mood` is nothing that a lock says of a task"),
     ];
     for (text, place, says) in &cases {
         let before = orca.write("orca.lock", text).tree();

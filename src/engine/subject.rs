@@ -102,8 +102,13 @@ impl Resolver {
             facts.push(("edits", format!("{:?}", task.edits)));
             facts.push(("may_change", format!("{:?}", task.may_change)));
         }
-        let protected = serde_json::to_string(&self.protected(subject.task)).expect("it is plain data");
-        facts.push(("protected", protected));
+        let protected = self.protected(subject.task);
+        for path in subject.outputs.keys().chain(subject.edits.keys()) {
+            let ways = protected.ways(path);
+            if !ways.is_empty() {
+                facts.push(("protected", format!("{path} {}", ways.join(" "))));
+            }
+        }
         facts
     }
 

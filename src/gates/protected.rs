@@ -70,6 +70,22 @@ impl Protected {
     }
 }
 
+impl Protected {
+    /// In which of these ways a path is protected: a part of a gate's key, so that only what matters for a result is in it.
+    #[must_use]
+    pub fn ways(&self, path: &RelPath) -> Vec<&'static str> {
+        let is_plan = self.plan.iter().any(|file| file.is_within(path));
+        let ways = [
+            (is_plan || self.includes.matches(path), "plan"),
+            (self.declared.matches(path), "declared"),
+            (self.inputs.iter().any(|inputs| inputs.matches(path)), "input"),
+            (self.programs.contains(path), "program"),
+            (self.reports.matches(path), "report"),
+        ];
+        ways.into_iter().filter(|(is_so, _)| *is_so).map(|(_, way)| way).collect()
+    }
+}
+
 /// The files that a command runs: its program, and the script where the program is an interpreter.
 fn programs(argv: &[String]) -> Vec<RelPath> {
     match argv {
