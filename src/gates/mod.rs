@@ -25,5 +25,5 @@ pub use level::{Effect, effect};
 pub use locate::LineIndex;
 pub use options::{Options, covers};
 pub use part::{Part, PartStatus};
-pub use secrets::{all_rules, secrets};
+pub use secrets::{SecretRule, secret_rules, secrets};
 pub use verdict::{Verdict, VerdictKind, last_lines, verdict_of_exit, verdict_of_parts};
