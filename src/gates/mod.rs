@@ -42,5 +42,5 @@ pub use outcome::GateOutcome;
 pub use part::{Part, PartStatus};
 pub use protected::Protected;
 pub use sarif::{findings_of_report, sarif};
-pub use secrets::{all_rules, secrets};
+pub use secrets::{SecretRule, secret_rules, secrets};
 pub use verdict::{Verdict, VerdictKind, last_lines, verdict_of_exit, verdict_of_parts};

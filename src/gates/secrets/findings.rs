@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
+use super::rule::{Rule, Shape};
 use super::scanner::{Hit, Scanner, is_generic};
 use super::shape::FileKind;
 use crate::base::{RelPath, Severity, counted};
@@ -38,9 +39,31 @@ pub fn secrets(judged: &Judged<'_>) -> Part {
     if more > 0 { part.note(format!("and {}", counted(more as u64, "more secret"))) } else { part }
 }
 
-/// Every rule: its id, what it finds, and how bad that is.
-pub fn all_rules() -> impl Iterator<Item = (String, &'static str, Severity)> {
-    Scanner::get().rules.iter().map(|rule| (id(rule.name), rule.what, rule.severity))
+/// A rule, as the documentation and the benchmark see it.
+#[derive(Debug, Clone)]
+pub struct SecretRule {
+    /// Its id: `secrets/github-token`.
+    pub id: String,
+    /// What it finds.
+    pub what: &'static str,
+    /// How bad that is.
+    pub severity: Severity,
+    /// One of them stands where it finds something, in any case.
+    pub keywords: Vec<String>,
+    /// The pattern of what it finds, where that needs no name beside it.
+    pub pattern: Option<&'static str>,
+}
+
+/// Every rule.
+pub fn secret_rules() -> impl Iterator<Item = SecretRule> {
+    let facts = |rule: &Rule| SecretRule {
+        id: id(rule.name),
+        what: rule.what,
+        severity: rule.severity,
+        keywords: rule.spellings(),
+        pattern: matches!(rule.shape, Shape::Token | Shape::Within).then_some(rule.pattern),
+    };
+    Scanner::get().rules.iter().map(facts)
 }
 
 fn id(name: &str) -> String {

@@ -20,4 +20,4 @@ mod rules;
 mod scanner;
 mod shape;
 
-pub use findings::{all_rules, secrets};
+pub use findings::{SecretRule, secret_rules, secrets};

@@ -1,7 +1,7 @@
 //! What only looks like a secret: examples, placeholders, references to where the secret is, words.
 
 /// Words that stand in examples. None is likely to turn up in a random token.
-const WORDS: [&[u8]; 21] = [
+const WORDS: [&[u8]; 22] = [
     b"example",
     b"placeholder",
     b"changeme",
@@ -23,6 +23,7 @@ const WORDS: [&[u8]; 21] = [
     b"dummy",
     b"sample",
     b"notreal",
+    b"yourstrong",
 ];
 
 /// Words that stand in examples of passwords besides, and in those that every test has.

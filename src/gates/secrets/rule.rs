@@ -35,6 +35,8 @@ pub(super) struct Rule {
     /// Bits a byte that the secret has at least.
     pub(super) entropy_min: f32,
     pub(super) severity: Severity,
+    /// Whether somebody chose it: then the usual bad ones stand for none.
+    pub(super) is_password: bool,
 }
 
 const fn rule(
@@ -44,7 +46,7 @@ const fn rule(
     shape: Shape,
     pattern: &'static str,
 ) -> Rule {
-    Rule { name, what, keywords, shape, pattern, entropy_min: 2.5, severity: Severity::Error }
+    Rule { name, what, keywords, shape, pattern, entropy_min: 2.5, severity: Severity::Error, is_password: false }
 }
 
 /// A token with a beginning of its own.
@@ -106,5 +108,18 @@ impl Rule {
     /// The same, but likely instead of certain.
     pub(super) const fn likely(self) -> Self {
         Self { severity: Severity::Warning, ..self }
+    }
+
+    /// The same for what somebody chose.
+    pub(super) const fn password(self) -> Self {
+        Self { is_password: true, ..self }
+    }
+
+    /// The keywords in all spellings: a name with `_` in it may have `-`, `.` or nothing there.
+    pub(super) fn spellings(&self) -> Vec<String> {
+        let is_name = matches!(self.shape, Shape::Named | Shape::GenericKey | Shape::GenericPassword);
+        let joints: &[&str] = if is_name { &["_", "-", ".", ""] } else { &["_"] };
+        let spelled = |keyword: &&str| joints.iter().map(|joint| keyword.replace('_', joint)).collect::<Vec<_>>();
+        self.keywords.iter().flat_map(spelled).collect()
     }
 }

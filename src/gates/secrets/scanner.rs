@@ -3,6 +3,7 @@
 //! A long file is cut into pieces that are scanned at the same time. A keyword belongs to the piece that its last byte is
 //! in, and what stands around it is read from the whole file, so that the cuts lose nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{LazyLock, OnceLock};
 
@@ -58,13 +59,13 @@ impl Scanner {
     }
 
     fn new(rules: Vec<Rule>) -> Self {
-        let mut keywords: Vec<&str> = rules.iter().flat_map(|rule| rule.keywords).copied().collect();
-        keywords.sort_unstable();
-        keywords.dedup();
-        let of = |keyword: &&str| {
-            let has = |(index, rule): (usize, &Rule)| rule.keywords.contains(keyword).then_some(index);
-            rules.iter().enumerate().filter_map(has).collect()
-        };
+        let mut rules_by_keyword: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (index, rule) in rules.iter().enumerate() {
+            for keyword in rule.spellings().into_iter().collect::<BTreeSet<_>>() {
+                rules_by_keyword.entry(keyword).or_default().push(index);
+            }
+        }
+        let keywords: Vec<&String> = rules_by_keyword.keys().collect();
         let automaton = DFA::builder()
             .match_kind(MatchKind::Standard)
             .start_kind(StartKind::Unanchored)
@@ -73,9 +74,9 @@ impl Scanner {
             .expect("the keywords make a small automaton");
         Self {
             automaton,
-            rules_of: keywords.iter().map(of).collect(),
             regexes: rules.iter().map(|_| OnceLock::new()).collect(),
             keyword_bytes_max: keywords.iter().map(|keyword| keyword.len()).max().unwrap_or(0),
+            rules_of: rules_by_keyword.into_values().collect(),
             rules,
         }
     }
@@ -124,6 +125,15 @@ impl Scanner {
         }
     }
 
+    /// Of two rules that found the same, the one that says more about it.
+    fn better(&self, one: usize, other: usize) -> usize {
+        let rank = |index: usize| {
+            let rule = &self.rules[index];
+            (std::cmp::Reverse(rule.severity), is_generic(rule), index)
+        };
+        if rank(one) <= rank(other) { one } else { other }
+    }
+
     /// In order, bounded, and each place once.
     fn settled(&self, mut hits: Vec<Hit>) -> Hits {
         hits.sort_unstable_by_key(|hit| (hit.span.start, hit.rule));
@@ -131,9 +141,9 @@ impl Scanner {
         for hit in hits {
             match list.last_mut() {
                 Some(last) if hit.span.start < last.span.end => {
-                    let span = last.span.start..last.span.end.max(hit.span.end);
                     // The whole stretch is masked, whichever rule is told.
-                    *last = Hit { rule: last.rule.min(hit.rule), span };
+                    let span = last.span.start..last.span.end.max(hit.span.end);
+                    *last = Hit { rule: self.better(last.rule, hit.rule), span };
                 }
                 _ => list.push(hit),
             }

@@ -63,8 +63,13 @@ pub(super) fn secret<'r>(
         Shape::GenericKey | Shape::GenericPassword => generic(rule.shape, bytes, keyword, kind),
     }?;
     let value = &bytes[found.clone()];
-    let is_block = rule.shape == Shape::Block;
-    (entropy(value) >= rule.entropy_min && (is_block || !is_placeholder(value))).then_some(found)
+    let stands_for_one = match rule.shape {
+        // Its contents were looked at.
+        Shape::Block => false,
+        _ if rule.is_password => is_weak_password(value),
+        _ => is_placeholder(value),
+    };
+    (entropy(value) >= rule.entropy_min && !stands_for_one).then_some(found)
 }
 
 fn is_word(byte: u8) -> bool {
@@ -75,6 +80,7 @@ fn is_word(byte: u8) -> bool {
 fn starts_token(bytes: &[u8], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).map(|at| bytes[at]);
     match before(1) {
+        _ if !is_word(bytes[at]) => true,
         Some(b'-') => before(2).is_none_or(|byte| !is_word(byte) && byte != b'-'),
         Some(b'n' | b'r' | b't') if before(2) == Some(b'\\') => true,
         Some(byte) if byte.is_ascii_hexdigit() && before(3) == Some(b'%') => {
@@ -91,8 +97,8 @@ fn token(regex: &Regex, bytes: &[u8], start: usize, keyword: &Range<usize>) -> O
     let groups = regex.captures(window)?;
     let whole = groups.get(0)?;
     let is_around = start + whole.start() <= keyword.start && start + whole.end() >= keyword.end;
-    let is_ended = bytes.get(start + whole.end()).is_none_or(|byte| !is_word(*byte));
     let secret = groups.get(1).unwrap_or(whole);
+    let is_ended = bytes.get(start + secret.end()).is_none_or(|byte| !is_word(*byte));
     (is_around && is_ended).then(|| start + secret.start()..start + secret.end())
 }
 
@@ -243,7 +249,7 @@ fn looks_like_password(value: &[u8], is_quoted: bool) -> bool {
         && !value.windows(3).any(|window| window == b"://")
         && !is_reference(value)
         && !is_uuid(value)
-        && !is_written(value)
+        && (classes == 4 || !is_written(value))
         && !is_digest(value)
         && !is_weak_password(value)
 }

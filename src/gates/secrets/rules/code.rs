@@ -83,7 +83,7 @@ pub(super) const RULES: &[Rule] = &[
         "docker-config-auth",
         "a login in a Docker configuration",
         &["\"auth\":"],
-        r#""auth":\s*"([A-Za-z0-9+/]{24,200}={0,2})""#,
+        r#""auth":\s*"((?:[A-Za-z0-9+/]{4}){0,60}(?:O[g-v][A-Za-z0-9+/]{2}|[A-Za-z0-9+/][DTjz][opqr][A-Za-z0-9+/]|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]6)[A-Za-z0-9+/]{6,200}={0,2})""#,
     )
     .entropy(3.8)
     .likely(),

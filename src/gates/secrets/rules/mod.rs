@@ -19,10 +19,10 @@ pub(super) const GROUPS: [(&str, &[Rule]); 10] = [
     ("Clouds and hosting", cloud::RULES),
     ("Code, packages and builds", code::RULES),
     ("Models", ai::RULES),
+    ("Other services", services::RULES),
     ("Money", money::RULES),
     ("Messages", messaging::RULES),
     ("Observability", observability::RULES),
-    ("Other services", services::RULES),
     ("Links and headers", links::RULES),
     ("Whatever looks like one", generic::RULES),
 ];

@@ -20,7 +20,7 @@ pub(super) const RULES: &[Rule] = &[
         &["sl.u.", "sl.b", "sl.a"],
         r"sl\.[A-Za-z0-9_-]{1,4}[A-Za-z0-9_.-]{130,1500}",
     ),
-    named("dropbox-secret", "a Dropbox app secret", &["dropbox"], r"[a-z0-9]{15}").entropy(3.2),
+    named("dropbox-secret", "a Dropbox app secret", &["dropbox"], r"[a-z0-9]{15}").entropy(2.9),
     named("box-secret", "a Box client secret", &["box_client", "boxclient", "box_secret"], r"[A-Za-z0-9]{32}")
         .entropy(3.8),
     named("trello-token", "a Trello key or token", &["trello"], r"[0-9a-f]{32}|[0-9a-f]{64}|ATTA[0-9a-fA-F]{72}")
@@ -82,13 +82,13 @@ pub(super) const RULES: &[Rule] = &[
     named("virustotal-key", "a VirusTotal key", &["virustotal", "vt_api"], r"[0-9a-f]{64}").entropy(3.0),
     named("shodan-key", "a Shodan key", &["shodan"], r"[A-Za-z0-9]{32}").entropy(3.5),
     named(
-        "snipcart-key",
+        "search-master-key",
         "a Snipcart or Typesense key",
         &["snipcart", "typesense", "meilisearch", "meili_master"],
         r"[A-Za-z0-9_-]{32,76}",
     )
     .entropy(3.8),
-    named("launchpad-secret", "a Pipedrive or Monday key", &["pipedrive", "monday_api"], r"[0-9a-f]{40}").entropy(3.0),
+    named("pipedrive-key", "a Pipedrive or Monday key", &["pipedrive", "monday_api"], r"[0-9a-f]{40}").entropy(3.0),
     named("clerk-key", "a Clerk secret key", &["clerk"], r"sk_live_[A-Za-z0-9]{40,50}").entropy(3.5),
     named("mongodb-atlas-key", "a MongoDB Atlas key", &["mongodb_atlas", "atlas_private", "mcli_private"], UUID)
         .entropy(3.0),
