@@ -4,6 +4,7 @@
 use super::judged::Judged;
 use super::options::Options;
 use super::part::Part;
+use super::patterns::patterns;
 use crate::plan::{Check, Level};
 
 /// Changes whenever a rule does: verdicts of another version of the checks are not believed.
@@ -23,10 +24,10 @@ pub struct CheckContext<'a> {
 #[must_use]
 pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> Vec<Part> {
     let mut parts: Vec<Part> = match check {
+        Check::Patterns => vec![patterns(judged)],
+        Check::Security => vec![patterns(judged)],
         Check::Secrets
-        | Check::Patterns
         | Check::Dependencies
-        | Check::Security
         | Check::Integrity
         | Check::Scope
         | Check::Schema

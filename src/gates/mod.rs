@@ -17,6 +17,7 @@ mod level;
 mod locate;
 mod options;
 mod part;
+mod patterns;
 mod verdict;
 
 pub use check::{CHECKS_VERSION, CheckContext, check};
