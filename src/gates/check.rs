@@ -6,6 +6,7 @@ use super::integrity::integrity;
 use super::judged::Judged;
 use super::options::Options;
 use super::part::Part;
+use super::patterns::patterns;
 use super::schema::schema;
 use super::scope::scope;
 use super::secrets::secrets;
@@ -28,13 +29,15 @@ pub struct CheckContext<'a> {
 #[must_use]
 pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> Vec<Part> {
     let mut parts: Vec<Part> = match check {
-        Check::Security => vec![secrets(judged)],
+        Check::Security => vec![secrets(judged), patterns(judged)],
         Check::Secrets => vec![secrets(judged)],
+        Check::Patterns => vec![patterns(judged)],
         Check::Integrity => integrity(judged, context),
         Check::Scope => scope(judged),
         Check::Schema => schema(judged, context),
         Check::Files => files(judged, context),
-        Check::Patterns | Check::Dependencies | Check::Review | Check::Tdd | Check::Performance => Vec::new(),
+        // Their facts come from runs: `engine` has them judged.
+        Check::Tdd | Check::Performance | Check::Dependencies | Check::Review => Vec::new(),
     };
     for part in &mut parts {
         part.findings.retain(|finding| context.options.counts(finding));

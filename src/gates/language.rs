@@ -1,18 +1,21 @@
 //! Languages that checks can read: which one a file is in, its syntax tree, and where its syntax is broken.
 //!
 //! The files are written by whoever is judged, so nothing here trusts them: trees are walked with a cursor, never by
-//! recursion, and a parse ends after a number of steps that grows with the text alone. It is steps that are counted and not
-//! time, so that the same file always gets the same verdict.
+//! recursion, and a parse ends after a number of steps that grows with the text alone. Steps are counted rather than time, so
+//! that the same file always gets the same verdict; as one step may be slow where nothing fits the grammar, there is a deadline
+//! besides, far beyond what any code needs.
+#![expect(clippy::disallowed_methods, reason = "a deadline for texts that are made to be slow")]
 
 use std::cell::{Cell, RefCell};
 use std::ops::{ControlFlow, Range};
+use std::time::{Duration, Instant};
 
 use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
 
 use crate::base::RelPath;
 
 /// A longer text is not parsed.
-const TEXT_BYTES_MAX: usize = 2 * 1024 * 1024;
+pub(super) const TEXT_BYTES_MAX: usize = 2 * 1024 * 1024;
 const KIB: usize = 1024;
 /// Rounds of the parser, of a hundred steps each: so many for any text, and so many more for its length. Code of people
 /// takes up to 60 in a KiB, and reads each chunk of one KiB up to four times.
@@ -22,6 +25,7 @@ const CHUNKS: usize = 1_000;
 const CHUNKS_PER_KIB: usize = 16;
 /// `<` that are open in one statement: each may begin type arguments or be a comparison, and the parser follows both.
 const ANGLES_MAX: usize = 200;
+const DEADLINE: Duration = Duration::from_secs(5);
 const XML_NODES_MAX: u32 = 2_000_000;
 
 /// A programming language with a grammar.
@@ -147,9 +151,11 @@ pub fn parse(language: Language, text: &str) -> Option<Tree> {
         let mut rounds = ROUNDS + bytes.len() / KIB * ROUNDS_PER_KIB;
         // Some tokens are looked for up to the end of the text again and again: what is read is counted as well.
         let chunks = Cell::new(CHUNKS + bytes.len() / KIB * CHUNKS_PER_KIB);
+        let start = Instant::now();
         let mut go_on = |_: &ParseState| {
             rounds = rounds.saturating_sub(1);
-            if rounds == 0 || chunks.get() == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let is_over = rounds == 0 || chunks.get() == 0 || start.elapsed() > DEADLINE;
+            if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let mut read = |at: usize, _| {
             chunks.set(chunks.get().saturating_sub(1));
@@ -380,6 +386,7 @@ mod tests {
             ("b.sh", "<<A\n".repeat(deep / 10)),
             ("c.sh", "||do\n(".repeat(deep)),
             ("b.rs", "r#\"".repeat(deep)),
+            ("c.rs", "-}".repeat(1000)),
             ("a.ts", "else /*'".repeat(deep / 4)),
             ("a.json", "[".repeat(deep)),
             ("a.toml", format!("a = {}", "[".repeat(deep))),

@@ -1,0 +1,105 @@
+//! The check: files in parallel, each bounded, and of what is found only what touches a line that the result adds.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::query::search;
+use super::table::{candidates, rule, sinks};
+use super::walk::{Found, walk};
+use super::{rule::Sink, shell};
+use crate::base::{RelPath, Severity};
+use crate::event::GateFinding;
+use crate::gates::language::TEXT_BYTES_MAX;
+use crate::gates::{ChangedFile, Judged, Language, LineIndex, Part, parse};
+
+/// Findings of one file; more say nothing more.
+const FINDINGS_MAX: usize = 200;
+
+/// Looks for unsafe patterns in what a result adds.
+pub(in crate::gates) fn patterns(judged: &Judged<'_>) -> Part {
+    let findings: Vec<Vec<GateFinding>> = judged.changed.par_iter().map(of_file).collect();
+    Part::judged("patterns", findings.into_iter().flatten().collect())
+}
+
+fn of_file(file: &ChangedFile) -> Vec<GateFinding> {
+    let Some(text) = file.after.text() else { return Vec::new() };
+    let Some(language) = Language::of(&file.path, text) else { return Vec::new() };
+    let wanted = candidates(language, text);
+    if wanted.is_empty() || file.added_lines().is_empty() {
+        return Vec::new();
+    }
+    let lines = LineIndex::new(text);
+    let Some(tree) = parse(language, text) else { return vec![not_read(&file.path, text.len(), language)] };
+    let (mut found, is_whole) = match language {
+        Language::Shell => (shell::commands(&tree, text, &wanted), true),
+        _ => search(language, &tree, text, &wanted),
+    };
+    let wanted_sinks: Vec<&'static Sink> = sinks(language).iter().filter(|sink| wanted.contains(sink.rule)).collect();
+    if !wanted_sinks.is_empty() {
+        found.extend(walk(language, &tree, text, &wanted_sinks));
+    }
+    found.retain(|one| touches(file, &lines, &one.span) || touches(file, &lines, &one.origin));
+    found.sort_by_key(|one| (one.span.start, one.rule, !one.is_request));
+    let mut told = BTreeSet::new();
+    let mut findings: Vec<GateFinding> = found
+        .into_iter()
+        .filter(|one| told.insert((one.rule, lines.position(one.span.start).0)))
+        .take(FINDINGS_MAX)
+        .filter_map(|one| finding(&file.path, language, &lines, one))
+        .collect();
+    if !is_whole {
+        findings.push(not_read(&file.path, text.len(), language));
+    }
+    findings
+}
+
+fn touches(file: &ChangedFile, lines: &LineIndex<'_>, span: &Range<usize>) -> bool {
+    let (first, last) = (lines.position(span.start).0, lines.position(span.end.saturating_sub(1).max(span.start)).0);
+    let ranges = file.added_lines();
+    let next = ranges.partition_point(|range| range.end <= first);
+    ranges.get(next).is_some_and(|range| range.start <= last)
+}
+
+fn finding(path: &RelPath, language: Language, lines: &LineIndex<'_>, one: Found) -> Option<GateFinding> {
+    let rule = rule(language, one.rule)?;
+    let severity = if one.is_request { Severity::Error } else { rule.severity };
+    let severity = match severity {
+        Severity::Error if is_test(path) => Severity::Warning,
+        Severity::Warning | Severity::Advice if is_test(path) => Severity::Advice,
+        severity => severity,
+    };
+    let from = if one.is_request && rule.severity != Severity::Error { ", and it comes from a request" } else { "" };
+    let finding = GateFinding::new(format!("patterns/{}", rule.id), severity, format!("{}{from}", rule.message));
+    Some(lines.place(finding.help(rule.help), path, one.span, None))
+}
+
+/// Code that could not be searched is never passed over in silence.
+fn not_read(path: &RelPath, size_bytes: usize, language: Language) -> GateFinding {
+    let (severity, message) = if size_bytes > TEXT_BYTES_MAX {
+        (Severity::Warning, format!("{} of this size is not searched for unsafe patterns", language.name()))
+    } else {
+        (
+            Severity::Error,
+            format!("this {} takes too long to parse to be searched for unsafe patterns", language.name()),
+        )
+    };
+    let help = "split the file, or nest it less; `allow` takes a file that is generated out of the check";
+    GateFinding::new("patterns/not-searched", severity, message).help(help).at(path)
+}
+
+/// Code that only tests run: what it does wrong harms less.
+fn is_test(path: &RelPath) -> bool {
+    let (folder, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
+    let folders = ["test", "tests", "__tests__", "spec", "testdata", "fixtures", "benches"];
+    let stem = name.split('.').next().unwrap_or_default();
+    folder.split('/').any(|part| folders.contains(&part))
+        || stem.starts_with("test_")
+        || stem.ends_with("_test")
+        || stem == "conftest"
+        || name.contains(".test.")
+        || name.contains(".spec.")
+        || name.ends_with("Test.java")
+        || name.ends_with("Tests.java")
+}
