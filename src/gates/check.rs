@@ -3,6 +3,7 @@
 
 use super::files::files;
 use super::integrity::integrity;
+use super::dependencies::{Database, dependencies};
 use super::judged::Judged;
 use super::options::Options;
 use super::part::Part;
@@ -21,6 +22,8 @@ pub struct CheckContext<'a> {
     pub options: Options<'a>,
     /// How strict it is.
     pub level: Level,
+    /// The OSV database that `database` names, or why it cannot be read; `None` where none is named.
+    pub database: Option<Result<&'a Database, &'a str>>,
 }
 
 /// Judges what can be judged without running anything. Findings come in order of file and line; what `allow` and `ignore`
@@ -28,13 +31,14 @@ pub struct CheckContext<'a> {
 #[must_use]
 pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> Vec<Part> {
     let mut parts: Vec<Part> = match check {
-        Check::Security => vec![secrets(judged)],
+        Check::Security => vec![secrets(judged), dependencies(judged, context)],
+        Check::Dependencies => vec![dependencies(judged, context)],
         Check::Secrets => vec![secrets(judged)],
         Check::Integrity => integrity(judged, context),
         Check::Scope => scope(judged),
         Check::Schema => schema(judged, context),
         Check::Files => files(judged, context),
-        Check::Patterns | Check::Dependencies | Check::Review | Check::Tdd | Check::Performance => Vec::new(),
+        Check::Patterns | Check::Review | Check::Tdd | Check::Performance => Vec::new(),
     };
     for part in &mut parts {
         part.findings.retain(|finding| context.options.counts(finding));

@@ -15,6 +15,7 @@ mod check;
 mod data;
 pub mod files;
 pub mod integrity;
+mod dependencies;
 mod judged;
 mod junit;
 mod language;
@@ -32,6 +33,7 @@ mod verdict;
 
 pub use baseline::{BASELINE_FILE, Baseline};
 pub use check::{CHECKS_VERSION, CheckContext, check};
+pub use dependencies::Database;
 pub use judged::{ChangedFile, Content, Judged, JudgedTask};
 pub use junit::junit;
 pub use language::{LANGUAGES, Language, first_error, parse, syntax_error};
