@@ -1,9 +1,9 @@
 //! The built-in checks that are pure functions over what a result changed. Those that have to run something besides (`tdd`,
 //! `performance`, a reviewer) get their facts from `engine` and judge them in modules of their own.
 
+use super::dependencies::{Database, dependencies};
 use super::files::files;
 use super::integrity::integrity;
-use super::dependencies::{Database, dependencies};
 use super::judged::Judged;
 use super::options::Options;
 use super::part::Part;

@@ -13,9 +13,9 @@
 mod baseline;
 mod check;
 mod data;
+mod dependencies;
 pub mod files;
 pub mod integrity;
-mod dependencies;
 mod judged;
 mod junit;
 mod language;

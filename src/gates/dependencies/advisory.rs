@@ -182,12 +182,12 @@ impl Range {
             events.extend(each.into_iter().filter_map(|(kind, at)| Some((kind, at.clone()?))));
             limits.extend(event.limit.clone().filter(|limit| limit != "*"));
         }
-        // An event at what is no version has no place in the order; the sort only has to be one.
+        // `0` comes before every version. An event at what is no version has no place; the sort only has to be one.
+        let place = |at: &str| if at == "0" { 1 } else { 2 * u8::from(order.knows(at)) };
         events.sort_by(|(one, at), (other, other_at)| {
-            let places = (order.knows(at), order.knows(other_at));
-            let by_version = match places {
-                (true, true) => order.compare(at, other_at).unwrap_or(Ordering::Equal),
-                places => places.0.cmp(&places.1).then_with(|| at.cmp(other_at)),
+            let by_version = match (place(at), place(other_at)) {
+                (2, 2) => order.compare(at, other_at).unwrap_or(Ordering::Equal),
+                (place, other_place) => place.cmp(&other_place).then_with(|| at.cmp(other_at)),
             };
             by_version.then(one.cmp(other))
         });
@@ -269,6 +269,9 @@ mod tests {
             { "introduced": "0" }, { "fixed": "1.0.0" }, { "introduced": "1.0.0" }, { "fixed": "2.0.0" },
         ] }] });
         let git = json!({ "ranges": [{ "type": "GIT", "events": [{ "introduced": "0" }] }], "versions": ["1.0.0"] });
+        let pseudo = json!({ "ranges": [{ "type": "SEMVER", "events": [
+            { "introduced": "0" }, { "fixed": "0.0.0-20210101000000-abcdefabcdef" },
+        ] }] });
         let fixed = |text: &str| Answer::Yes(Some(text.to_owned()));
         let table = [
             ("npm", &two, "1.4.9", fixed("1.5.0")),
@@ -283,6 +286,8 @@ mod tests {
             ("PyPI", &last, "0.0.dev1", Answer::Yes(None)),
             ("Go", &limit, "v0.9.0", Answer::Yes(None)),
             ("Go", &limit, "v1.0.0", Answer::No),
+            ("Go", &pseudo, "v0.0.0-20210101000000-abcdefabcdef", Answer::No),
+            ("Go", &pseudo, "v0.0.0-20200101000000-abcdefabcdef", fixed("0.0.0-20210101000000-abcdefabcdef")),
             ("npm", &again, "1.0.0", fixed("2.0.0")),
             ("crates.io", &git, "1.0.0", Answer::Yes(None)),
             ("crates.io", &git, "1.0.1", Answer::No),
