@@ -63,7 +63,7 @@ impl Builder {
         let read = |path: &RelPath| self.judged_bytes(path, sides.result.get(path)?, workspace);
         let judged = self.judged(subject, sides, &read);
         let level = gate.level.unwrap_or(Level::Standard);
-        check(which, &judged, &CheckContext { options: Options::new(&gate.options), level })
+        check(which, &judged, &CheckContext { options: Options::new(&gate.options), level, database: None })
     }
 
     /// A result as checks see it.

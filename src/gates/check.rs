@@ -1,6 +1,7 @@
 //! The built-in checks that are pure functions over what a result changed. Those that have to run something besides (`tdd`,
 //! `performance`, a reviewer) get their facts from `engine` and judge them in modules of their own.
 
+use super::dependencies::{Database, dependencies};
 use super::files::files;
 use super::integrity::integrity;
 use super::judged::Judged;
@@ -22,6 +23,8 @@ pub struct CheckContext<'a> {
     pub options: Options<'a>,
     /// How strict it is.
     pub level: Level,
+    /// The OSV database that `database` names, or why it cannot be read; `None` where none is named.
+    pub database: Option<Result<&'a Database, &'a str>>,
 }
 
 /// Judges what can be judged without running anything. Findings come in order of file and line; what `allow` and `ignore`
@@ -29,15 +32,16 @@ pub struct CheckContext<'a> {
 #[must_use]
 pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> Vec<Part> {
     let mut parts: Vec<Part> = match check {
-        Check::Security => vec![secrets(judged), patterns(judged)],
+        Check::Security => vec![secrets(judged), patterns(judged), dependencies(judged, context)],
         Check::Secrets => vec![secrets(judged)],
         Check::Patterns => vec![patterns(judged)],
+        Check::Dependencies => vec![dependencies(judged, context)],
         Check::Integrity => integrity(judged, context),
         Check::Scope => scope(judged),
         Check::Schema => schema(judged, context),
         Check::Files => files(judged, context),
         // Their facts come from runs: `engine` has them judged.
-        Check::Tdd | Check::Performance | Check::Dependencies | Check::Review => Vec::new(),
+        Check::Tdd | Check::Performance | Check::Review => Vec::new(),
     };
     for part in &mut parts {
         part.findings.retain(|finding| context.options.counts(finding));

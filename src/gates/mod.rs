@@ -13,6 +13,7 @@
 mod baseline;
 mod check;
 mod data;
+mod dependencies;
 pub mod files;
 pub mod integrity;
 mod judged;
@@ -33,6 +34,7 @@ mod verdict;
 
 pub use baseline::{BASELINE_FILE, Baseline};
 pub use check::{CHECKS_VERSION, CheckContext, check};
+pub use dependencies::Database;
 pub use judged::{ChangedFile, Content, Judged, JudgedTask};
 pub use junit::junit;
 pub use language::{LANGUAGES, Language, first_error, parse, syntax_error};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use orca::base::{BlobDigest, Entry, Pattern, PatternSet, RelPath, TaskName, Tree};
 use orca::event::GateFinding;
-use orca::gates::{ChangedFile, CheckContext, Content, Judged, JudgedTask, Options, Part, Protected, check};
+use orca::gates::{ChangedFile, CheckContext, Content, Database, Judged, JudgedTask, Options, Part, Protected, check};
 use orca::plan::{Check, Level};
 use serde::Deserialize;
 
@@ -50,6 +50,9 @@ pub(crate) struct Case {
     may_change: Vec<String>,
     #[serde(default)]
     protected: CaseProtected,
+    /// An OSV database: records by file name. Without one, there is none.
+    #[serde(default)]
+    database: Option<BTreeMap<String, String>>,
     /// Files before. A value that begins with `-> ` is a symbolic link, one that begins with `hex:` is bytes.
     #[serde(default)]
     base: BTreeMap<String, String>,
@@ -129,7 +132,11 @@ pub(crate) fn judge(which: Check, case: &Case) -> Vec<Part> {
     let read = |path: &RelPath| bytes.get(path).cloned();
     let protected = case.protected.protected();
     let judged = Judged { task: Some(task), base: &base, result: &result, changed, protected: &protected, read: &read };
-    check(which, &judged, &CheckContext { options: Options::new(&case.options), level: Level::Standard })
+    let records = case.database.clone();
+    let database =
+        records.map(|records| Database::parse(records.into_iter().map(|(name, text)| (name, text.into_bytes()))));
+    let database = database.as_ref().map(|database| database.as_ref().map_err(String::as_str));
+    check(which, &judged, &CheckContext { options: Options::new(&case.options), level: Level::Standard, database })
 }
 
 /// The rules among the findings, each once.
