@@ -63,7 +63,10 @@ impl Builder {
         let read = |path: &RelPath| self.judged_bytes(path, sides.result.get(path)?, workspace);
         let judged = self.judged(subject, sides, &read);
         let level = gate.level.unwrap_or(Level::Standard);
-        check(which, &judged, &CheckContext { options: Options::new(&gate.options), level, database: None })
+        let options = Options::new(&gate.options);
+        let database = options.get::<String>("database").map(|path| self.resolver.osv.get(&path));
+        let database = database.as_ref().map(|found| found.as_deref().map_err(String::as_str));
+        check(which, &judged, &CheckContext { options, level, database })
     }
 
     /// A result as checks see it.

@@ -21,6 +21,7 @@ use super::git_history::GitHistory;
 use super::judge_plan::with_drift;
 use super::ledger::Ledger;
 use super::merging::{Clash, Contents, Folded, Merging, lost};
+use super::osv_database::OsvDatabases;
 use super::produced::Produced;
 use super::reconcile::ELSEWHERE;
 use super::session::{EngineError, Session, Survey};
@@ -102,6 +103,9 @@ pub struct Resolver {
     pub(super) gate_sources: BTreeMap<Name, Tree>,
     /// Findings that a person has accepted.
     pub baseline: Baseline,
+    /// The databases of vulnerabilities that gates name.
+    pub osv: OsvDatabases,
+    pub(super) osv_fingerprints: std::sync::Mutex<BTreeMap<String, String>>,
     pub(super) facts: Arc<Facts>,
     db: std::sync::Mutex<OrcaDb>,
     results: Vec<OnceLock<Produced>>,
@@ -117,6 +121,7 @@ impl Resolver {
             true => session.graph.editing_ancestors(),
             false => Vec::new(),
         };
+        let osv = OsvDatabases::new(survey.root.path(), &session.host);
         Self {
             kept,
             merging: Merging::knowing(ledger.merges()).believing(ledger.lock().lock.merged.clone()),
@@ -131,6 +136,8 @@ impl Resolver {
             all_sources: survey.sources,
             gate_sources: survey.gate_sources,
             baseline: survey.baseline,
+            osv,
+            osv_fingerprints: std::sync::Mutex::default(),
             facts: session.db.facts(),
             db: std::sync::Mutex::new(session.db),
             results,

@@ -97,6 +97,12 @@ impl Resolver {
             return facts;
         }
         facts.push(("checks", CHECKS_VERSION.to_string()));
+        if let Some(path) = gate.options.get("database").and_then(|path| path.as_str()) {
+            let mut known = self.osv_fingerprints.lock().expect("no holder panics");
+            let known =
+                known.entry(path.to_owned()).or_insert_with(|| self.osv.fingerprint(path).unwrap_or_else(|why| why));
+            facts.push(("database", known.clone()));
+        }
         if let Some(task) = subject.task.map(|task| self.task(task)) {
             facts.push(("outputs", format!("{:?}", task.outputs)));
             facts.push(("edits", format!("{:?}", task.edits)));
