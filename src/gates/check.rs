@@ -6,6 +6,7 @@ use super::integrity::integrity;
 use super::judged::Judged;
 use super::options::Options;
 use super::part::Part;
+use super::review::review;
 use super::schema::schema;
 use super::scope::scope;
 use super::secrets::secrets;
@@ -34,7 +35,8 @@ pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> V
         Check::Scope => scope(judged),
         Check::Schema => schema(judged, context),
         Check::Files => files(judged, context),
-        Check::Patterns | Check::Dependencies | Check::Review | Check::Tdd | Check::Performance => Vec::new(),
+        Check::Review => review(judged, context),
+        Check::Patterns | Check::Dependencies | Check::Tdd | Check::Performance => Vec::new(),
     };
     for part in &mut parts {
         part.findings.retain(|finding| context.options.counts(finding));

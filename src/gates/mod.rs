@@ -24,6 +24,7 @@ mod options;
 mod outcome;
 mod part;
 mod protected;
+pub mod review;
 mod sarif;
 pub mod schema;
 pub mod scope;
