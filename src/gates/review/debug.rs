@@ -61,8 +61,8 @@ fn print(what: &str) -> Leftover {
     }
 }
 
-/// What a node of a syntax tree is, if it is left from debugging.
-pub(super) fn debug_of(node: Node<'_>, source: &Source<'_>) -> Option<Leftover> {
+/// What a node of a syntax tree is, if it is left from debugging; `above` are the nodes it is in, the outermost first.
+pub(super) fn debug_of(node: Node<'_>, above: &[Node<'_>], source: &Source<'_>) -> Option<Leftover> {
     match (source.language, node.kind()) {
         (Language::Python, "call") => call(node, source, "function"),
         (Language::JavaScript | Language::TypeScript | Language::Tsx, "debugger_statement") => {
@@ -71,7 +71,7 @@ pub(super) fn debug_of(node: Node<'_>, source: &Source<'_>) -> Option<Leftover> 
         (Language::JavaScript | Language::TypeScript | Language::Tsx | Language::Go, "call_expression") => {
             call(node, source, "function")
         }
-        (Language::Rust, "macro_invocation") => rust_macro(node, source),
+        (Language::Rust, "macro_invocation") => rust_macro(node, above, source),
         (Language::Java, "method_invocation") => java(node, source),
         _ => None,
     }
@@ -143,14 +143,19 @@ fn is_only_values(arguments: Node<'_>) -> bool {
 
 /// The text of a literal, or of the one that a sum of texts begins with, without its quotes.
 fn string_of<'t>(node: Node<'_>, source: &Source<'t>) -> Option<&'t str> {
-    let first_of_sum = |node: &Node<'_>| node.child_by_field_name("left").filter(|_| node.kind().contains("binary"));
-    let node = std::iter::successors(Some(node), |node| first_of_sum(node)).take(CHILDREN_MAX as usize).last()?;
+    let mut node = node;
+    for _ in 0..CHILDREN_MAX {
+        match node.child_by_field_name("left").filter(|_| node.kind().contains("binary")) {
+            Some(left) => node = left,
+            None => break,
+        }
+    }
     let is_text = node.kind().contains("string");
     let quotes: &[char] = &['"', '\'', '`'];
     is_text.then(|| source.text_of(node).trim_start_matches(['f', 'r', 'b', 'F', 'R']).trim_matches(quotes))
 }
 
-fn rust_macro(node: Node<'_>, source: &Source<'_>) -> Option<Leftover> {
+fn rust_macro(node: Node<'_>, above: &[Node<'_>], source: &Source<'_>) -> Option<Leftover> {
     let name = source.field(node, "macro");
     match name {
         "dbg" | "std::dbg" => {
@@ -160,7 +165,9 @@ fn rust_macro(node: Node<'_>, source: &Source<'_>) -> Option<Leftover> {
             // The arguments of a macro are tokens: the first of them, if it is a text.
             let tokens = named(node).find(|child| child.kind() == "token_tree")?;
             let text = string_of(argument(tokens)?, source)?;
-            let is_left = TALK.is_match(text) || !prints(source) && BARE.is_match(text);
+            let in_tests =
+                above.iter().any(|one| one.kind() == "mod_item" && source.field(*one, "name").starts_with("test"));
+            let is_left = TALK.is_match(text) || !prints(source) && !in_tests && BARE.is_match(text);
             is_left.then(|| print(&format!("{name}!")))
         }
         _ => None,

@@ -85,7 +85,7 @@ fn of_tree(change: &ChangedFile, language: Language, text: &str) -> Vec<(Range<u
         if node.is_named() && change.is_added(line) && found.len() < FINDINGS_MAX {
             let left = match node.kind().contains("comment") {
                 true => comment(node, &source),
-                false => debug_of(node, &source)
+                false => debug_of(node, &above, &source)
                     .or_else(|| unfinished(node, &above, &source))
                     .map(|left| (first_line(node, text), left)),
             };
