@@ -70,7 +70,7 @@ pub(super) fn unfinished(node: Node<'_>, above: &[Node<'_>], source: &Source<'_>
     }
 }
 
-/// `throw new Error("not implemented")`, `panic("TODO")`: by the first text in it.
+/// `throw new Error("not implemented")`, `panic("later")`: by the first text in it.
 fn thrown(node: Node<'_>, source: &Source<'_>) -> Option<Leftover> {
     let text = beginning(source.text_of(node));
     let quotes: &[char] = &['"', '\'', '`'];
