@@ -8,6 +8,7 @@ use super::judged::Judged;
 use super::options::Options;
 use super::part::Part;
 use super::patterns::patterns;
+use super::review::review;
 use super::schema::schema;
 use super::scope::scope;
 use super::secrets::secrets;
@@ -40,8 +41,9 @@ pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> V
         Check::Scope => scope(judged),
         Check::Schema => schema(judged, context),
         Check::Files => files(judged, context),
+        Check::Review => review(judged, context),
         // Their facts come from runs: `engine` has them judged.
-        Check::Tdd | Check::Performance | Check::Review => Vec::new(),
+        Check::Tdd | Check::Performance => Vec::new(),
     };
     for part in &mut parts {
         part.findings.retain(|finding| context.options.counts(finding));

@@ -26,6 +26,7 @@ mod outcome;
 mod part;
 mod patterns;
 mod protected;
+pub mod review;
 mod sarif;
 pub mod schema;
 pub mod scope;

@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use super::content::ending;
+use super::content::{ending, may_be_wrong};
 use super::syntax;
 use crate::base::Severity;
 use crate::event::GateFinding;
@@ -42,7 +42,8 @@ fn mark(line: &str) -> Option<Mark> {
 /// What is found in one file.
 pub(super) fn conflict_markers(change: &ChangedFile) -> Vec<GateFinding> {
     let Some(text) = change.after.text() else { return Vec::new() };
-    if !text.contains("<<<<<<<") && !text.contains(">>>>>>>") {
+    let is_any = text.contains("<<<<<<<") || text.contains(">>>>>>>");
+    if !is_any || may_be_wrong(&change.path) {
         return Vec::new();
     }
     let is_document = DOCUMENTS.contains(&ending(&change.path).as_str());

@@ -23,6 +23,22 @@ const TEXT: &str = "\
     md markdown rst adoc txt json jsonc json5 jsonl ndjson toml yaml yml ini cfg conf properties env xml html htm \
     xhtml svg css scss sass less csv tsv graphql proto lock mk";
 
+/// Directories in which files may be wrong on purpose.
+const ON_PURPOSE: [&str; 12] = [
+    "fixtures",
+    "fixture",
+    "__fixtures__",
+    "testdata",
+    "test-data",
+    "test_data",
+    "corpus",
+    "invalid",
+    "malformed",
+    "broken",
+    "templates",
+    "template",
+];
+
 fn is_among(words: &str, word: &str) -> bool {
     words.split(' ').any(|one| one == word)
 }
@@ -35,6 +51,11 @@ pub(super) fn ending(path: &RelPath) -> String {
 /// Whether a file is source code by its name.
 pub(super) fn is_code(path: &RelPath) -> bool {
     is_among(CODE, &ending(path)) || matches!(path.file_name(), "Makefile" | "Dockerfile" | "justfile" | "Jenkinsfile")
+}
+
+/// Whether a file lies where files are wrong on purpose, or is a template of one.
+pub(super) fn may_be_wrong(path: &RelPath) -> bool {
+    path.as_str().split('/').any(|part| ON_PURPOSE.contains(&part) || part.contains("{{"))
 }
 
 /// `integrity/file-too-large`.
@@ -57,7 +78,8 @@ pub(super) fn too_large(change: &ChangedFile, size_bytes_max: u64) -> Option<Gat
 /// `integrity/invalid-utf8`: bytes that are not UTF-8, or a NUL, in what has to be text.
 pub(super) fn invalid_utf8(change: &ChangedFile) -> Option<GateFinding> {
     let bytes = change.after.bytes()?;
-    let is_text = is_code(&change.path) || is_among(TEXT, &ending(&change.path));
+    let is_other = is_among(TEXT, &ending(&change.path)) && !may_be_wrong(&change.path);
+    let is_text = is_code(&change.path) || is_other;
     let offset = first_wrong(bytes)?;
     if !is_text || change.before.bytes().is_some_and(|before| first_wrong(before).is_some()) {
         return None;

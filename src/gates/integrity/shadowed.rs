@@ -34,11 +34,14 @@ const PYTHON_LIBRARY: &str = "\
     warnings weakref xml zipfile zipimport zlib zoneinfo";
 
 const PROGRAMS: &str = "\
-    pytest py.test python python2 python3 pip pip3 uv uvx poetry hatch pdm tox nox coverage nosetests behave robot \
-    ruff mypy pyright flake8 pylint jest vitest mocha ava tap karma playwright cypress nyc c8 eslint tsc tsx ts-node \
-    node npm npx yarn pnpm bun deno cargo cargo-nextest cargo-clippy cargo-audit rustc rustdoc go gotestsum gofmt \
-    golangci-lint java javac mvn gradle ant make gmake ninja cmake ctest just task sh bash dash zsh env git bats \
-    prove rspec ruby rake bundle phpunit php perl diff cmp grep test timeout gitleaks semgrep npm-audit pip-audit";
+      pytest py.test python python2 python3 pip pip3 uv uvx poetry hatch pdm tox nox coverage nosetests behave robot \
+      ruff mypy pyright flake8 pylint jest vitest mocha ava tap karma playwright cypress nyc c8 eslint tsc tsx ts-node \
+      node npm npx yarn pnpm bun deno cargo cargo-nextest cargo-clippy cargo-audit rustc rustdoc go gotestsum gofmt \
+      golangci-lint java javac mvn gradle ant make gmake ninja cmake ctest sh bash dash zsh git bats \
+      prove rspec ruby rake bundle phpunit php perl gitleaks semgrep npm-audit pip-audit";
+
+/// Programs with names that scripts of a project have as well: they count where PATH leads only.
+const COMMON_PROGRAMS: &str = "test task just env timeout diff cmp grep sed awk true false cat";
 
 /// Directories that are put on PATH.
 const PROGRAM_DIRECTORIES: [&str; 4] = ["bin", ".bin", "sbin", "shims"];
@@ -174,12 +177,13 @@ fn java(path: &str) -> Option<(&'static str, String)> {
 fn program(change: &ChangedFile, judged: &Judged<'_>) -> Option<(&'static str, String)> {
     let (directory, file) = split(change.path.as_str());
     let name = [".exe", ".cmd", ".bat", ".ps1"].iter().find_map(|end| file.strip_suffix(end)).unwrap_or(file);
-    if !is_among(PROGRAMS, name) {
+    let is_common = is_among(COMMON_PROGRAMS, name);
+    if !is_common && !is_among(PROGRAMS, name) {
         return None;
     }
     let (_, last) = split(directory);
     let is_on_path = PROGRAM_DIRECTORIES.contains(&last);
-    (is_on_path || can_run(change, judged)).then(|| ("a program", name.to_owned()))
+    (is_on_path || !is_common && can_run(change, judged)).then(|| ("a program", name.to_owned()))
 }
 
 fn can_run(change: &ChangedFile, judged: &Judged<'_>) -> bool {
