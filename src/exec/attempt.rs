@@ -197,6 +197,7 @@ fn launch(workspace: &Workspace, spec: &AttemptSpec<'_>) -> Launch {
         timeout: spec.timeout,
         grace: spec.grace,
         memory_limit_bytes: None,
+        watches_memory: false,
     }
 }
 

@@ -23,6 +23,7 @@ mod locate;
 mod options;
 mod outcome;
 mod part;
+pub mod performance;
 mod protected;
 mod sarif;
 pub mod schema;
