@@ -25,6 +25,7 @@ mod outcome;
 mod part;
 pub mod performance;
 mod protected;
+pub mod reviewer;
 mod sarif;
 pub mod schema;
 pub mod scope;
