@@ -17,7 +17,7 @@ use crate::base::{BlobDigest, Entry, Pattern, PatternSet, RelPath, Tree};
 use crate::exec::{self, AttemptError, AttemptSpec, Bench, Fault, Workspace};
 use crate::plan::GateDef;
 use crate::sandbox::Exit;
-use crate::store::{MaterializeError, Root, Source};
+use crate::store::{Listing, MaterializeError, Root, Source};
 use crate::sys::beneath::FileKind;
 
 /// How often the tree of a gate is made anew because the cache had lost a file of it.
@@ -31,6 +31,7 @@ const REPORTS_MAX: usize = 1_000;
 pub(super) struct GateTree<'a> {
     workspace: Workspace,
     root: Root,
+    before: Listing,
     tree: &'a Tree,
 }
 
@@ -56,17 +57,29 @@ pub(super) struct GateCommand<'a> {
     pub env: BTreeMap<String, String>,
     /// Which files it writes are wanted: paths and wildcards beneath the tree.
     pub collect: &'a [Pattern],
+    /// Whether the memory of its whole process tree is watched.
+    pub watches_memory: bool,
 }
 
 impl<'a> GateCommand<'a> {
     /// A command that is judged by its end alone.
     #[must_use]
     pub(super) fn new(argv: &'a [String]) -> Self {
-        Self { argv, env: BTreeMap::new(), collect: &[] }
+        Self { argv, env: BTreeMap::new(), collect: &[], watches_memory: false }
     }
 }
 
 impl GateTree<'_> {
+    /// Whether a command has touched a file that was there from the beginning.
+    pub(super) fn is_touched(&self) -> Result<bool, Fault> {
+        block_in_place(|| {
+            let now = self.root.list(None, &|_| false).map_err(fault)?;
+            let now: BTreeMap<&RelPath, _> = now.entries.iter().map(|listed| (&listed.path, &listed.stat)).collect();
+            let files = self.before.entries.iter().filter(|listed| listed.stat.kind != FileKind::Directory);
+            Ok(files.into_iter().any(|listed| now.get(&listed.path).is_none_or(|stat| **stat != listed.stat)))
+        })
+    }
+
     /// Removes it.
     pub(super) fn remove(self) -> Result<(), Fault> {
         block_in_place(|| self.workspace.remove()).map_err(fault)
@@ -94,7 +107,7 @@ impl Builder {
                 let nothing = PatternSet::default();
                 let spec = self.gate_spec(gate, &GateCommand::new(&[]), tree, &nothing);
                 match exec::fill(&workspace, &spec, &source) {
-                    Ok((root, _)) => return Ok(Some(GateTree { workspace, root, tree })),
+                    Ok((root, before)) => return Ok(Some(GateTree { workspace, root, before, tree })),
                     // The cache has found out just now, and does not claim to have it any more.
                     Err(AttemptError::Materialize(MaterializeError::Missing { .. })) => {}
                     Err(AttemptError::Materialize(MaterializeError::Changed { .. })) => {
@@ -176,6 +189,7 @@ impl Builder {
             timeout: gate.timeout.map(|timeout| Duration::from_millis(timeout.ms())),
             grace: GRACE,
             log_limit_bytes: self.log_limit_bytes(),
+            watches_memory: command.watches_memory,
         }
     }
 }

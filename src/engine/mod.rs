@@ -35,6 +35,7 @@ mod lock;
 mod lock_keeper;
 mod locked;
 mod look;
+mod measured;
 mod merging;
 mod money;
 mod patch;

@@ -80,6 +80,7 @@ impl Builder {
             timeout: plan_task.timeout.map(|timeout| Duration::from_millis(timeout.ms())),
             grace: GRACE,
             log_limit_bytes: self.log_limit_bytes(),
+            watches_memory: false,
         }
     }
 

@@ -49,7 +49,7 @@ impl Limits {
 
     /// Whether anything limits what a run of the result may take by itself.
     #[must_use]
-    pub(super) fn has_budgets(&self) -> bool {
+    pub fn has_budgets(&self) -> bool {
         [self.wall_us_max, self.cpu_us_max, self.memory_bytes_max].iter().any(Option::is_some)
     }
 }
