@@ -1,6 +1,7 @@
 //! The check `performance` with real commands: slower, noisy, over budget, broken.
 //!
 //! What is measured sleeps, or works, for a time that stands in a file: the base holds another than the result.
+#![expect(clippy::disallowed_methods, reason = "reads what a measured command left for the test")]
 
 mod support;
 
@@ -68,6 +69,16 @@ fn a_result_that_is_as_fast_is_green_and_not_measured_twice() {
     orca.replace("orca.toml", "max_regression = 40", "max_regression = 60");
     orca.build().ran([]);
     assert_eq!(runs(), 28);
+}
+
+#[test]
+fn a_sandbox_is_no_part_of_the_measure() {
+    let orca = project("runs = 2\nbudget = \"2s\"\nmax_regression = 100", "1", "2", "echo evil > speed; sleep 0.01");
+    let mut sandboxed = orca.clean_room([]);
+    sandboxed.set_env("LC_ALL", "C");
+    let (verdict, message, _) = said(&sandboxed.build());
+    assert!(["passed", "warning"].contains(&verdict.as_str()) && message.contains("2 pairs"), "{verdict}: {message}");
+    assert_eq!(sandboxed.read("speed"), "2", "what a measured command writes reaches nobody");
 }
 
 #[test]

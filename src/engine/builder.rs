@@ -179,6 +179,7 @@ impl Tasks for Builder {
         Box::pin(async move {
             let mut spent = Spent::default();
             let end = self.make_attempt(task, lesson, &mut spent, cancel).await?;
+            spent += self.take_reviews(task);
             Ok(Attempted { end, spent })
         })
     }

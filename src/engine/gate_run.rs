@@ -27,6 +27,16 @@ const REPORT_BYTES_MAX: u64 = 64 << 20;
 /// Most reports that are read of one run.
 const REPORTS_MAX: usize = 1_000;
 
+/// A workspace with its files.
+pub(super) struct Filled {
+    /// It.
+    pub workspace: Workspace,
+    /// Its tree.
+    pub root: Root,
+    /// What is in the tree.
+    pub before: Listing,
+}
+
 /// A tree that commands of a gate run in.
 pub(super) struct GateTree<'a> {
     workspace: Workspace,
@@ -96,18 +106,29 @@ impl Builder {
         tree: &'a Tree,
         result: Option<&Root>,
     ) -> Result<Option<GateTree<'a>>, Fault> {
+        let nothing = PatternSet::default();
+        let spec = self.gate_spec(gate, &GateCommand::new(&[]), tree, &nothing);
+        let filled = self.filled(directory, &spec, result)?;
+        Ok(filled.map(|Filled { workspace, root, before }| GateTree { workspace, root, before, tree }))
+    }
+
+    /// Makes a workspace for something that judges, and fills it. As for [`Builder::gate_tree`].
+    pub(super) fn filled(
+        &self,
+        directory: &str,
+        spec: &AttemptSpec<'_>,
+        result: Option<&Root>,
+    ) -> Result<Option<Filled>, Fault> {
         let source = |path: &RelPath, entry: &Entry| match result {
             Some(root) if root.stat(path).is_ok_and(|found| found.is_some()) => Source::Project(root),
             _ => self.source(path, entry),
         };
         block_in_place(|| {
-            self.gather(tree).map_err(fault)?;
+            self.gather(spec.view).map_err(fault)?;
             for _ in 0..TREES_MAX {
                 let workspace = Workspace::create(&self.state, directory).map_err(fault)?;
-                let nothing = PatternSet::default();
-                let spec = self.gate_spec(gate, &GateCommand::new(&[]), tree, &nothing);
-                match exec::fill(&workspace, &spec, &source) {
-                    Ok((root, before)) => return Ok(Some(GateTree { workspace, root, before, tree })),
+                match exec::fill(&workspace, spec, &source) {
+                    Ok((root, before)) => return Ok(Some(Filled { workspace, root, before })),
                     // The cache has found out just now, and does not claim to have it any more.
                     Err(AttemptError::Materialize(MaterializeError::Missing { .. })) => {}
                     Err(AttemptError::Materialize(MaterializeError::Changed { .. })) => {
@@ -121,8 +142,8 @@ impl Builder {
         })
     }
 
-    /// Runs a command in a tree, when there is a job slot for it. Returns when its whole process tree is gone. What an earlier run left in the tree is still
-    /// there, except for files that are to be collected.
+    /// Runs a command in a tree, when there is a job slot for it. Returns when its whole process tree is gone. What an
+    /// earlier run left in the tree is still there.
     pub(super) async fn run_in(
         &self,
         tree: &GateTree<'_>,

@@ -134,6 +134,7 @@ impl Builder {
             verdict: verdict.word().to_owned(),
             cached,
             wall_ms: verdict.wall_ms,
+            cost_micro_usd: if cached { 0 } else { verdict.cost_micro_usd },
             message: verdict.message.clone(),
             findings: verdict.findings().cloned().collect(),
             details: verdict.output(),
@@ -171,8 +172,9 @@ impl Builder {
         match &case.gate.kind {
             GateKind::Run(argv) => self.judge_by_command(case, argv).await,
             GateKind::Check(Check::Performance) => self.judge_performance(case).await,
+            GateKind::Check(Check::Review) => self.judge_review(case).await,
             GateKind::Check(check) => Ok(self.judge_by_check(case, *check)),
-            GateKind::Agent { .. } => Ok(Some(Verdict::error(format!("the gate `{}` is an agent's", case.gate.name)))),
+            GateKind::Agent { .. } => self.judge_by_agent(case).await,
         }
     }
 

@@ -49,6 +49,7 @@ mod reconcile;
 mod recorder;
 mod refused;
 mod resolve;
+mod reviewing;
 mod scan;
 mod secrets;
 mod session;

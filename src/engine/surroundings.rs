@@ -142,7 +142,7 @@ impl Builder {
 
 impl Surroundings {
     /// Adds what a program needs. What the task declares goes first.
-    fn add(&mut self, program: ProgramView) {
+    pub(super) fn add(&mut self, program: ProgramView) {
         for (name, file) in program.tools {
             self.tools.entry(name).or_insert(file);
         }

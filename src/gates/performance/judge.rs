@@ -46,6 +46,9 @@ pub fn performance(measured: &Measured, limits: &Limits) -> Part {
     }
 }
 
+/// Word of the rule, what it is, what is allowed, how to read and to write it.
+type Budget = (&'static str, &'static str, Option<u64>, fn(&Run) -> u64, fn(f64) -> String);
+
 /// What is found, and what is said of it in any case.
 #[derive(Default)]
 struct Said {
@@ -104,7 +107,7 @@ impl Said {
     }
 
     fn budgets(&mut self, result: &[Run], limits: &Limits) {
-        let budgets: [(&str, &str, Option<u64>, fn(&Run) -> u64, fn(f64) -> String); 3] = [
+        let budgets: [Budget; 3] = [
             ("wall", "wall time", limits.wall_us_max, |run| run.wall_us, format_us),
             ("cpu", "CPU time", limits.cpu_us_max, |run| run.cpu_us, format_us),
             ("memory", "memory", limits.memory_bytes_max, |run| run.memory_bytes, format_bytes),

@@ -23,20 +23,28 @@ const QUOTED_BYTES_MAX: usize = 32 << 20;
 /// The lines that a result is about, by file.
 #[derive(Debug)]
 pub struct DiffLines<'a> {
-    files: BTreeMap<&'a RelPath, (&'a ChangedFile, Vec<Range<u32>>)>,
+    files: BTreeMap<&'a RelPath, Shown<'a>>,
+}
+
+/// What a diff shows of a file.
+#[derive(Debug)]
+struct Shown<'a> {
+    file: &'a ChangedFile,
+    /// The lines of what it is now, or of what it was where it is gone.
+    hunks: Vec<Range<u32>>,
 }
 
 impl<'a> DiffLines<'a> {
     /// The lines of the diff of these files.
     #[must_use]
     pub fn of(changed: &'a [ChangedFile]) -> Self {
-        Self { files: changed.iter().map(|file| (&file.path, (file, hunks(file)))).collect() }
+        Self { files: changed.iter().map(|file| (&file.path, Shown { file, hunks: hunks(file) })).collect() }
     }
 
     /// Whether an object, without any space, stands in one of the files.
     #[must_use]
     pub fn quotes(&self, object: &str) -> bool {
-        let sides = self.files.values().flat_map(|(file, _)| [&file.before, &file.after]);
+        let sides = self.files.values().flat_map(|shown| [&shown.file.before, &shown.file.after]);
         let mut left = QUOTED_BYTES_MAX;
         let texts = sides.filter_map(Content::text).take_while(|text| {
             let fits = text.len() <= left;
@@ -48,7 +56,7 @@ impl<'a> DiffLines<'a> {
 
     /// The finding that a claim is, if it points at a line of the diff.
     fn finding(&self, claim: &Claim) -> Option<GateFinding> {
-        let (path, (file, hunks)) = self.file(&claim.file)?;
+        let (path, Shown { file, hunks }) = self.file(&claim.file)?;
         let found = GateFinding::new("review/reviewer", claim.severity, claim.message.clone());
         let found = GateFinding { help: claim.help.clone(), ..found };
         let text = file.after.text().or_else(|| match file.after {
@@ -68,7 +76,7 @@ impl<'a> DiffLines<'a> {
         Some(index.place(found, path, span, None))
     }
 
-    fn file(&self, name: &str) -> Option<(&'a RelPath, &(&'a ChangedFile, Vec<Range<u32>>))> {
+    fn file(&self, name: &str) -> Option<(&'a RelPath, &Shown<'a>)> {
         let name = name.trim();
         let stripped = ["./", "b/", "a/"].iter().filter_map(|prefix| name.strip_prefix(prefix));
         std::iter::once(name).chain(stripped).find_map(|name| {
@@ -78,12 +86,12 @@ impl<'a> DiffLines<'a> {
     }
 }
 
-/// The lines of a file that its diff shows: of what it is now, or of what it was where it is gone.
+/// The lines of a file that its diff shows.
 fn hunks(file: &ChangedFile) -> Vec<Range<u32>> {
     let bytes = |side: &Content| side.text().map(str::to_owned);
     let (before, after) = (bytes(&file.before), bytes(&file.after));
     let lines = |text: &str| text.split_inclusive('\n').count();
-    let whole = |count: usize| if count == 0 { Vec::new() } else { vec![1..number(count) + 1] };
+    let whole = |count: usize| Vec::from_iter((count > 0).then(|| 1..number(count) + 1));
     match (before, after) {
         (Some(before), None) => whole(lines(&before)),
         (None, Some(after)) => whole(lines(&after)),
