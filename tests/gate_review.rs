@@ -331,6 +331,15 @@ fn the_integrated_tree_can_be_reviewed() {
     orca.orca(["report"]).exits(0).prints(["$0.50"]);
     orca.build();
     assert_eq!(asked(&orca), 1);
+    // Nobody is paid while something else is red, nor to find out whose fault it is.
+    orca.replace("orca.toml", "gates = [\"look\"]", "gates = [\"look\", \"no\"]");
+    orca.append("orca.toml", "\n[gates.no]\nrun = \"exit 1\"\n").replace("orca.toml", "Look for eval.", "Look.");
+    orca.build_red();
+    assert_eq!(asked(&orca), 1);
+    orca.replace("orca.toml", "gates = [\"look\", \"no\"]", "gates = [\"look\"]").replace("orca.toml", PASS, EVAL);
+    let red = orca.build_red();
+    assert_eq!(asked(&orca), 2);
+    assert!(!red.events.iter().any(|event| matches!(event, Event::GateBlamed { .. })));
 }
 
 #[test]

@@ -247,7 +247,7 @@ impl Builder {
 }
 
 /// Whether judging costs money.
-fn is_paid(gate: &GateDef) -> bool {
+pub(super) fn is_paid(gate: &GateDef) -> bool {
     matches!(gate.kind, GateKind::Agent { .. }) || gate.options.contains_key("reviewer")
 }
 
