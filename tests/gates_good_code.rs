@@ -55,7 +55,11 @@ fn found(which: Check) -> Vec<GateFinding> {
     let (base, protected, options) = (Tree::new(), Protected::default(), BTreeMap::new());
     let read = |_: &RelPath| None;
     let judged = Judged { task: Some(task), base: &base, result: &result, changed, protected: &protected, read: &read };
-    let parts = check(which, &judged, &CheckContext { options: Options::new(&options), level: Level::Standard });
+    let parts = check(
+        which,
+        &judged,
+        &CheckContext { options: Options::new(&options), level: Level::Standard, database: None },
+    );
     parts.into_iter().flat_map(|part| part.findings).collect()
 }
 

@@ -104,6 +104,7 @@ fn samples() -> Vec<Event> {
             verdict: text(),
             cached: false,
             wall_ms: 1,
+            cost_micro_usd: 1,
             findings: Vec::new(),
             message: text(),
             details: vec![text()],

@@ -106,6 +106,10 @@ fn tables_beside_tasks() {
     with("[gates.x]", &["missing_body"]);
     with("[gates.x]\nrun = 'x'\ncheck = 'tdd'", &["both_bodies"]);
     with("[gates.x]\nagent = 'x'", &["missing_body"]);
+    with("[gates.x]\ncheck = 'performance'", &["missing_command"]);
+    with("[gates.x]\ncheck = 'performance'\nbudget = '1s'\noutput_size_max = '1MiB'", &["missing_command"]);
+    with("[gates.x]\ncheck = 'performance'\noutput_size_max = '1MiB'", &[]);
+    with("[gates.x]\ncheck = 'performance'\ncommand = 5", &["wrong_type"]);
     with("[gates.x]\nrun = 'x'\nallow = ['x']", &["unknown_option"]);
     with("[gates.x]\ncheck = 'secrets'\nallow = ['x']", &[]);
     with("[gates.x]\ncheck = 'secret'", &["unknown_value"]);

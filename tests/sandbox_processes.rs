@@ -327,6 +327,28 @@ fn no_zombie_is_left_and_usage_is_known() {
     });
 }
 
+/// What a whole tree takes, not only its largest process, and to the microsecond.
+#[test]
+fn a_tree_is_measured_as_a_whole() {
+    if !std::path::Path::new("/usr/bin/python3").exists() {
+        return println!("skipped: /usr/bin/python3 is not here");
+    }
+    each_way(|f| {
+        let hold = "import time; x = b'x' * (60 << 20); time.sleep(0.6)";
+        let mut launch = f.launch(&format!("for n in 1 2 3; do /usr/bin/python3 -c \"{hold}\" & done; wait"));
+        launch.watches_memory = true;
+        let together = f.run_launch(launch).exit;
+        assert_eq!(together.end, End::Code(0));
+        assert!(together.usage.peak_memory_bytes < 150 << 20, "{together:?}");
+        assert!((180 << 20..400 << 20).contains(&together.measure.memory_bytes), "{together:?}");
+        let measure = together.measure;
+        assert!((600_000..20_000_000).contains(&measure.wall_us) && measure.cpu_us > 1_000, "{measure:?}");
+        assert!(measure.wall_us / 1000 <= together.usage.wall_ms, "{together:?}");
+        let quick = f.run_launch(f.launch("true")).exit.measure;
+        assert!((1..500_000).contains(&quick.wall_us) && quick.memory_bytes == 0, "{quick:?}");
+    });
+}
+
 #[test]
 fn a_task_that_exceeds_its_memory_is_stopped() {
     if !std::path::Path::new("/usr/bin/python3").exists() {

@@ -33,9 +33,23 @@ impl Command {
     pub(super) fn needs_project(&self) -> bool {
         !matches!(
             self,
-            Self::Cache(_) | Self::Generate(_) | Self::Init | Self::Schema | Self::Completions { .. } | Self::Man
+            Self::Cache(_)
+                | Self::Generate(_)
+                | Self::Init
+                | Self::Schema { .. }
+                | Self::Completions { .. }
+                | Self::Man
         )
     }
+}
+
+/// What there is a JSON Schema of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// orca.toml
+    Plan,
+    /// The verdict of a reviewer, `.orca/verdict.json`
+    Verdict,
 }
 
 /// When to use colours.
@@ -100,8 +114,12 @@ pub(super) enum Command {
     Init,
     /// Draft a plan from an implementation plan: Markdown, Spec Kit's tasks.md, or Task Master's tasks.json
     Generate(GenerateArgs),
-    /// Print the JSON Schema of orca.toml
-    Schema,
+    /// Print the JSON Schema of orca.toml, or of what a reviewer writes
+    Schema {
+        /// Of what
+        #[arg(value_enum, default_value_t = SchemaOf::Plan)]
+        of: SchemaOf,
+    },
     /// Print a shell's completions
     Completions {
         /// The shell

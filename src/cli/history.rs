@@ -70,7 +70,11 @@ fn told(report: &RunReport, running: bool) -> String {
     for gate in &report.gates {
         let of = gate.task.as_ref().map_or_else(|| "the plan".to_owned(), ToString::to_string);
         let known = if gate.cached { ", known already".to_owned() } else { took(gate.wall_ms) };
-        let _ = writeln!(out, "gate {} of {of}: {}{known}", gate.gate, sanitize_line(&gate.verdict));
+        let cost = match gate.cost_micro_usd {
+            0 => String::new(),
+            cost => format!(", {}", format_micro_usd(cost)),
+        };
+        let _ = writeln!(out, "gate {} of {of}: {}{known}{cost}", gate.gate, sanitize_line(&gate.verdict));
     }
     for layer in &report.layers {
         let _ = writeln!(

@@ -134,7 +134,7 @@ fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Cache(cache) => cache::run(cache, terminal),
         Command::Generate(generate) => generate::run(args, generate, terminal),
         Command::Init => shell::init(args, terminal),
-        Command::Schema => Ok(shell::schema(terminal)),
+        Command::Schema { of } => Ok(shell::schema(*of, terminal)),
         Command::Completions { shell } => Ok(shell::completions(*shell, terminal)),
         Command::Man => shell::man(terminal),
     }

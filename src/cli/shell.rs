@@ -2,10 +2,11 @@
 
 use clap::CommandFactory as _;
 
-use super::args::Args;
+use super::args::{Args, SchemaOf};
 use super::terminal::Terminal;
 use super::{CliError, Exit};
 use crate::engine::write_starter;
+use crate::gates::reviewer::verdict_schema;
 use crate::plan::json_schema;
 
 pub(super) fn init(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -14,8 +15,12 @@ pub(super) fn init(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     Ok(Exit::Good)
 }
 
-pub(super) fn schema(terminal: &Terminal) -> Exit {
-    terminal.line(&format!("{:#}", json_schema()));
+pub(super) fn schema(of: SchemaOf, terminal: &Terminal) -> Exit {
+    let schema = match of {
+        SchemaOf::Plan => json_schema(),
+        SchemaOf::Verdict => verdict_schema(),
+    };
+    terminal.line(&format!("{schema:#}"));
     Exit::Good
 }
 

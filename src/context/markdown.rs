@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use crate::base::{sanitize_line, sanitize_terminal};
 
 /// A code span on one line, with as many backticks around it as its text needs.
-pub(super) fn code(text: &str) -> String {
+#[must_use]
+pub fn code(text: &str) -> String {
     let text = sanitize_line(text);
     let ticks = "`".repeat(longest_run(&text, '`') + 1);
     match text.starts_with('`') || text.ends_with('`') {
@@ -16,14 +17,16 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// A fenced block, its fence longer than any in the text. Control characters are taken out.
-pub(super) fn fenced(language: &str, text: &str) -> String {
+#[must_use]
+pub fn fenced(language: &str, text: &str) -> String {
     let text = sanitize_terminal(text);
     let fence = "`".repeat((longest_run(&text, '`') + 1).max(3));
     format!("{fence}{language}\n{}\n{fence}\n", text.trim_end_matches('\n'))
 }
 
 /// A quotation: what somebody said, every line of it marked. Control characters are taken out.
-pub(super) fn quoted(text: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str) -> String {
     let mut out = String::new();
     for line in sanitize_terminal(text).trim().lines() {
         let _ = writeln!(out, "{}", format!("> {line}").trim_end());
@@ -32,7 +35,8 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// An item of a list; its further lines are indented, so that they stay in it.
-pub(super) fn item(text: &str) -> String {
+#[must_use]
+pub fn item(text: &str) -> String {
     let mut lines = text.trim().lines();
     let mut out = format!("- {}\n", lines.next().unwrap_or_default());
     for line in lines {

@@ -30,6 +30,7 @@ pub use dependency_section::merged_changes;
 pub use document::{Section, document_sections, section_title, task_markdown, unbounded_size_bytes};
 pub use gap_findings::{gap_findings, no_background};
 pub use gaps::{Found, Gap, ProjectFiles, gaps};
+pub use markdown::{code, fenced, item, quoted};
 pub use references::{Reference, references};
 pub use task_context::{Definition, Runner, TaskContext, ToolIdentity, Toolchain, Work};
 pub use task_json::task_json;

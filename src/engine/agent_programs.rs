@@ -46,6 +46,13 @@ impl Builder {
     }
 }
 
+impl Builder {
+    /// Why an agent that reviews for a gate cannot be started on this machine.
+    pub(super) fn missing_reviewer(&self, toolchains: &[Name], agent: &AgentDef) -> Option<String> {
+        told(missing_beside(&self.host, self.resolver.plan(), toolchains, agent))
+    }
+}
+
 impl Session {
     /// The agents of these tasks, and those they fall back to, whose programs are not on this machine: a warning each.
     #[must_use]
@@ -117,9 +124,14 @@ fn agent_of<'p>(plan: &'p Plan, task: &Task) -> Option<&'p AgentDef> {
 }
 
 fn missing(host: &Host, plan: &Plan, task: &Task, agent: &AgentDef) -> Option<Missing> {
+    missing_beside(host, plan, &task.toolchains, agent)
+}
+
+/// What is missing of an agent that works beside these toolchains.
+fn missing_beside(host: &Host, plan: &Plan, toolchains: &[Name], agent: &AgentDef) -> Option<Missing> {
     let program = agents::program(agent.preset, &agent.command)?;
     let of_toolchain = || {
-        task.toolchains.iter().any(|name| {
+        toolchains.iter().any(|name| {
             let toolchain = sandbox::toolchain(name.as_str(), plan.toolchains.get(name), &host.env);
             toolchain.bin.iter().any(|bin| sandbox::resolve_tool(bin.join(program).as_os_str(), "".as_ref()).is_some())
         })

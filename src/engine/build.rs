@@ -256,6 +256,7 @@ pub fn build(
         money: Money::default(),
         person: options.asks.then(|| Arc::clone(&person)),
         asking: Mutex::default(),
+        measuring: tokio::sync::Mutex::default(),
         interrupted: AtomicBool::new(false),
         pending: Mutex::default(),
     });

@@ -88,6 +88,8 @@ pub(super) struct Builder {
     pub money: Money,
     /// Who is asked for approval; `None` where there is nobody at the terminal.
     pub person: Option<Arc<dyn Person>>,
+    /// Held while a command is measured: one at a time.
+    pub measuring: tokio::sync::Mutex<()>,
     /// Held while somebody is asked: one question at a time.
     pub asking: Mutex<()>,
     /// Whether the build was interrupted.
@@ -177,6 +179,7 @@ impl Tasks for Builder {
         Box::pin(async move {
             let mut spent = Spent::default();
             let end = self.make_attempt(task, lesson, &mut spent, cancel).await?;
+            spent += self.take_reviews(task);
             Ok(Attempted { end, spent })
         })
     }

@@ -17,7 +17,7 @@ use crate::base::{BlobDigest, Entry, Pattern, PatternSet, RelPath, Tree};
 use crate::exec::{self, AttemptError, AttemptSpec, Bench, Fault, Workspace};
 use crate::plan::GateDef;
 use crate::sandbox::Exit;
-use crate::store::{MaterializeError, Root, Source};
+use crate::store::{Listing, MaterializeError, Root, Source};
 use crate::sys::beneath::FileKind;
 
 /// How often the tree of a gate is made anew because the cache had lost a file of it.
@@ -27,10 +27,21 @@ const REPORT_BYTES_MAX: u64 = 64 << 20;
 /// Most reports that are read of one run.
 const REPORTS_MAX: usize = 1_000;
 
+/// A workspace with its files.
+pub(super) struct Filled {
+    /// It.
+    pub workspace: Workspace,
+    /// Its tree.
+    pub root: Root,
+    /// What is in the tree.
+    pub before: Listing,
+}
+
 /// A tree that commands of a gate run in.
 pub(super) struct GateTree<'a> {
     workspace: Workspace,
     root: Root,
+    before: Listing,
     tree: &'a Tree,
 }
 
@@ -56,17 +67,29 @@ pub(super) struct GateCommand<'a> {
     pub env: BTreeMap<String, String>,
     /// Which files it writes are wanted: paths and wildcards beneath the tree.
     pub collect: &'a [Pattern],
+    /// Whether the memory of its whole process tree is watched.
+    pub watches_memory: bool,
 }
 
 impl<'a> GateCommand<'a> {
     /// A command that is judged by its end alone.
     #[must_use]
     pub(super) fn new(argv: &'a [String]) -> Self {
-        Self { argv, env: BTreeMap::new(), collect: &[] }
+        Self { argv, env: BTreeMap::new(), collect: &[], watches_memory: false }
     }
 }
 
 impl GateTree<'_> {
+    /// Whether a command has touched a file that was there from the beginning.
+    pub(super) fn is_touched(&self) -> Result<bool, Fault> {
+        block_in_place(|| {
+            let now = self.root.list(None, &|_| false).map_err(fault)?;
+            let now: BTreeMap<&RelPath, _> = now.entries.iter().map(|listed| (&listed.path, &listed.stat)).collect();
+            let files = self.before.entries.iter().filter(|listed| listed.stat.kind != FileKind::Directory);
+            Ok(files.into_iter().any(|listed| now.get(&listed.path).is_none_or(|stat| **stat != listed.stat)))
+        })
+    }
+
     /// Removes it.
     pub(super) fn remove(self) -> Result<(), Fault> {
         block_in_place(|| self.workspace.remove()).map_err(fault)
@@ -83,18 +106,29 @@ impl Builder {
         tree: &'a Tree,
         result: Option<&Root>,
     ) -> Result<Option<GateTree<'a>>, Fault> {
+        let nothing = PatternSet::default();
+        let spec = self.gate_spec(gate, &GateCommand::new(&[]), tree, &nothing);
+        let filled = self.filled(directory, &spec, result)?;
+        Ok(filled.map(|Filled { workspace, root, before }| GateTree { workspace, root, before, tree }))
+    }
+
+    /// Makes a workspace for something that judges, and fills it. As for [`Builder::gate_tree`].
+    pub(super) fn filled(
+        &self,
+        directory: &str,
+        spec: &AttemptSpec<'_>,
+        result: Option<&Root>,
+    ) -> Result<Option<Filled>, Fault> {
         let source = |path: &RelPath, entry: &Entry| match result {
             Some(root) if root.stat(path).is_ok_and(|found| found.is_some()) => Source::Project(root),
             _ => self.source(path, entry),
         };
         block_in_place(|| {
-            self.gather(tree).map_err(fault)?;
+            self.gather(spec.view).map_err(fault)?;
             for _ in 0..TREES_MAX {
                 let workspace = Workspace::create(&self.state, directory).map_err(fault)?;
-                let nothing = PatternSet::default();
-                let spec = self.gate_spec(gate, &GateCommand::new(&[]), tree, &nothing);
-                match exec::fill(&workspace, &spec, &source) {
-                    Ok((root, _)) => return Ok(Some(GateTree { workspace, root, tree })),
+                match exec::fill(&workspace, spec, &source) {
+                    Ok((root, before)) => return Ok(Some(Filled { workspace, root, before })),
                     // The cache has found out just now, and does not claim to have it any more.
                     Err(AttemptError::Materialize(MaterializeError::Missing { .. })) => {}
                     Err(AttemptError::Materialize(MaterializeError::Changed { .. })) => {
@@ -108,8 +142,8 @@ impl Builder {
         })
     }
 
-    /// Runs a command in a tree, when there is a job slot for it. Returns when its whole process tree is gone. What an earlier run left in the tree is still
-    /// there, except for files that are to be collected.
+    /// Runs a command in a tree, when there is a job slot for it. Returns when its whole process tree is gone. What an
+    /// earlier run left in the tree is still there.
     pub(super) async fn run_in(
         &self,
         tree: &GateTree<'_>,
@@ -176,6 +210,7 @@ impl Builder {
             timeout: gate.timeout.map(|timeout| Duration::from_millis(timeout.ms())),
             grace: GRACE,
             log_limit_bytes: self.log_limit_bytes(),
+            watches_memory: command.watches_memory,
         }
     }
 }

@@ -125,6 +125,8 @@ pub struct GateReport {
     pub cached: bool,
     /// How long it took, in milliseconds.
     pub wall_ms: u64,
+    /// What it cost in this run, in millionths of a dollar.
+    pub cost_micro_usd: u64,
     /// One sentence.
     pub message: String,
     /// What it found.
@@ -219,13 +221,28 @@ impl RunReport {
                     report.spent += *spent;
                     report.tasks.push(settled);
                 }
-                Event::GateJudged { task, gate, verdict, cached, wall_ms, message, findings, details } => {
+                Event::GateJudged {
+                    task,
+                    gate,
+                    verdict,
+                    cached,
+                    wall_ms,
+                    cost_micro_usd,
+                    message,
+                    findings,
+                    details,
+                } => {
+                    // That of a task's gate is part of what the task spent.
+                    if task.is_none() {
+                        report.spent.cost_micro_usd = report.spent.cost_micro_usd.saturating_add(*cost_micro_usd);
+                    }
                     report.gates.push(GateReport {
                         task: task.clone(),
                         gate: gate.clone(),
                         verdict: verdict.clone(),
                         cached: *cached,
                         wall_ms: *wall_ms,
+                        cost_micro_usd: *cost_micro_usd,
                         message: message.clone(),
                         findings: findings.clone(),
                         details: details.clone(),

@@ -84,7 +84,9 @@ impl Builder {
         let bench = &Bench::new(cancel.clone(), self.lender.clone());
         // Nobody is paid for a look at what is red anyway.
         let (paid, free): (Vec<&GateDef>, Vec<&GateDef>) = gates.iter().partition(|gate| is_paid(gate));
-        for group in [free, paid] {
+        // And what is measured is measured alone.
+        let (measured, free): (Vec<&GateDef>, Vec<&GateDef>) = free.into_iter().partition(|gate| is_measured(gate));
+        for group in [free, measured, paid] {
             let cases = group.iter().map(|gate| Case { gate, subject, workspace, bench });
             let cases: Vec<Case<'_>> = cases.collect();
             let verdicts = join_all(cases.iter().map(|case| self.verdict(case))).await;
@@ -132,6 +134,7 @@ impl Builder {
             verdict: verdict.word().to_owned(),
             cached,
             wall_ms: verdict.wall_ms,
+            cost_micro_usd: if cached { 0 } else { verdict.cost_micro_usd },
             message: verdict.message.clone(),
             findings: verdict.findings().cloned().collect(),
             details: verdict.output(),
@@ -168,8 +171,10 @@ impl Builder {
     async fn judge_anew(&self, case: &Case<'_>) -> Result<Option<Verdict>, Fault> {
         match &case.gate.kind {
             GateKind::Run(argv) => self.judge_by_command(case, argv).await,
+            GateKind::Check(Check::Performance) => self.judge_performance(case).await,
+            GateKind::Check(Check::Review) => self.judge_review(case).await,
             GateKind::Check(check) => Ok(self.judge_by_check(case, *check)),
-            GateKind::Agent { .. } => Ok(Some(Verdict::error(format!("the gate `{}` is an agent's", case.gate.name)))),
+            GateKind::Agent { .. } => self.judge_by_agent(case).await,
         }
     }
 
@@ -242,8 +247,13 @@ impl Builder {
 }
 
 /// Whether judging costs money.
-fn is_paid(gate: &GateDef) -> bool {
+pub(super) fn is_paid(gate: &GateDef) -> bool {
     matches!(gate.kind, GateKind::Agent { .. }) || gate.options.contains_key("reviewer")
+}
+
+/// Whether judging means to measure.
+fn is_measured(gate: &GateDef) -> bool {
+    gate.kind == GateKind::Check(Check::Performance)
 }
 
 fn red(gate: &GateDef, verdict: &Verdict) -> Judged {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::builder::{Builder, fault};
-use super::judge::Case;
+use super::judge::{Case, is_paid};
 use super::resolve::Resolver;
 use super::subject::Subject;
 use crate::base::Tree;
@@ -36,17 +36,25 @@ pub(super) async fn judge_plan(
     let (cancel, cancelled) = watch::channel(CancelLevel::None);
     let mut interrupted_by = None;
     let is_asked = |gate: &&GateDef| builder.judging.as_ref().is_none_or(|judging| judging.includes(&gate.name));
-    for gate in resolver.plan_gates().iter().filter(is_asked) {
+    let mut gates: Vec<GateDef> = resolver.plan_gates().into_iter().filter(|gate| is_asked(&gate)).collect();
+    // Nobody is paid for a look at what is red anyway, nor to find out by whom: a reviewer points at lines.
+    gates.sort_by_key(is_paid);
+    let mut is_red = false;
+    for gate in &gates {
+        if is_red && is_paid(gate) {
+            break;
+        }
         let judging = async {
-            if !builder.judge_plan_gate(gate, &tree, &cancelled).await? && *cancelled.borrow() == CancelLevel::None {
+            let is_green = builder.judge_plan_gate(gate, &tree, &cancelled).await?;
+            if !is_green && !is_paid(gate) && *cancelled.borrow() == CancelLevel::None {
                 blame(builder, gate, &cancelled).await?;
             }
-            Ok::<(), Fault>(())
+            Ok::<bool, Fault>(is_green)
         };
         tokio::pin!(judging);
         loop {
             tokio::select! {
-                judged = &mut judging => break judged?,
+                judged = &mut judging => break is_red |= !judged?,
                 Some(signal) = signals.recv() => {
                     let level = if interrupted_by.is_none() { CancelLevel::Graceful } else { CancelLevel::Immediate };
                     interrupted_by.get_or_insert(signal);

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::resolve::{Keyed, Resolver};
+use super::reviewing::{Reviewer, goal_of};
 use crate::base::{Changes, GateKey, Name, Tree};
-use crate::context::{ToolIdentity, Toolchain};
+use crate::context::{Runner, ToolIdentity, Toolchain};
 use crate::gates::{CHECKS_VERSION, Protected};
 use crate::graph::TaskIx;
 use crate::key::{GateSurroundings, gate_key};
@@ -113,6 +114,14 @@ impl Resolver {
             let ways = protected.ways(path);
             if !ways.is_empty() {
                 facts.push(("protected", format!("{path} {}", ways.join(" "))));
+            }
+        }
+        if let Some(reviewer) = Reviewer::of(gate) {
+            // Who it is, and what it is told of the work besides the files.
+            let runner = self.plan().agents.get(&reviewer.agent).map(Runner::of);
+            facts.push(("reviewer", format!("{runner:?}")));
+            if let Some(task) = subject.task.map(|task| self.task(task)) {
+                facts.push(("asked", format!("{:?}", (goal_of(task), &task.acceptance))));
             }
         }
         facts

@@ -56,10 +56,14 @@ impl Summary {
                     Settled { key: *key, outcome: outcome.clone(), attempts: *attempts, usage: *usage, spent: *spent };
                 self.settled.insert(task.clone(), settled);
             }
-            Event::GateJudged { task, gate, verdict, .. } => {
+            Event::GateJudged { task, gate, verdict, cost_micro_usd, .. } => {
                 let is_green = is_green(verdict);
                 self.green_verdicts += u64::from(is_green);
                 self.red_verdicts += u64::from(!is_green);
+                // That of a task's gate is part of what the task spent.
+                if task.is_none() {
+                    self.spent.cost_micro_usd = self.spent.cost_micro_usd.saturating_add(*cost_micro_usd);
+                }
                 if task.is_none() && !is_green {
                     self.red_gates.push(gate.to_string());
                 }

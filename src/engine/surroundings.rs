@@ -80,6 +80,7 @@ impl Builder {
             timeout: plan_task.timeout.map(|timeout| Duration::from_millis(timeout.ms())),
             grace: GRACE,
             log_limit_bytes: self.log_limit_bytes(),
+            watches_memory: false,
         }
     }
 
@@ -141,7 +142,7 @@ impl Builder {
 
 impl Surroundings {
     /// Adds what a program needs. What the task declares goes first.
-    fn add(&mut self, program: ProgramView) {
+    pub(super) fn add(&mut self, program: ProgramView) {
         for (name, file) in program.tools {
             self.tools.entry(name).or_insert(file);
         }

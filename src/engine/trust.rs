@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{BlobDigest, TaskName};
-use crate::plan::{Body, Plan, SandboxMode};
+use super::reviewing::Reviewer;
+use crate::base::{BlobDigest, Name, TaskName};
+use crate::plan::{AgentDef, Body, Plan, SandboxMode};
 use crate::sandbox::Backend;
 
 /// Something a plan may do only with consent.
@@ -78,15 +79,14 @@ pub fn powers(plan: &Plan, tasks: &BTreeSet<TaskName>, backend: Backend) -> BTre
             SandboxMode::Required => {}
         }
         if let Body::Prompt { agent, .. } = &task.body {
-            for def in plan.with_fallbacks(agent) {
-                let power =
-                    |variable: &String| Power::Secret { agent: def.name.to_string(), variable: variable.clone() };
-                powers.extend(def.secrets.iter().map(power));
-            }
+            powers.extend(secrets(plan, agent));
         }
         for gate in plan.gates_of(task).into_iter().chain(plan.gates_of_plan()) {
             if gate.network {
                 powers.insert(Power::Network { task: format!("gate {}", gate.name) });
+            }
+            if let Some(reviewer) = Reviewer::of(&gate) {
+                powers.extend(secrets(plan, &reviewer.agent));
             }
         }
     }
@@ -94,6 +94,15 @@ pub fn powers(plan: &Plan, tasks: &BTreeSet<TaskName>, backend: Backend) -> BTre
         powers.insert(Power::MissingSandbox);
     }
     powers
+}
+
+/// The secrets that an agent is given, and those that stand in for it.
+fn secrets(plan: &Plan, agent: &Name) -> Vec<Power> {
+    let of = |def: &AgentDef| {
+        let power = |variable: &String| Power::Secret { agent: def.name.to_string(), variable: variable.clone() };
+        def.secrets.iter().map(power).collect::<Vec<_>>()
+    };
+    plan.with_fallbacks(agent).flat_map(of).collect()
 }
 
 fn consent_file(state_dir: &Path, project: &Path) -> PathBuf {

@@ -139,6 +139,9 @@ pub enum Event {
         cached: bool,
         /// How long it took.
         wall_ms: u64,
+        /// What it cost in this build, in millionths of a dollar: a reviewer is paid.
+        #[serde(default)]
+        cost_micro_usd: u64,
         /// One sentence for people.
         #[serde(default)]
         message: String,

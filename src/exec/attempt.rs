@@ -57,6 +57,8 @@ pub struct AttemptSpec<'a> {
     pub grace: Duration,
     /// How much of its output is kept.
     pub log_limit_bytes: u64,
+    /// Whether the memory of its whole process tree is watched.
+    pub watches_memory: bool,
 }
 
 /// What an attempt of an agent needs besides.
@@ -197,6 +199,7 @@ fn launch(workspace: &Workspace, spec: &AttemptSpec<'_>) -> Launch {
         timeout: spec.timeout,
         grace: spec.grace,
         memory_limit_bytes: None,
+        watches_memory: spec.watches_memory,
     }
 }
 

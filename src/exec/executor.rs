@@ -305,7 +305,8 @@ impl Loop {
         let tries = self.tries.entry(task).or_default();
         tries.spent += spent;
         let agent = tries.agent;
-        if agent.is_some() {
+        // A command's result may have a reviewer, who is paid.
+        if agent.is_some() || spent.cost_micro_usd > 0 {
             self.feed(Input::Spent { task, micro_usd: spent.cost_micro_usd });
         }
         if let Some(agent) = agent.filter(|_| matches!(end, AttemptEnd::Accepted { .. } | AttemptEnd::Again { .. })) {

@@ -10,6 +10,7 @@ use super::model::Check;
 use super::names::Names;
 use super::paths::{Use, literal, patterns};
 use super::reader::Reader;
+use super::table::Table;
 use super::values::words;
 use crate::base::Finding;
 
@@ -126,11 +127,25 @@ pub(super) fn check_options(
         add("schema", json!(path));
     }
     refuse_others(raw, reader);
+    require_command(raw, reader);
     options
 }
 
+/// Reports a check that has to measure, and is not told what.
+fn require_command(raw: &RawGate, reader: &mut Reader<'_>) {
+    let Some(check) = raw.check.as_ref().filter(|check| check.value == Check::Performance) else { return };
+    let of_time = [raw.budget.is_some(), raw.cpu_budget.is_some(), raw.max_regression.is_some()];
+    let of_runs = [raw.runs.is_some(), raw.warmup.is_some(), raw.memory_max.is_some()];
+    let measures = raw.output_size_max.is_none() || of_time.into_iter().chain(of_runs).any(|is_given| is_given);
+    if raw.command.is_none() && measures && !raw.is_broken() {
+        let message = "the check `performance` has no `command` to measure".to_owned();
+        let finding = Finding::error("orca::plan::missing_command", message, reader.id(check.at), "needs a command");
+        let help = "add command = [\"program\", \"argument\"]; only output_size_max can be judged without one";
+        reader.report(finding.help(help));
+    }
+}
+
 fn refuse_others(raw: &RawGate, reader: &mut Reader<'_>) {
-    use super::table::Table;
     let allowed = known(raw);
     let all: Vec<&str> = OPTIONS.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
     let present: Vec<(&str, Place)> =

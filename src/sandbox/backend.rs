@@ -210,6 +210,7 @@ fn trial(root: &Path) -> Launch {
         timeout: Some(Duration::from_secs(5)),
         grace: Duration::ZERO,
         memory_limit_bytes: None,
+        watches_memory: false,
     }
 }
 

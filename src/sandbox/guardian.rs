@@ -18,6 +18,8 @@ use crate::sys::socket::{AsFd, OwnedFd, UnixStream};
 use crate::sys::{confine, namespace, process, socket};
 
 const MEMORY_POLL: Duration = Duration::from_millis(250);
+/// How often the memory is looked at where it is to be known.
+const MEMORY_WATCH: Duration = Duration::from_millis(10);
 /// What is not dead this long after SIGKILL sits in the kernel, or belongs to somebody else.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -38,15 +40,27 @@ pub(super) fn guard() -> io::Result<()> {
     let spec: Spec = protocol::receive(&control)?;
     let oom_kills = process::oom_kills();
     match start(&spec, stdin, log) {
-        Ok(command) => {
-            let limit = spec.memory_limit_bytes;
-            Guardian { control, exits, command, exited: None, limit, over_limit: false, oom_kills }.follow()
+        Ok((command, begun)) => {
+            let guardian = Guardian {
+                control,
+                exits,
+                command,
+                begun,
+                ran_for: Duration::ZERO,
+                exited: None,
+                limit: spec.memory_limit_bytes,
+                over_limit: false,
+                watched: spec.watches_memory.then_some(0),
+                oom_kills,
+            };
+            guardian.follow()
         }
         Err(reason) => protocol::send(&control, &Report::Refused(reason)),
     }
 }
 
-fn start(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<u32, String> {
+/// Starts the command; its number, and since when it runs.
+fn start(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<(u32, Instant), String> {
     if let Some(mounts) = &spec.mounts {
         arrange(mounts).map_err(|error| format!("cannot arrange the mount namespace: {error}"))?;
     }
@@ -59,14 +73,15 @@ fn start(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<u32, String> {
         confinement => {
             confinement.as_ref().map_or(Ok(()), confine::confine).map_err(|error| error.to_string())?;
             let mut command = command_of(spec, Stdio::from(stdin), log)?;
+            let begun = Instant::now();
             let child = process::in_own_group(&mut command).spawn();
-            child.map(|child| child.id()).map_err(|error| start_error(spec, &error))
+            child.map(|child| (child.id(), begun)).map_err(|error| start_error(spec, &error))
         }
     }
 }
 
 /// Starts the stage that confines itself, so that this process stays out of the command's reach.
-fn start_confined(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<u32, String> {
+fn start_confined(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<(u32, Instant), String> {
     let attempt = || {
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = Command::new(SELF);
@@ -84,7 +99,8 @@ fn start_confined(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<u32, Stri
     };
     match attempt().map_err(|error| format!("cannot confine the command: {error}"))? {
         (_, Some(reason)) => Err(reason),
-        (command, None) => Ok(command),
+        // It has let go of its socket in becoming the command.
+        (command, None) => Ok((command, Instant::now())),
     }
 }
 
@@ -151,9 +167,13 @@ struct Guardian {
     control: UnixStream,
     exits: UnixStream,
     command: u32,
+    begun: Instant,
+    ran_for: Duration,
     exited: Option<Ended>,
     limit: Option<u64>,
     over_limit: bool,
+    /// The most memory that the tree held at any look; none where nobody wants to know.
+    watched: Option<u64>,
     oom_kills: u64,
 }
 
@@ -163,18 +183,25 @@ impl Guardian {
     fn follow(mut self) -> io::Result<()> {
         while !self.reap_all() {
             let files = [Some(self.control.as_fd()), Some(self.exits.as_fd())];
-            let [spoken, ended] = socket::wait_readable(files, self.limit.map(|_| MEMORY_POLL))?;
+            let [spoken, ended] = socket::wait_readable(files, self.patience())?;
             if ended {
                 let _ = self.exits.read(&mut [0; 64]);
             }
+            self.watch_memory();
             if spoken && self.obey() == protocol::Command::Kill || self.exceeds_memory() {
                 self.kill_tree();
                 break;
             }
         }
-        let (cpu_ms, peak_memory_bytes) = process::children_usage();
-        let kernel_oom = process::oom_kills() > self.oom_kills;
-        let totals = Totals { cpu_ms, peak_memory_bytes, over_limit: self.over_limit, kernel_oom };
+        let (cpu_us, peak_memory_bytes) = process::children_usage();
+        let totals = Totals {
+            wall_us: u64::try_from(self.ran_for.as_micros()).unwrap_or(u64::MAX),
+            cpu_us,
+            peak_memory_bytes,
+            tree_memory_bytes: self.watched.unwrap_or(0),
+            over_limit: self.over_limit,
+            kernel_oom: process::oom_kills() > self.oom_kills,
+        };
         protocol::send(&self.control, &Report::Done(totals))
     }
 
@@ -183,6 +210,7 @@ impl Guardian {
         loop {
             match process::reap() {
                 Reaped::Child(pid, ended) if pid == self.command => {
+                    self.ran_for = self.begun.elapsed();
                     self.exited = Some(ended);
                     let _ = protocol::send(&self.control, &Report::Exited(ended));
                 }
@@ -203,6 +231,21 @@ impl Guardian {
             process::terminate_group(self.command);
         }
         command
+    }
+
+    /// How long to wait for news before the memory is looked at again.
+    fn patience(&self) -> Option<Duration> {
+        match self.watched {
+            Some(_) => Some(MEMORY_WATCH),
+            None => self.limit.map(|_| MEMORY_POLL),
+        }
+    }
+
+    fn watch_memory(&mut self) {
+        if let Some(most) = self.watched {
+            let tree = process::descendants(std::process::id());
+            self.watched = Some(most.max(process::memory_of(&tree, most)));
+        }
     }
 
     fn exceeds_memory(&mut self) -> bool {

@@ -44,6 +44,8 @@ pub struct Launch {
     pub grace: Duration,
     /// How much memory its processes may hold together.
     pub memory_limit_bytes: Option<u64>,
+    /// Whether the memory that its processes hold together is watched all the time, for [`Measure`].
+    pub watches_memory: bool,
 }
 
 /// Standard input of a task.
@@ -91,12 +93,26 @@ pub struct Exit {
     pub end: End,
     /// What it used.
     pub usage: Usage,
+    /// The same to the microsecond, without what it takes to make a sandbox.
+    pub measure: Measure,
     /// How much it wrote.
     pub log_bytes_total: u64,
     /// How much of that the log file holds.
     pub log_bytes_kept: u64,
     /// Whether something it left behind still held its output open when the command was over, and was cut off.
     pub pipe_left_open: bool,
+}
+
+/// What a command took, as who guards it has seen it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Measure {
+    /// From the start of the command to its end, in microseconds.
+    pub wall_us: u64,
+    /// User and system time of the whole tree in microseconds.
+    pub cpu_us: u64,
+    /// The most memory that the whole tree held at once, in bytes, by looks every few milliseconds, and at least the largest
+    /// resident set of one process. 0 where it was not watched.
+    pub memory_bytes: u64,
 }
 
 /// Orca or the machine failed; the task is not to blame.

@@ -35,6 +35,6 @@ mod toolchain;
 
 pub use backend::{Backend, DetectOptions, Sandbox};
 pub use identity::toolchain_identity;
-pub use launch::{CancelLevel, End, Exit, Launch, SandboxError, Stdin};
+pub use launch::{CancelLevel, End, Exit, Launch, Measure, SandboxError, Stdin};
 pub use shim::shim_main;
 pub use toolchain::{TOOLCHAIN_PRESETS, ToolchainView, resolve_tool, toolchain};

@@ -22,6 +22,8 @@ pub(super) struct Spec {
     /// Mounts to make first; only in a mount namespace of our own.
     pub mounts: Option<Mounts>,
     pub memory_limit_bytes: Option<u64>,
+    /// Whether to look at the memory of the tree all the time.
+    pub watches_memory: bool,
 }
 
 /// How the mount namespace of a Landlock task differs from the machine's.
@@ -75,8 +77,13 @@ pub(super) enum Report {
 /// What the tree used, and why it may have been killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Totals {
-    pub cpu_ms: u64,
+    /// From the start of the command to its end.
+    pub wall_us: u64,
+    pub cpu_us: u64,
+    /// The largest resident set of one process.
     pub peak_memory_bytes: u64,
+    /// The most that the tree held at once; 0 where nobody watched.
+    pub tree_memory_bytes: u64,
     /// The guardian killed it for exceeding its limit.
     pub over_limit: bool,
     /// The kernel killed something, somewhere, for want of memory while the command ran.

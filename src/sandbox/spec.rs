@@ -30,6 +30,7 @@ pub(super) fn of(sandbox: &Sandbox, launch: &Launch) -> Spec {
         hardened: matches!(mechanism, Mechanism::Bubblewrap { .. }),
         mounts: in_namespaces.then(|| mounts(launch)),
         memory_limit_bytes: launch.memory_limit_bytes,
+        watches_memory: launch.watches_memory,
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::backend::{Mechanism, Sandbox};
 use super::bounded_log::{BoundedLog, LogSize};
-use super::launch::{CancelLevel, End, Exit, Launch, SandboxError, Stdin};
+use super::launch::{CancelLevel, End, Exit, Launch, Measure, SandboxError, Stdin};
 use super::protocol::{self, Report, Reports, Totals};
 use super::shim::{SHIM, stage};
 use super::{bubblewrap, spec, system_view};
@@ -369,12 +369,19 @@ impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
         let wall = self.ran_for.unwrap_or_else(|| self.begun.elapsed());
         let usage = Usage {
             wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
-            cpu_ms: totals.cpu_ms,
+            cpu_ms: totals.cpu_us / 1000,
             peak_memory_bytes: totals.peak_memory_bytes,
+        };
+        let watched = if self.launch.watches_memory { totals.peak_memory_bytes } else { 0 };
+        let measure = Measure {
+            wall_us: totals.wall_us,
+            cpu_us: totals.cpu_us,
+            memory_bytes: totals.tree_memory_bytes.max(watched),
         };
         Ok(Exit {
             end,
             usage,
+            measure,
             log_bytes_total: total_bytes,
             log_bytes_kept: kept_bytes,
             pipe_left_open: self.pipe_left_open,

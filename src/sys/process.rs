@@ -263,12 +263,12 @@ fn parent_of_living(pid: u32) -> Option<u32> {
     })
 }
 
-/// What the children that were waited for used: CPU time in milliseconds, largest resident set in bytes.
+/// What the children that were waited for used: CPU time in microseconds, largest resident set in bytes.
 #[must_use]
 pub fn children_usage() -> (u64, u64) {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return (0, 0) };
-    let ms = |time: nix::sys::time::TimeVal| time.tv_sec().unsigned_abs() * 1000 + time.tv_usec().unsigned_abs() / 1000;
-    (ms(usage.user_time()) + ms(usage.system_time()), usage.max_rss().unsigned_abs() * 1024)
+    let us = |time: nix::sys::time::TimeVal| time.tv_sec().unsigned_abs() * 1_000_000 + time.tv_usec().unsigned_abs();
+    (us(usage.user_time()) + us(usage.system_time()), usage.max_rss().unsigned_abs() * 1024)
 }
 
 /// The memory in bytes that these processes hold together, shared pages counted once where the kernel tells.

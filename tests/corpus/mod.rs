@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use orca::base::{BlobDigest, Entry, Pattern, PatternSet, RelPath, TaskName, Tree};
 use orca::event::GateFinding;
+use orca::gates::performance::{self, Broken, Limits, Measured, Run, Side};
+use orca::gates::reviewer::{DiffLines, answer, review};
 use orca::gates::{ChangedFile, CheckContext, Content, Database, Judged, JudgedTask, Options, Part, Protected, check};
 use orca::plan::{Check, Level};
 use serde::Deserialize;
@@ -59,6 +61,43 @@ pub(crate) struct Case {
     /// Files after, those that did not change included.
     #[serde(default)]
     result: BTreeMap<String, String>,
+    /// What a command took, of the check `performance`.
+    #[serde(default)]
+    measured: Option<Measurements>,
+    /// What a reviewer answered, of the check `review`.
+    #[serde(default)]
+    verdict: Option<Reviewed>,
+}
+
+/// What a command took, run by run.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Measurements {
+    /// Wall time on the base in milliseconds.
+    #[serde(default)]
+    base: Vec<f64>,
+    /// The same on the result.
+    #[serde(default)]
+    result: Vec<f64>,
+    /// CPU time on the result in milliseconds; by default the wall time.
+    #[serde(default)]
+    cpu: Vec<f64>,
+    /// Memory on the result in MiB.
+    #[serde(default)]
+    memory: Vec<u64>,
+    /// How the command ended on the base, where it failed.
+    #[serde(default)]
+    base_fails: Option<String>,
+    /// The same on the result.
+    #[serde(default)]
+    result_fails: Option<String>,
+}
+
+/// What a reviewer answered.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reviewed {
+    text: String,
 }
 
 /// What the plan and its gates protect.
@@ -132,11 +171,50 @@ pub(crate) fn judge(which: Check, case: &Case) -> Vec<Part> {
     let read = |path: &RelPath| bytes.get(path).cloned();
     let protected = case.protected.protected();
     let judged = Judged { task: Some(task), base: &base, result: &result, changed, protected: &protected, read: &read };
+    let options = Options::new(&case.options);
+    if let Some(measured) = &case.measured {
+        let files = judged.changed.iter().filter_map(|file| file.after.bytes());
+        let output_size_bytes = files.map(|bytes| bytes.len() as u64).sum();
+        return vec![performance::performance(&measured.sides(output_size_bytes), &Limits::of(options))];
+    }
+    if let Some(reviewed) = &case.verdict {
+        let diff = DiffLines::of(&judged.changed);
+        let mut part = match answer(&reviewed.text, &|object| diff.quotes(object)) {
+            Ok(answer) => review("reviewer", &answer, &diff),
+            Err(why) => Part::broke("reviewer", why.to_string()),
+        };
+        part.findings.retain(|finding| options.counts(finding));
+        return vec![part];
+    }
     let records = case.database.clone();
     let database =
         records.map(|records| Database::parse(records.into_iter().map(|(name, text)| (name, text.into_bytes()))));
     let database = database.as_ref().map(|database| database.as_ref().map_err(String::as_str));
-    check(which, &judged, &CheckContext { options: Options::new(&case.options), level: Level::Standard, database })
+    check(which, &judged, &CheckContext { options, level: Level::Standard, database })
+}
+
+impl Measurements {
+    fn sides(&self, output_size_bytes: u64) -> Measured {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times of a corpus are small")]
+        let us = |ms: f64| (ms * 1000.0).round() as u64;
+        let runs = |wall: &[f64], cpu: &[f64], memory: &[u64]| {
+            let run = |(at, ms): (usize, &f64)| Run {
+                wall_us: us(*ms),
+                cpu_us: us(cpu.get(at).copied().unwrap_or(*ms)),
+                memory_bytes: memory.get(at).copied().unwrap_or(0) << 20,
+            };
+            Side::Runs(wall.iter().enumerate().map(run).collect())
+        };
+        let side = |fails: &Option<String>, good: Side| match fails {
+            Some(how) => Side::Failed(Broken { how: how.clone(), log: "no such file".to_owned(), has_run: true }),
+            None => good,
+        };
+        Measured {
+            base: side(&self.base_fails, runs(&self.base, &[], &[])),
+            result: side(&self.result_fails, runs(&self.result, &self.cpu, &self.memory)),
+            output_size_bytes,
+        }
+    }
 }
 
 /// The rules among the findings, each once.

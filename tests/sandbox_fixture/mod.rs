@@ -146,6 +146,7 @@ impl Fixture {
             timeout: Some(Duration::from_secs(60)),
             grace: Duration::from_millis(500),
             memory_limit_bytes: None,
+            watches_memory: false,
         }
     }
 
