@@ -9,6 +9,7 @@ use super::part::Part;
 use super::schema::schema;
 use super::scope::scope;
 use super::secrets::secrets;
+use super::tdd::tests_weakened;
 use crate::plan::{Check, Level};
 
 /// Changes whenever a rule does: verdicts of another version of the checks are not believed.
@@ -34,13 +35,20 @@ pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> V
         Check::Scope => scope(judged),
         Check::Schema => schema(judged, context),
         Check::Files => files(judged, context),
-        Check::Patterns | Check::Dependencies | Check::Review | Check::Tdd | Check::Performance => Vec::new(),
+        // The rest of it has to run the tests.
+        Check::Tdd => vec![tests_weakened(judged)],
+        Check::Patterns | Check::Dependencies | Check::Review | Check::Performance => Vec::new(),
     };
-    for part in &mut parts {
-        part.findings.retain(|finding| context.options.counts(finding));
+    settle(&mut parts, context.options);
+    parts
+}
+
+/// Takes out what `allow` and `ignore` name, and puts the rest in order.
+pub(super) fn settle(parts: &mut [Part], options: Options<'_>) {
+    for part in parts {
+        part.findings.retain(|finding| options.counts(finding));
         part.findings.sort_by(|one, other| {
             (&one.file, one.line, one.column, &one.rule).cmp(&(&other.file, other.line, other.column, &other.rule))
         });
     }
-    parts
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roxmltree::Node;
 
-use super::paths::{Language, is_test_path, language};
+use super::paths::{Family, family, is_test_path};
 use super::xml;
 use crate::base::{PatternSet, RelPath, Severity};
 use crate::event::GateFinding;
@@ -204,11 +204,11 @@ impl Coverage {
     pub fn measure(&self, judged: &Judged<'_>, tests: &PatternSet) -> Measured {
         let paths: Vec<&RelPath> = judged.result.keys().collect();
         let found = self.by_project_path(&paths);
-        let languages: BTreeSet<Language> = found.keys().filter_map(|path| language(path)).collect();
+        let languages: BTreeSet<Family> = found.keys().filter_map(|path| family(path)).collect();
         let mut measured = Measured::default();
         for file in &judged.changed {
             let Some(text) = file.after.text() else { continue };
-            let Some(of) = language(&file.path).filter(|_| !is_test_path(&file.path) && !tests.matches(&file.path)) else {
+            let Some(of) = family(&file.path).filter(|_| !is_test_path(&file.path) && !tests.matches(&file.path)) else {
                 continue;
             };
             match found.get(&file.path) {

@@ -23,7 +23,7 @@ pub enum ErrorKind {
 
 /// Something that a message says is not there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Missing {
+pub(in crate::gates::tdd) enum Missing {
     /// A module, package or file, as it is written: `calc.ops`, `./ops`, `crate::ops`.
     Module(String),
     /// A name in one.
@@ -45,39 +45,39 @@ static IMPORT: LazyLock<Regex> = LazyLock::new(|| {
 /// Each with what its first group names.
 static MISSING: LazyLock<Vec<(Regex, bool)>> = LazyLock::new(|| {
     let modules = [
-        r"No module named '([^'\n]{1,200})'",
-        r"[Cc]annot find (?:module|package) '([^'\n]{1,300})'",
-        r"Failed to resolve import \W([^'\n\x22]{1,300})\W",
-        r"unresolved import `([^`\n]{1,200})`",
-        r"file not found for module `([^`\n]{1,200})`",
-        r"use of (?:undeclared|unresolved)[a-z ]{0,40} `([^`\n]{1,200})`",
-        r"can't find crate for `([^`\n]{1,200})`",
-        r"no required module provides package ([^\s;]{1,200})",
-        r"package ([^\s;]{1,200}) is not in (?:std|GOROOT)",
-        r#"cannot find package "([^"\n]{1,200})""#,
-        r"error: package ([\w.]{1,200}) does not exist",
-        r"No such file or directory: '([^'\n]{1,300})'",
-        r"couldn't read `([^`\n]{1,300})`",
-        r"ENOENT[^'\n]{0,80}'([^'\n]{1,300})'",
+        r"No module named '([^'\n]+)'",
+        r"[Cc]annot find (?:module|package) '([^'\n]+)'",
+        r"Failed to resolve import \W([^'\n\x22]+)\W",
+        r"unresolved import `([^`\n]+)`",
+        r"file not found for module `([^`\n]+)`",
+        r"use of (?:undeclared|unresolved)[a-z ]* `([^`\n]+)`",
+        r"can't find crate for `([^`\n]+)`",
+        r"no required module provides package ([^\s;]+)",
+        r"package ([^\s;]+) is not in (?:std|GOROOT)",
+        r#"cannot find package "([^"\n]+)""#,
+        r"error: package ([\w.]+) does not exist",
+        r"No such file or directory: '([^'\n]+)'",
+        r"couldn't read `([^`\n]+)`",
+        r"ENOENT[^'\n]*'([^'\n]+)'",
     ];
     let names = [
-        r"cannot import name '([^'\n]{1,200})'",
-        r"module '[^'\n]{1,200}' has no attribute '([^'\n]{1,200})'",
-        r"type object '[^'\n]{1,200}' has no attribute '([^'\n]{1,200})'",
-        r"name '([^'\n]{1,200})' is not defined",
-        r"does not provide an export named '([^'\n]{1,200})'",
-        r"has no exported member(?: named)? '([^'\n]{1,200})'",
-        r"\bCannot find name '([^'\n]{1,200})'",
-        r"Property '([^'\n]{1,200})' does not exist",
-        r"(?:^|\n)(?:ReferenceError: )?([A-Za-z_$][\w$]{0,100}) is not defined",
-        r"cannot find [a-z, ]{1,60} `([^`\n]{1,200})` in",
-        r"no (?:method|function or associated item|associated item|variant|field|variant or associated item|associated function or constant)[a-z ]{0,40} (?:named )?`([^`\n]{1,200})`",
-        r"(?:struct|variant) `[^`\n]{1,200}` has no field named `([^`\n]{1,200})`",
-        r"(?:function|method|associated function|tuple struct|enum variant) takes \d+ [^\n]{1,60}\n(?:[^\n]*\n){0,12}?[^\n]*\b(?:fn|struct) (\w{1,100})",
-        r"undefined: (?:\w{1,100}\.)?(\w{1,100})",
-        r"\.(\w{1,100}) undefined \(type",
-        r"unknown field (\w{1,100}) in struct literal",
-        r"symbol:\s+(?:method|class|variable|constructor) (\w{1,100})",
+        r"cannot import name '([^'\n]+)'",
+        r"module '[^'\n]+' has no attribute '([^'\n]+)'",
+        r"type object '[^'\n]+' has no attribute '([^'\n]+)'",
+        r"name '([^'\n]+)' is not defined",
+        r"does not provide an export named '([^'\n]+)'",
+        r"has no exported member(?: named)? '([^'\n]+)'",
+        r"\bCannot find name '([^'\n]+)'",
+        r"Property '([^'\n]+)' does not exist",
+        r"(?:^|\n)(?:ReferenceError: )?([A-Za-z_$][\w$]*) is not defined",
+        r"cannot find [a-z, ]+ `([^`\n]+)` in",
+        r"no (?:method|function or associated item|associated item|variant|field|variant or associated item|associated function or constant)[a-z ]* (?:named )?`([^`\n]+)`",
+        r"(?:struct|variant) `[^`\n]+` has no field named `([^`\n]+)`",
+        r"(?:function|method|associated function|tuple struct|enum variant) takes \d+ [^\n]+\n(?:[^\n]*\n){0,12}?[^\n]*\b(?:fn|struct) (\w+)",
+        r"undefined: (?:\w+\.)?(\w+)",
+        r"\.(\w+) undefined \(type",
+        r"unknown field (\w+) in struct literal",
+        r"symbol:\s+(?:method|class|variable|constructor) (\w+)",
     ];
     let modules = modules.into_iter().map(|pattern| (regex(pattern), true));
     modules.chain(names.into_iter().map(|pattern| (regex(pattern), false))).collect()
@@ -88,8 +88,7 @@ fn regex(pattern: &str) -> Regex {
 }
 
 /// The kind of what a message tells.
-#[must_use]
-pub fn error_kind(message: &str) -> ErrorKind {
+pub(in crate::gates::tdd) fn error_kind(message: &str) -> ErrorKind {
     if IMPORT.is_match(message) {
         return ErrorKind::Import;
     }
@@ -103,8 +102,7 @@ pub fn error_kind(message: &str) -> ErrorKind {
 }
 
 /// What a message says is missing, each once.
-#[must_use]
-pub fn missing(message: &str) -> Vec<Missing> {
+pub(in crate::gates::tdd) fn missing(message: &str) -> Vec<Missing> {
     let mut found = Vec::new();
     for (pattern, is_module) in MISSING.iter() {
         for captures in pattern.captures_iter(message).take(MISSING_MAX) {

@@ -51,7 +51,7 @@ fn case(node: Node<'_, '_>) -> TestCase {
         _ => format!("{class}::{name}"),
     };
     let line = node.attribute("line").and_then(|line| line.parse().ok());
-    TestCase { line, ..TestCase::new(id, outcome).file(file(node, class)).message(&message) }
+    TestCase { line, ..TestCase::new(id, outcome).file(file(node, class).as_deref()).message(&message) }
 }
 
 fn told(node: Node<'_, '_>) -> String {
@@ -60,9 +60,10 @@ fn told(node: Node<'_, '_>) -> String {
     format!("{message}\n{text}")
 }
 
-fn file<'d>(node: Node<'_, 'd>, class: &'d str) -> Option<&'d str> {
-    let of = |node: Node<'_, 'd>| node.attribute("file").or_else(|| node.attribute("filepath"));
+/// The file that a case, or the suite around it, names.
+fn file(node: Node<'_, '_>, class: &str) -> Option<String> {
+    let of = |node: Node<'_, '_>| node.attribute("file").or_else(|| node.attribute("filepath")).map(str::to_owned);
     let named = node.ancestors().take(SUITES_DEEP_MAX).find_map(of);
-    let looks_like_one = |text: &&str| text.contains('/') && text.rsplit('/').next().is_some_and(|end| end.contains('.'));
-    named.or_else(|| Some(class).filter(looks_like_one))
+    let looks_like_one = class.contains('/') && class.rsplit('/').next().is_some_and(|end| end.contains('.'));
+    named.or_else(|| looks_like_one.then(|| class.to_owned()))
 }

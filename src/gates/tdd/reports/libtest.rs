@@ -16,7 +16,7 @@ const ERROR_LINES_MAX: usize = 40;
 static RUNNING: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^\s*Running (?:unittests )?(\S+\.rs) \(").expect("a pattern of ours"));
 static TEST: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^test (.{1,400}?)(?: - should panic)? \.\.\. ?(.*)$").expect("a pattern of ours"));
+    LazyLock::new(|| Regex::new(r"^test (.+?)(?: - should panic)? \.\.\. ?(.*)$").expect("a pattern of ours"));
 static RESULT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored").expect("a pattern of ours")
 });

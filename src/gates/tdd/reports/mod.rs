@@ -19,7 +19,8 @@ mod libtest;
 mod tap;
 mod unittest;
 
-pub use causes::{ErrorKind, Missing, error_kind, missing};
+pub use causes::ErrorKind;
+pub(super) use causes::{Missing, error_kind, missing};
 
 /// Cases that are kept of one report.
 const CASES_MAX: usize = 200_000;

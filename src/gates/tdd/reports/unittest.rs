@@ -1,6 +1,6 @@
 //! What Python's `unittest` prints, with `-v` or with dots. Without `-v` only what went wrong has a name; the rest is counted.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -8,11 +8,11 @@ use regex::Regex;
 use super::{CASES_MAX, Lines, Outcome, TestCase, TestReport, error_kind};
 
 static VERBOSE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^(\w{1,200}) \(([\w.<>]{1,400})\)(?: \.\.\. ?(.*))?$").expect("a pattern of ours"));
+    LazyLock::new(|| Regex::new(r"^([\w.]+) \(([\w.<>]+)\)(?: \.\.\. ?(.*))?$").expect("a pattern of ours"));
 static ENDED: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^.* \.\.\. (ok|FAIL|ERROR|skipped .*|expected failure|unexpected success)$").expect("a pattern of ours"));
 static HEAD: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^(ERROR|FAIL): (\w{1,200})(?: \(([\w.<>]{1,400})\))?(.*)$").expect("a pattern of ours"));
+    LazyLock::new(|| Regex::new(r"^(ERROR|FAIL): ([\w.]+)(?: \(([\w.<>]+)\))?(.*)$").expect("a pattern of ours"));
 static RAN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^Ran (\d+) tests? in ").expect("a pattern of ours"));
 static COUNT: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(failures|errors|skipped|expected failures|unexpected successes)=(\d+)").expect("a pattern of ours"));
@@ -21,6 +21,7 @@ static COUNT: LazyLock<Regex> =
 #[derive(Default)]
 struct Run {
     cases: Vec<TestCase>,
+    by_id: BTreeMap<String, usize>,
     ran: usize,
     summary: String,
 }
@@ -61,14 +62,14 @@ pub(super) fn read(text: &str) -> Option<TestReport> {
         } else if let Some(found) = VERBOSE.captures(line) {
             let id = id(&found[1], &found[2]);
             match found.get(3).and_then(|word| outcome(word.as_str())) {
-                Some(outcome) => add(&mut run.cases, TestCase::new(id, outcome)),
+                Some(outcome) => run.add(TestCase::new(id, outcome)),
                 None => pending = Some(id),
             }
         } else if let Some(id) = pending.take() {
             // The first line of its docstring, or what it printed, stands before its end.
             let word = ENDED.captures(line).and_then(|found| Some(found.get(1)?.as_str())).unwrap_or(line.trim());
             match outcome(word) {
-                Some(outcome) => add(&mut run.cases, TestCase::new(id, outcome)),
+                Some(outcome) => run.add(TestCase::new(id, outcome)),
                 None => pending = Some(id),
             }
         }
@@ -79,14 +80,24 @@ pub(super) fn read(text: &str) -> Option<TestReport> {
     (runs > 0).then_some(report)
 }
 
-fn add(cases: &mut Vec<TestCase>, case: TestCase) {
-    if cases.len() < CASES_MAX {
-        cases.push(case);
+impl Run {
+    /// Adds a case; what is told of one again stands in the place of what was told before.
+    fn add(&mut self, case: TestCase) {
+        match self.by_id.get(&case.id) {
+            Some(at) => self.cases[*at] = case,
+            None if self.cases.len() < CASES_MAX => {
+                self.by_id.insert(case.id.clone(), self.cases.len());
+                self.cases.push(case);
+            }
+            None => {}
+        }
     }
 }
 
 fn id(name: &str, class: &str) -> String {
     match class {
+        // What could not be imported is the module of this name.
+        _ if class.contains("_FailedTest") => name.to_owned(),
         "" => name.to_owned(),
         // Newer versions repeat the name of the method.
         _ if class.rsplit('.').next() == Some(name) => class.to_owned(),
@@ -109,7 +120,7 @@ fn end_block(block: &mut Option<(TestCase, Lines)>, run: &mut Run) {
     let message = lines.take();
     let mut case = case.message(&message);
     if matches!(case.outcome, Outcome::Errored(_)) {
-        let is_load = case.id.contains("_FailedTest") || message.contains("Failed to import test module");
+        let is_load = message.contains("Failed to import test module") || message.contains("_FailedTest");
         case.outcome = match is_load {
             true => Outcome::Errored(error_kind(&message)),
             // An exception that the tested code lets out is a failing test.
@@ -119,11 +130,7 @@ fn end_block(block: &mut Option<(TestCase, Lines)>, run: &mut Run) {
             false => Outcome::Failed,
         };
     }
-    let same = run.cases.iter_mut().rev().take(CASES_MAX).find(|known| known.id == case.id);
-    match same {
-        Some(known) => *known = case,
-        None => add(&mut run.cases, case),
-    }
+    run.add(case);
 }
 
 /// Adds what is only counted, and compares the counts.
@@ -131,7 +138,6 @@ fn finish(run: Run, report: &mut TestReport) {
     let of = |word: &str| -> usize {
         COUNT.captures_iter(&run.summary).filter(|found| &found[1] == word).filter_map(|found| found[2].parse::<usize>().ok()).sum()
     };
-    let named: BTreeSet<&str> = run.cases.iter().map(|case| case.id.as_str()).collect();
     let is_verbose = run.cases.iter().any(|case| matches!(case.outcome, Outcome::Passed | Outcome::Skipped(_)));
     let bad = of("failures") + of("errors");
     let skipped = of("skipped") + of("expected failures");
@@ -148,8 +154,8 @@ fn finish(run: Run, report: &mut TestReport) {
         more.extend(anonymous(passed, Outcome::Passed));
         more.extend(anonymous(skipped, Outcome::Skipped(String::new())));
         more.extend(anonymous(of("unexpected successes"), Outcome::Failed));
-    } else if named.len() < run.ran {
-        report.problem = Some(format!("the runner counts {} tests, and {} are told", run.ran, named.len()));
+    } else if run.cases.len() < run.ran {
+        report.problem = Some(format!("the runner counts {} tests, and {} are told", run.ran, run.cases.len()));
     }
     for case in run.cases.into_iter().chain(more) {
         report.push(case);
