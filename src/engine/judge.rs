@@ -168,6 +168,7 @@ impl Builder {
     async fn judge_anew(&self, case: &Case<'_>) -> Result<Option<Verdict>, Fault> {
         match &case.gate.kind {
             GateKind::Run(argv) => self.judge_by_command(case, argv).await,
+            GateKind::Check(Check::Tdd) => self.judge_tests_first(case).await,
             GateKind::Check(check) => Ok(self.judge_by_check(case, *check)),
             GateKind::Agent { .. } => Ok(Some(Verdict::error(format!("the gate `{}` is an agent's", case.gate.name)))),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{GateKind, Plan, Task};
+use super::model::{Check, GateKind, Plan};
 use crate::base::{Finding, Name, NodeId, Severity, TaskName};
 
 /// The code of all these findings.
@@ -19,7 +19,6 @@ pub fn not_yet(plan: &Plan, selected: &BTreeSet<TaskName>) -> Vec<Finding> {
     };
     let mut gates: BTreeSet<&Name> = BTreeSet::new();
     for task in selected.iter().filter_map(|name| plan.tasks.get(name)) {
-        task_features(task, &mut add);
         gates.extend(&task.gates);
     }
     if !selected.is_empty() {
@@ -27,7 +26,7 @@ pub fn not_yet(plan: &Plan, selected: &BTreeSet<TaskName>) -> Vec<Finding> {
     }
     for gate in gates.into_iter().filter_map(|name| plan.gate_defs.get(name)) {
         match &gate.kind {
-            GateKind::Run(_) => {}
+            GateKind::Run(_) | GateKind::Check(Check::Tdd) => {}
             GateKind::Check(..) => {
                 add(gate.node.child("check"), "built-in checks cannot judge yet".to_owned(), "use run = \"...\"");
             }
@@ -37,14 +36,6 @@ pub fn not_yet(plan: &Plan, selected: &BTreeSet<TaskName>) -> Vec<Finding> {
         }
     }
     findings.into_values().collect()
-}
-
-fn task_features(task: &Task, add: &mut impl FnMut(NodeId, String, &str)) {
-    let name = &task.name;
-    if task.tdd.is_some() {
-        let help = "use a gate with run = \"...\"";
-        add(task.node.child("tdd"), format!("`{}` asks for `tdd`, which no build can do yet", name.stem()), help);
-    }
 }
 
 fn finding(message: String, node: NodeId, help: &str) -> Finding {

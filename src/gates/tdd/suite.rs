@@ -149,6 +149,9 @@ pub(super) fn suite(case: &Case<'_>) -> Part {
     if !case.first.has_suite {
         return Part::skipped(NAME, "the task's `tdd` names no `suite`");
     }
+    if case.evidence.result.as_ref().is_some_and(|run| !run.is_green()) {
+        return Part::skipped(NAME, "the declared tests fail on the result");
+    }
     let Some(run) = &case.evidence.suite_result else {
         return Part::skipped(NAME, "the suite did not run on the result");
     };
