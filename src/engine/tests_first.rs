@@ -99,10 +99,15 @@ impl Builder {
         };
         let (base, result) = (without_reports(&sides.base), without_reports(&sides.result));
         let with_tests = with_declared(&base, &result, &files);
+        if let Err(why) = block_in_place(|| self.keep_declared(case, &sides, &with_tests)) {
+            return Ok(Some(Verdict::error(why)));
+        }
         let run = async |part: &str, argv: &[String], tree: &Tree| -> Result<Option<GateRun>, Fault> {
             let command = GateCommand { argv, env: asked.env(argv, case), collect: &asked.collect };
             let directory = case.directory(self, part);
-            self.run_in_fresh_tree(&directory, case.gate, &command, tree, case.workspace, case.bench).await
+            // What the task has left is the result, and nothing of it is the base.
+            let left = case.workspace.filter(|_| part.ends_with("result"));
+            self.run_in_fresh_tree(&directory, case.gate, &command, tree, left, case.bench).await
         };
         let first = try_join(run("=base", &asked.command, &with_tests), run("=result", &asked.command, &result)).await?;
         let (Some(on_base), Some(on_result)) = first else { return Ok(None) };
@@ -117,6 +122,17 @@ impl Builder {
         let (Some(suite_base), Some(suite_result)) = suites.await? else { return Ok(None) };
         let runs = Runs { suite: Some((suite_base, suite_result)), ..runs };
         Ok(Some(self.tests_verdict(case, &sides, &asked, &runs)))
+    }
+
+    /// Puts the declared tests of the result into the cache, from where they come into the base; why that cannot be done.
+    fn keep_declared(&self, case: &Case<'_>, sides: &Sides, with_tests: &Tree) -> Result<(), String> {
+        let brought = with_tests.iter().filter(|(path, entry)| sides.base.get(*path) != Some(*entry));
+        for (path, entry) in brought {
+            let Some(bytes) = self.judged_bytes(path, entry, case.workspace) else { continue };
+            let store = self.resolver.store.as_ref().ok_or("without a cache, no test can be put on the base")?;
+            store.put_bytes(&bytes).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 
     fn tests_verdict(&self, case: &Case<'_>, sides: &Sides, asked: &Asked, runs: &Runs) -> Verdict {
