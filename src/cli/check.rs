@@ -7,7 +7,7 @@ use super::terminal::Terminal;
 use super::{CliError, Exit, open};
 use crate::base::{Finding, Severity, counted};
 use crate::engine::MISSING_PROGRAM;
-use crate::plan::{Document, NOT_YET};
+use crate::plan::Document;
 use crate::report::{RenderOptions, render, to_json};
 
 pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -19,8 +19,6 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
         let all = session.graph.tasks().collect();
         session.survey(&ledger, &all, false)?;
         let names = session.plan().tasks.keys().cloned().collect();
-        let not_yet = crate::plan::not_yet(session.plan(), &names);
-        session.findings.extend(not_yet);
         let missing = session.missing_programs(&names);
         session.findings.extend(missing);
         // What is wrong comes before what is missing.
@@ -50,19 +48,16 @@ struct Counts {
     errors: u64,
     warnings: u64,
     hints: u64,
-    not_yet: u64,
     of_machine: u64,
 }
 
 impl Counts {
     fn of(findings: &[Finding]) -> Self {
         let count = |is: &dyn Fn(&Finding) -> bool| findings.iter().filter(|finding| is(finding)).count() as u64;
-        let is_not_yet = |finding: &Finding| finding.code == NOT_YET;
         Self {
-            errors: count(&|finding| finding.severity == Severity::Error && !is_not_yet(finding)),
+            errors: count(&|finding| finding.severity == Severity::Error),
             warnings: count(&|finding| finding.severity == Severity::Warning),
-            hints: count(&|finding| finding.severity == Severity::Advice && !is_not_yet(finding)),
-            not_yet: count(&is_not_yet),
+            hints: count(&|finding| finding.severity == Severity::Advice),
             of_machine: count(&|finding| finding.code == MISSING_PROGRAM && finding.severity != Severity::Error),
         }
     }
@@ -75,34 +70,19 @@ impl Counts {
             .filter(|(number, _)| *number > 0)
             .map(|(number, noun)| format!(", {}", counted(number, noun)))
             .collect();
-        match (self.errors, self.not_yet, self.warnings + self.hints) {
-            (0, 0, 0) => format!("the plan is good: {tasks}"),
-            (0, 0, _) if is_too_lax => {
+        match (self.errors, self.warnings + self.hints) {
+            (0, 0) => format!("the plan is good: {tasks}"),
+            (0, _) if is_too_lax => {
                 format!("the plan can be built, but not with --strict: {}", odd.trim_start_matches(", "))
             }
-            (0, 0, _) => format!("the plan can be built: {tasks}{odd}"),
-            (0, not_yet, _) => {
-                format!(
-                    "the plan is valid: {tasks}{odd}; {} it cannot be built by this version yet",
-                    things_in(not_yet)
-                )
-            }
-            (errors, ..) => self.invalid(errors, &odd),
+            (0, _) => format!("the plan can be built: {tasks}{odd}"),
+            (errors, _) => invalid(errors, &odd),
         }
-    }
-
-    fn invalid(&self, errors: u64, odd: &str) -> String {
-        let more = match self.not_yet {
-            0 => String::new(),
-            not_yet => format!("; {} it cannot be built by this version yet", things_in(not_yet)),
-        };
-        format!("the plan is invalid: {}{odd}{more}", counted(errors, "error"))
     }
 }
 
-/// `1 thing in`, `2 things in`.
-fn things_in(number: u64) -> String {
-    format!("{} in", counted(number, "thing"))
+fn invalid(errors: u64, odd: &str) -> String {
+    format!("the plan is invalid: {}{odd}", counted(errors, "error"))
 }
 
 fn rendered(findings: &[Finding], documents: &[Document], terminal: &Terminal, color: bool) -> String {
@@ -113,9 +93,5 @@ fn rendered(findings: &[Finding], documents: &[Document], terminal: &Terminal, c
 pub(super) fn refuse(findings: &[Finding], documents: &[Document], terminal: &Terminal) {
     terminal.err(&rendered(findings, documents, terminal, terminal.color_err()));
     let counts = Counts::of(findings);
-    let said = match counts.errors {
-        0 => format!("this version cannot build {} the plan yet", things_in(counts.not_yet)),
-        errors => counts.invalid(errors, ""),
-    };
-    terminal.err(&format!("{said}\n"));
+    terminal.err(&format!("{}\n", invalid(counts.errors, "")));
 }

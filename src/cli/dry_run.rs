@@ -10,7 +10,6 @@ use super::terminal::Terminal;
 use super::{CliError, Exit, check, look, versioned};
 use crate::base::{TaskName, bounded, counted, sanitize_line};
 use crate::engine::{Displaced, Look, PlanGate, Prospect, TaskPath};
-use crate::plan::not_yet;
 
 /// What a build would do.
 #[derive(Serialize)]
@@ -35,11 +34,8 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         Ok(look) => look,
         Err(exit) => return Ok(exit),
     };
-    let names = look.tasks().map(|ix| look.name(ix).clone()).collect();
-    let mut refused = not_yet(look.resolver.plan(), &names);
-    refused.extend(look.oversized.iter().cloned());
-    if !refused.is_empty() {
-        check::refuse(&refused, &look.documents, terminal);
+    if !look.oversized.is_empty() {
+        check::refuse(&look.oversized, &look.documents, terminal);
         return Ok(Exit::Invalid);
     }
     let planned = DryRun::of(&look)?;

@@ -30,14 +30,14 @@ use super::session::{EngineError, Session};
 use super::summary::Summary;
 use super::trust::{Power, consent, consented, powers};
 use super::undo::finish_interrupted;
-use crate::base::{BlobDigest, Entry, Finding, RelPath, Severity, SizeBytes, TaskName};
+use crate::base::{BlobDigest, Entry, Finding, RelPath, SizeBytes, TaskName};
 use crate::event::{Event, EventRecord, Outcome, RunId};
 use crate::exec::admission::{Sampler, auto_jobs, cores};
 use crate::exec::budget::Budget;
 use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
 use crate::exec::{self, Approver, EventSink, Executor, Loans, Tasks, remove_tree};
 use crate::graph::{Graph, TaskIx};
-use crate::plan::{Document, Plan, not_yet};
+use crate::plan::{Document, Plan};
 use crate::sandbox::{DetectOptions, Sandbox};
 use crate::store::{Journal, Kept, Root, Store};
 
@@ -129,13 +129,9 @@ struct Asked {
 }
 
 impl Asked {
-    /// Selects, and finds what of the selected this version cannot build.
-    fn of(session: &mut Session, options: &BuildOptions) -> Result<Self, EngineError> {
+    fn of(session: &Session, options: &BuildOptions) -> Result<Self, EngineError> {
         let asked = session.graph.select(&options.selectors)?;
         let selected = session.graph.with_deps(&asked);
-        let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
-        let refused = not_yet(session.plan(), &names).into_iter();
-        session.findings.extend(refused.map(|finding| Finding { severity: Severity::Error, ..finding }));
         Ok(Self { asked, selected })
     }
 }
@@ -150,7 +146,7 @@ pub fn build(
     listen: impl FnOnce() -> mpsc::UnboundedReceiver<i32>,
 ) -> Result<Built, EngineError> {
     let started_ms = now_ms();
-    let mut tasks = Asked::of(&mut session, options)?;
+    let mut tasks = Asked::of(&session, options)?;
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
@@ -163,7 +159,7 @@ pub fn build(
     if waited {
         let root = session.project.root().to_owned();
         session = Session::open(session.host, &root)?;
-        tasks = Asked::of(&mut session, options)?;
+        tasks = Asked::of(&session, options)?;
     }
     let Asked { asked, selected } = tasks;
     if session.is_invalid() {

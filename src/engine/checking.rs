@@ -90,7 +90,7 @@ impl Builder {
     }
 
     /// The bytes of a judged file, from where the task has just left them, else from where they are kept.
-    fn judged_bytes(&self, path: &RelPath, entry: &Entry, workspace: Option<&Root>) -> Option<Arc<[u8]>> {
+    pub(super) fn judged_bytes(&self, path: &RelPath, entry: &Entry, workspace: Option<&Root>) -> Option<Arc<[u8]>> {
         let Entry::File { digest, size_bytes, .. } = entry else { return None };
         let fresh = workspace.and_then(|root| root.read(path, *size_bytes).ok());
         let fresh = fresh.filter(|bytes| BlobDigest::of(bytes) == *digest);

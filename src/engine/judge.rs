@@ -173,6 +173,7 @@ impl Builder {
             GateKind::Run(argv) => self.judge_by_command(case, argv).await,
             GateKind::Check(Check::Performance) => self.judge_performance(case).await,
             GateKind::Check(Check::Review) => self.judge_review(case).await,
+            GateKind::Check(Check::Tdd) => self.judge_tests_first(case).await,
             GateKind::Check(check) => Ok(self.judge_by_check(case, *check)),
             GateKind::Agent { .. } => self.judge_by_agent(case).await,
         }

@@ -62,6 +62,7 @@ mod subject;
 mod summary;
 mod surroundings;
 mod task_log;
+mod tests_first;
 mod trust;
 mod undo;
 mod unedited;

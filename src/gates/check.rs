@@ -12,6 +12,7 @@ use super::review::review;
 use super::schema::schema;
 use super::scope::scope;
 use super::secrets::secrets;
+use super::tdd::tests_weakened;
 use crate::plan::{Check, Level};
 
 /// Changes whenever a rule does: verdicts of another version of the checks are not believed.
@@ -37,19 +38,26 @@ pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> V
         Check::Secrets => vec![secrets(judged)],
         Check::Patterns => vec![patterns(judged)],
         Check::Dependencies => vec![dependencies(judged, context)],
-        Check::Integrity => integrity(judged, context),
+        // Whoever has tests can weaken them, with `tdd` or without.
+        Check::Integrity => integrity(judged, context).into_iter().chain([tests_weakened(judged)]).collect(),
         Check::Scope => scope(judged),
         Check::Schema => schema(judged, context),
         Check::Files => files(judged, context),
         Check::Review => review(judged, context),
-        // Their facts come from runs: `engine` has them judged.
-        Check::Tdd | Check::Performance => Vec::new(),
+        // The rest of it has to run the tests; `engine` has all of it judged, and what `performance` measures.
+        Check::Tdd => vec![tests_weakened(judged)],
+        Check::Performance => Vec::new(),
     };
-    for part in &mut parts {
-        part.findings.retain(|finding| context.options.counts(finding));
+    settle(&mut parts, context.options);
+    parts
+}
+
+/// Takes out what `allow` and `ignore` name, and puts the rest in order.
+pub(super) fn settle(parts: &mut [Part], options: Options<'_>) {
+    for part in parts {
+        part.findings.retain(|finding| options.counts(finding));
         part.findings.sort_by(|one, other| {
             (&one.file, one.line, one.column, &one.rule).cmp(&(&other.file, other.line, other.column, &other.rule))
         });
     }
-    parts
 }

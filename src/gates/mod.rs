@@ -33,6 +33,7 @@ mod sarif;
 pub mod schema;
 pub mod scope;
 mod secrets;
+pub mod tdd;
 mod verdict;
 
 pub use baseline::{BASELINE_FILE, Baseline};

@@ -19,7 +19,6 @@ mod includes;
 mod lower;
 mod model;
 mod names;
-mod not_yet;
 mod options;
 mod origin;
 mod paths;
@@ -40,7 +39,6 @@ pub use model::{
     AgentDef, AgentPreset, Body, COVERAGE_MIN, Check, Context, ContextText, EdgeChange, GateDef, GateKind, Level,
     Limits, Override, Plan, Resources, Retry, SandboxMode, Task, Tdd, ToolchainDef, Undeclared,
 };
-pub use not_yet::{NOT_YET, not_yet};
 pub use origin::{declared, mention, origin, table};
 pub use paths::LOCK_FILE;
 pub use syntax::{PLAN_BYTES_MAX, parse};

@@ -12,6 +12,7 @@ use orca::base::{BlobDigest, Entry, Pattern, PatternSet, RelPath, TaskName, Tree
 use orca::event::GateFinding;
 use orca::gates::performance::{self, Broken, Limits, Measured, Run, Side};
 use orca::gates::reviewer::{DiffLines, answer, review};
+use orca::gates::tdd::{Coverage, Evidence, Run as TestRun, RunEnd, TestsFirst, read_report};
 use orca::gates::{ChangedFile, CheckContext, Content, Database, Judged, JudgedTask, Options, Part, Protected, check};
 use orca::plan::{Check, Level};
 use serde::Deserialize;
@@ -67,6 +68,52 @@ pub(crate) struct Case {
     /// What a reviewer answered, of the check `review`.
     #[serde(default)]
     verdict: Option<Reviewed>,
+    /// Of `tdd`: what the runs wrote.
+    #[serde(default)]
+    reports: Option<Reports>,
+}
+
+/// What the runs of the tests wrote. A text that begins with a line `exit N` is of a command that ended so; else it ended with
+/// success where its report says that all is well.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reports {
+    #[serde(default)]
+    level: Option<Level>,
+    #[serde(default)]
+    base: Option<String>,
+    #[serde(default)]
+    result: Option<String>,
+    #[serde(default)]
+    suite_base: Option<String>,
+    #[serde(default)]
+    suite_result: Option<String>,
+    #[serde(default)]
+    coverage: Option<String>,
+}
+
+/// What `tdd` says of the runs.
+fn judge_runs(judged: &Judged<'_>, options: Options<'_>, reports: &Reports) -> Vec<Part> {
+    let run = |text: &Option<String>| {
+        let text = text.as_ref()?;
+        let exit = text.strip_prefix("exit ").and_then(|rest| rest.split_once('\n'));
+        let exit = exit.map(|(code, rest)| (code.trim().parse::<i32>().expect("an exit code"), rest));
+        let (code, text) = exit.map_or((None, text.as_str()), |(code, rest)| (Some(code), rest));
+        let report = read_report(text.as_bytes());
+        let is_red = report.as_ref().is_some_and(|report| report.is_red());
+        Some(TestRun { end: RunEnd::Exit(code.unwrap_or(i32::from(is_red))), report, text: text.to_owned() })
+    };
+    let evidence = Evidence {
+        base: run(&reports.base),
+        result: run(&reports.result),
+        suite_base: run(&reports.suite_base),
+        suite_result: run(&reports.suite_result),
+        coverage: reports.coverage.as_ref().and_then(|text| Coverage::read(text.as_bytes())),
+    };
+    let mut first = TestsFirst::of(&options, reports.level.unwrap_or(Level::Standard));
+    first.has_suite |= reports.suite_result.is_some();
+    first.writes_coverage |= reports.coverage.is_some();
+    orca::gates::tdd::judge(judged, &first, options, &evidence)
 }
 
 /// What a command took, run by run.
@@ -185,6 +232,9 @@ pub(crate) fn judge(which: Check, case: &Case) -> Vec<Part> {
         };
         part.findings.retain(|finding| options.counts(finding));
         return vec![part];
+    }
+    if let Some(reports) = &case.reports {
+        return judge_runs(&judged, options, reports);
     }
     let records = case.database.clone();
     let database =
