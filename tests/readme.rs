@@ -62,7 +62,10 @@ fn the_tour_works_as_typed() {
     }
     project.write("tour.sh", &script);
     let typed = shell(&project, "tour.sh").wait().exits(0);
-    typed.prints(["that is too much for a week", "Put these notes in order of importance"]);
+    let typed = typed.prints(["that is too much for a week", "Put these notes in order of importance"]);
+    typed.prints(["weakened", "gates: integrity passed", "\"2.1.0\""]);
+    assert_eq!(project.read("tour/calc.py"), "def add(a, b):\n    return a + b\n");
+    assert!(project.read("tour/test_calc.py").contains("assertEqual"));
     assert_eq!(project.read("tour/out/all.txt"), "buy bread instead\ncall the plumber\n");
     assert_eq!(project.read("tour/out/count.txt").trim(), "2");
     assert!(project.read("tour/out/answer.txt").contains("Put these notes in order of importance"));
@@ -72,7 +75,7 @@ fn the_tour_works_as_typed() {
 fn the_readme_has_a_tour() {
     let blocks = tour();
     assert!(blocks.len() >= 5);
-    assert_eq!(blocks.iter().filter(|block| block.exit_code == 1).count(), 1);
+    assert_eq!(blocks.iter().filter(|block| block.exit_code == 1).count(), 2);
 }
 
 /// A fenced block of shell commands.

@@ -66,7 +66,12 @@ impl Builder {
         let options = Options::new(&gate.options);
         let database = options.get::<String>("database").map(|path| self.resolver.osv.get(&path));
         let database = database.as_ref().map(|found| found.as_deref().map_err(String::as_str));
-        check(which, &judged, &CheckContext { options, level, database })
+        let mut parts = check(which, &judged, &CheckContext { options, level, database });
+        // Where `tdd` judges as well, it is the one that speaks of tests.
+        let speaks_twice =
+            which == Check::Integrity && subject.task.is_some_and(|task| self.resolver.task(task).tdd.is_some());
+        parts.retain(|part| !speaks_twice || part.name != "tests");
+        parts
     }
 
     /// A result as checks see it.
