@@ -20,8 +20,8 @@ use crate::base::Severity;
 
 /// Bytes that one thread scans at a time.
 const PIECE_BYTES: usize = 1 << 20;
-/// Secrets of one file that are kept, of each severity.
-const HITS_MAX: usize = 500;
+/// Secrets of one file that are looked at, of each severity: those that were there before count too.
+const HITS_MAX: usize = 10_000;
 
 /// A secret in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl Scanner {
         let rule = &self.rules[index];
         let count = if rule.severity == Severity::Error { &mut found.errors } else { &mut found.others };
         let is_inside = found.hits.iter().rev().take(4).any(|hit| hit.rule == index && hit.span.end >= keyword.end);
-        if *count > HITS_MAX || is_inside {
+        if is_inside || *count > HITS_MAX {
             return;
         }
         let regex = || self.regexes[index].get_or_init(|| compile(rule));

@@ -86,7 +86,8 @@ fn starts_token(bytes: &[u8], at: usize) -> bool {
         Some(byte) if byte.is_ascii_hexdigit() && before(3) == Some(b'%') => {
             before(2).is_some_and(|byte| byte.is_ascii_hexdigit())
         }
-        Some(byte) => !is_word(byte),
+        // `+` stands within blobs of base 64.
+        Some(byte) => !is_word(byte) && byte != b'+',
         None => true,
     }
 }
@@ -98,7 +99,7 @@ fn token(regex: &Regex, bytes: &[u8], start: usize, keyword: &Range<usize>) -> O
     let whole = groups.get(0)?;
     let is_around = start + whole.start() <= keyword.start && start + whole.end() >= keyword.end;
     let secret = groups.get(1).unwrap_or(whole);
-    let is_ended = bytes.get(start + secret.end()).is_none_or(|byte| !is_word(*byte));
+    let is_ended = bytes.get(start + secret.end()).is_none_or(|byte| !is_word(*byte) && *byte != b'+');
     (is_around && is_ended).then(|| start + secret.start()..start + secret.end())
 }
 
