@@ -2,8 +2,8 @@
 //! byte, on one thread and on four, and beside what else searches text for many patterns at once.
 //!
 //! `cargo bench --bench scan` prints medians of interleaved rounds. The peers: ripgrep where it is on PATH (or `RIPGREP`
-//! names it), with every keyword of the check as a fixed string, and with 120 regular expressions; the automaton and the
-//! regex set that ripgrep is made of, in this process; gitleaks where it is on PATH. A peer that is not there is named.
+//! names it), with every keyword of the check as a fixed string, and with the patterns of its tokens; the automaton and
+//! the regular expressions that ripgrep is made of, in this process; gitleaks where it is on PATH. A peer that is not there is named.
 //! `cargo bench --bench scan -- PATH...` searches directories instead, and prints what was found.
 
 #![expect(
@@ -20,6 +20,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use orca::base::{RelPath, Tree};
 use orca::gates::{ChangedFile, CheckContext, Content, Judged, Options, check};
 use orca::plan::{Check, Level};
@@ -133,7 +135,28 @@ fn search(paths: &[String]) {
 }
 
 /// Something that is measured: its name, and one run of it.
-type Run<'r> = (String, Box<dyn Fn() -> Duration + 'r>);
+type Run<'r> = (String, Box<dyn Fn() -> Cost + 'r>);
+
+/// What a run took: time, and time of all threads, which a busy machine disturbs less.
+#[derive(Clone, Copy)]
+struct Cost {
+    wall: Duration,
+    cpu: Duration,
+}
+
+impl Cost {
+    fn of(who: UsageWho, work: impl FnOnce()) -> Self {
+        let (start, before) = (Instant::now(), cpu(who));
+        work();
+        Self { wall: start.elapsed(), cpu: cpu(who).saturating_sub(before) }
+    }
+}
+
+fn cpu(who: UsageWho) -> Duration {
+    let usage = getrusage(who).expect("the times of this process are there");
+    let micros = |time: nix::sys::time::TimeVal| u64::try_from(time.num_microseconds()).unwrap_or(0);
+    Duration::from_micros(micros(usage.user_time()) + micros(usage.system_time()))
+}
 
 fn measure() {
     let corpus = Corpus::generated();
@@ -151,7 +174,12 @@ fn measure() {
         .kind(Some(aho_corasick::AhoCorasickKind::DFA))
         .build(&keywords)
         .expect("an automaton");
-    let set = regex::bytes::RegexSetBuilder::new(&patterns).unicode(false).size_limit(1 << 28).build().expect("a set");
+    let regex = regex::bytes::RegexBuilder::new(&patterns.join("|"))
+        .unicode(false)
+        .size_limit(1 << 28)
+        .dfa_size_limit(1 << 26)
+        .build()
+        .expect("one regular expression of all patterns");
     let mut runs: Vec<Run<'_>> = Vec::new();
     let corpus = &corpus;
     for (threads, pool) in &pools {
@@ -166,24 +194,18 @@ fn measure() {
     for (threads, pool) in &pools {
         let count = || corpus.files.par_iter().map(|(_, bytes)| automaton.find_iter(&bytes[..]).count()).sum::<usize>();
         runs.push((format!("aho-corasick, {} keywords, {threads} threads", keywords.len()), timed(pool, count)));
-        let count = || {
-            let lines = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').filter(|line| set.is_match(line)).count();
-            corpus.files.par_iter().map(|(_, bytes)| lines(bytes)).sum::<usize>()
-        };
-        runs.push((
-            format!("regex set, {} patterns, line by line, {threads} threads", patterns.len()),
-            timed(pool, count),
-        ));
+        let count = || corpus.files.par_iter().map(|(_, bytes)| regex.find_iter(bytes).count()).sum::<usize>();
+        runs.push((format!("regex, {} patterns, {threads} threads", patterns.len()), timed(pool, count)));
     }
     peers(corpus, &keywords, &patterns, &mut runs);
     report(megabytes, &runs);
 }
 
-fn timed<'r, T: Send>(pool: &'r rayon::ThreadPool, work: impl Fn() -> T + Sync + 'r) -> Box<dyn Fn() -> Duration + 'r> {
+fn timed<'r, T: Send>(pool: &'r rayon::ThreadPool, work: impl Fn() -> T + Sync + 'r) -> Box<dyn Fn() -> Cost + 'r> {
     Box::new(move || {
-        let start = Instant::now();
-        std::hint::black_box(pool.install(&work));
-        start.elapsed()
+        Cost::of(UsageWho::RUSAGE_SELF, || {
+            std::hint::black_box(pool.install(&work));
+        })
     })
 }
 
@@ -238,41 +260,44 @@ fn starts(program: &Path) -> bool {
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
-fn process<'r>(mut command: Command, codes: &'r [i32]) -> Box<dyn Fn() -> Duration + 'r> {
+fn process<'r>(mut command: Command, codes: &'r [i32]) -> Box<dyn Fn() -> Cost + 'r> {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let command = std::cell::RefCell::new(command);
     Box::new(move || {
-        let start = Instant::now();
-        let status = command.borrow_mut().status().expect("the peer starts");
-        assert!(status.code().is_some_and(|code| codes.contains(&code)), "the peer ends well: {status}");
-        start.elapsed()
+        Cost::of(UsageWho::RUSAGE_CHILDREN, || {
+            let status = command.borrow_mut().status().expect("the peer starts");
+            assert!(status.code().is_some_and(|code| codes.contains(&code)), "the peer ends well: {status}");
+        })
     })
 }
 
 fn report(megabytes: f64, runs: &[Run<'_>]) {
-    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); runs.len()];
+    let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); runs.len()];
     for _ in 0..ROUNDS {
-        for ((_, run), times) in runs.iter().zip(&mut times) {
-            times.push(run());
+        for ((_, run), costs) in runs.iter().zip(&mut costs) {
+            costs.push(run());
         }
     }
-    let median = |name: &str| {
-        let index = runs.iter().position(|(other, _)| other == name)?;
-        let mut times = times[index].clone();
+    let middle = |costs: &[Cost], of: fn(&Cost) -> Duration| {
+        let mut times: Vec<Duration> = costs.iter().map(of).collect();
         times.sort();
-        Some(times[times.len() / 2].as_secs_f64())
+        times[times.len() / 2].as_secs_f64()
     };
-    println!("| what | ms | MB/s |\n|---|---|---|");
+    let medians: BTreeMap<&str, (f64, f64)> = runs
+        .iter()
+        .zip(&costs)
+        .map(|((name, _), costs)| (name.as_str(), (middle(costs, |cost| cost.wall), middle(costs, |cost| cost.cpu))))
+        .collect();
+    println!("| what | ms | MB/s | CPU ms |\n|---|---|---|---|");
     for (name, _) in runs {
-        let seconds = median(name).expect("measured");
-        println!("| {name} | {:.0} | {:.0} |", seconds * 1e3, megabytes / seconds);
+        let (wall, cpu) = medians[name.as_str()];
+        println!("| {name} | {:.0} | {:.0} | {:.0} |", wall * 1e3, megabytes / wall, cpu * 1e3);
     }
-    let all: Vec<&str> = runs.iter().map(|(name, _)| name.as_str()).collect();
-    for name in all.iter().filter(|name| name.ends_with(", 1 threads")) {
-        let four = name.replace(", 1 threads", ", 4 threads");
-        if let (Some(one), Some(four)) = (median(name), median(&four)) {
-            println!("{}: 4 threads are {:.2} times as fast as 1", name.trim_end_matches(", 1 threads"), one / four);
-        }
+    println!("| 4 threads beside 1 | times as fast | CPU time |\n|---|---|---|");
+    for (name, _) in runs {
+        let Some(what) = name.strip_suffix(", 1 threads") else { continue };
+        let (one, four) = (medians[name.as_str()], medians[format!("{what}, 4 threads").as_str()]);
+        println!("| {what} | {:.2} | {:.2} |", one.0 / four.0, four.1 / one.1);
     }
 }
 
@@ -328,7 +353,7 @@ impl Writer {
         while text.len() < size_bytes {
             self.piece(kind, &mut text);
         }
-        if index % 100 == 0 {
+        if index.is_multiple_of(100) {
             let token = self.random(b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789", 36);
             let _ = writeln!(text, "\n# {}{token}", ["gh", "p_"].concat());
         }

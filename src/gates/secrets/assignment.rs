@@ -146,7 +146,15 @@ impl Cursor<'_> {
         if self.take(b"string =") {
             return Some(Operator::Plain);
         }
-        (spaces > 0 && !has_closers).then_some(Operator::Option)
+        (spaces > 0 && !has_closers && self.is_option(spaces)).then_some(Operator::Option)
+    }
+
+    /// Whether the name before the spaces begins with `-`.
+    fn is_option(&self, spaces: usize) -> bool {
+        let before = &self.bytes[..self.at - spaces];
+        let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        let count = before.iter().rev().take(NAME_MAX).take_while(is_name).count();
+        before[before.len() - count..].starts_with(b"-")
     }
 
     /// Over the end of a line, as between the name and the value of a variable in a manifest.
@@ -262,6 +270,7 @@ mod tests {
             ("--KEY v4lue", Some(("v4lue", false))),
             ("var KEY string = \"v4lue\"", Some(("v4lue", true))),
             ("KEY := \"\"", None),
+            ("KEY value", None),
             ("KEY::new()", None),
             ("KEY(value)", None),
             ("if KEY != other", None),

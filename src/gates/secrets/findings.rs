@@ -15,6 +15,8 @@ use crate::gates::part::Part;
 
 /// Findings that are made of one result; errors come first where there are more.
 const FINDINGS_MAX: usize = 2_000;
+/// Findings of one file, of each severity.
+const OF_FILE_MAX: usize = 500;
 /// Bytes at the beginning of a file that say whether it is a text.
 const HEAD_BYTES: usize = 8 * 1024;
 
@@ -24,7 +26,8 @@ const HELP: &str =
 /// Looks for secrets in the lines that a result adds.
 #[must_use]
 pub fn secrets(judged: &Judged<'_>) -> Part {
-    let found: Vec<Vec<Found<'_>>> = judged.changed.par_iter().map(in_file).collect();
+    let files: Vec<(Vec<Found<'_>>, Option<GateFinding>)> = judged.changed.par_iter().map(in_file).collect();
+    let (found, unsearched): (Vec<Vec<Found<'_>>>, Vec<Option<GateFinding>>) = files.into_iter().unzip();
     let mut found: Vec<Found<'_>> = found.into_iter().flatten().collect();
     let more = found.len().saturating_sub(FINDINGS_MAX);
     if more > 0 {
@@ -34,7 +37,7 @@ pub fn secrets(judged: &Judged<'_>) -> Part {
     }
     let files: Vec<&[Found<'_>]> = found.chunk_by(|one, other| one.file.path == other.file.path).collect();
     let mut findings: Vec<GateFinding> = files.into_par_iter().flat_map_iter(told).collect();
-    findings.extend(judged.changed.iter().filter_map(unread));
+    findings.extend(unsearched.into_iter().flatten());
     let part = Part::judged("secrets", findings);
     if more > 0 { part.note(format!("and {}", counted(more as u64, "more secret"))) } else { part }
 }
@@ -77,17 +80,22 @@ struct Found<'f> {
     severity: Severity,
 }
 
-fn in_file(file: &ChangedFile) -> Vec<Found<'_>> {
-    let Some(bytes) = file.after.bytes() else { return Vec::new() };
+/// The secrets on added lines of a file, and what there is to say of a file that could not be searched to its end.
+fn in_file(file: &ChangedFile) -> (Vec<Found<'_>>, Option<GateFinding>) {
+    if let Content::Unread { size_bytes } = file.after {
+        let why =
+            format!("a file of {size_bytes} bytes was not searched for secrets: it is too large or cannot be read");
+        return (Vec::new(), Some(not_searched(file, why)));
+    }
+    let Some(bytes) = file.after.bytes() else { return (Vec::new(), None) };
     let scanner = Scanner::get();
     let text = decoded(bytes);
-    let hits = scanner.scan(&text, kind_of(&file.path, &text)).list;
+    let hits = scanner.scan(&text, kind_of(&file.path, &text));
     let is_aside = is_aside(&file.path);
     let (mut line, mut counted) = (1_u32, 0);
+    let (mut errors, mut others) = (0, 0);
     let mut found = Vec::new();
-    for hit in hits {
-        let breaks =
-            |bytes: &[u8]| u32::try_from(bytes.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX);
+    for hit in hits.list {
         line = line.saturating_add(breaks(&text[counted..hit.span.start]));
         counted = hit.span.start;
         let last = line.saturating_add(breaks(&text[hit.span.clone()]));
@@ -96,9 +104,26 @@ fn in_file(file: &ChangedFile) -> Vec<Found<'_>> {
         }
         let rule = &scanner.rules[hit.rule];
         let severity = if is_aside && is_generic(rule) { Severity::Advice } else { rule.severity };
-        found.push(Found { file, hit, severity });
+        let count = if severity == Severity::Error { &mut errors } else { &mut others };
+        *count += 1;
+        if *count <= OF_FILE_MAX {
+            found.push(Found { file, hit, severity });
+        }
     }
-    found
+    let cut = hits.is_cut.then(|| {
+        not_searched(file, "so much in this file looks like a secret that the rest was not looked at".to_owned())
+    });
+    (found, cut)
+}
+
+fn breaks(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX)
+}
+
+/// A file that was not searched must not look like one in which nothing was found.
+fn not_searched(file: &ChangedFile, why: String) -> GateFinding {
+    let finding = GateFinding::new("secrets/not-searched", Severity::Warning, why).at(&file.path);
+    finding.help("split it, or keep it out of the result")
 }
 
 /// The findings of one file.
@@ -126,18 +151,6 @@ fn told(found: &[Found<'_>]) -> Vec<GateFinding> {
         finding
     };
     found.iter().map(finding).collect()
-}
-
-/// A file that could not be searched must not look like one in which nothing was found.
-fn unread(file: &ChangedFile) -> Option<GateFinding> {
-    let Content::Unread { size_bytes } = file.after else { return None };
-    let message =
-        format!("a file of {size_bytes} bytes was not searched for secrets: it is too large or cannot be read");
-    Some(
-        GateFinding::new("secrets/not-searched", Severity::Warning, message)
-            .at(&file.path)
-            .help("split it, or keep it out of the result"),
-    )
 }
 
 /// UTF-16 with its mark as UTF-8; anything else as it is.

@@ -37,7 +37,14 @@ pub(super) struct Rule {
     pub(super) severity: Severity,
     /// Whether somebody chose it: then the usual bad ones stand for none.
     pub(super) is_password: bool,
+    /// How often its pattern is tried in a piece of a file.
+    pub(super) attempts_max: u32,
 }
+
+/// More than any text has in 1 MiB that is not made to be slow.
+const ATTEMPTS_MAX: u32 = 25_000;
+/// The same of patterns that look far.
+const FAR_ATTEMPTS_MAX: u32 = 500;
 
 const fn rule(
     name: &'static str,
@@ -46,7 +53,17 @@ const fn rule(
     shape: Shape,
     pattern: &'static str,
 ) -> Rule {
-    Rule { name, what, keywords, shape, pattern, entropy_min: 2.5, severity: Severity::Error, is_password: false }
+    Rule {
+        name,
+        what,
+        keywords,
+        shape,
+        pattern,
+        entropy_min: 2.5,
+        severity: Severity::Error,
+        is_password: false,
+        attempts_max: ATTEMPTS_MAX,
+    }
 }
 
 /// A token with a beginning of its own.
@@ -108,6 +125,11 @@ impl Rule {
     /// The same, but likely instead of certain.
     pub(super) const fn likely(self) -> Self {
         Self { severity: Severity::Warning, ..self }
+    }
+
+    /// The same with a pattern that looks far.
+    pub(super) const fn far(self) -> Self {
+        Self { attempts_max: FAR_ATTEMPTS_MAX, ..self }
     }
 
     /// The same for what somebody chose.

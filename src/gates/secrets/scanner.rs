@@ -20,8 +20,8 @@ use crate::base::Severity;
 
 /// Bytes that one thread scans at a time.
 const PIECE_BYTES: usize = 1 << 20;
-/// Secrets of one file that are kept, of each severity.
-const HITS_MAX: usize = 500;
+/// Secrets of one file that are looked at, of each severity: those that were there before count too.
+const HITS_MAX: usize = 10_000;
 
 /// A secret in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,15 +84,17 @@ impl Scanner {
     /// Every secret in the bytes of a file.
     pub(super) fn scan(&self, bytes: &[u8], kind: FileKind) -> Hits {
         if bytes.len() <= PIECE_BYTES {
-            return self.settled(self.piece(bytes, 0..bytes.len(), kind));
+            let (hits, is_cut) = self.piece(bytes, 0..bytes.len(), kind);
+            return self.settled(hits, is_cut);
         }
         let pieces: Vec<Range<usize>> =
             (0..bytes.len()).step_by(PIECE_BYTES).map(|start| start..bytes.len().min(start + PIECE_BYTES)).collect();
-        let hits: Vec<Vec<Hit>> = pieces.into_par_iter().map(|piece| self.piece(bytes, piece, kind)).collect();
-        self.settled(hits.into_iter().flatten().collect())
+        let (hits, cuts): (Vec<Vec<Hit>>, Vec<bool>) =
+            pieces.into_par_iter().map(|piece| self.piece(bytes, piece, kind)).unzip();
+        self.settled(hits.into_iter().flatten().collect(), cuts.contains(&true))
     }
 
-    fn piece(&self, bytes: &[u8], piece: Range<usize>, kind: FileKind) -> Vec<Hit> {
+    fn piece(&self, bytes: &[u8], piece: Range<usize>, kind: FileKind) -> (Vec<Hit>, bool) {
         let start = piece.start.saturating_sub(self.keyword_bytes_max);
         let input = Input::new(bytes).span(start..piece.end).anchored(Anchored::No);
         let mut state = OverlappingState::start();
@@ -108,17 +110,23 @@ impl Scanner {
                 self.try_rule(*rule, bytes, &keyword, kind, &mut found);
             }
         }
-        found.hits
+        let is_cut = found.attempts.iter().any(|(rule, attempts)| *attempts > self.rules[*rule].attempts_max);
+        (found.hits, is_cut)
     }
 
     fn try_rule(&self, index: usize, bytes: &[u8], keyword: &Range<usize>, kind: FileKind, found: &mut Found) {
         let rule = &self.rules[index];
         let count = if rule.severity == Severity::Error { &mut found.errors } else { &mut found.others };
         let is_inside = found.hits.iter().rev().take(4).any(|hit| hit.rule == index && hit.span.end >= keyword.end);
-        if *count > HITS_MAX || is_inside {
+        if is_inside || *count > HITS_MAX {
             return;
         }
-        let regex = || self.regexes[index].get_or_init(|| compile(rule));
+        let attempts = &mut found.attempts;
+        let regex = || {
+            let attempts = attempts.entry(index).or_default();
+            *attempts += 1;
+            (*attempts <= rule.attempts_max).then(|| self.regexes[index].get_or_init(|| compile(rule)))
+        };
         if let Some(span) = secret(rule, regex, bytes, keyword, kind) {
             *count += 1;
             found.hits.push(Hit { rule: index, span });
@@ -135,7 +143,7 @@ impl Scanner {
     }
 
     /// In order, bounded, and each place once.
-    fn settled(&self, mut hits: Vec<Hit>) -> Hits {
+    fn settled(&self, mut hits: Vec<Hit>, is_cut: bool) -> Hits {
         hits.sort_unstable_by_key(|hit| (hit.span.start, hit.rule));
         let mut list: Vec<Hit> = Vec::with_capacity(hits.len());
         for hit in hits {
@@ -155,13 +163,15 @@ impl Scanner {
             *count += 1;
             *count <= HITS_MAX
         });
-        Hits { is_cut: list.len() < all, list }
+        Hits { is_cut: is_cut || list.len() < all, list }
     }
 }
 
 #[derive(Default)]
 struct Found {
     hits: Vec<Hit>,
+    /// How often the pattern of a rule was tried: bounded, whatever the file is made of.
+    attempts: BTreeMap<usize, u32>,
     errors: usize,
     others: usize,
 }

@@ -12,8 +12,10 @@ use super::rule::{Rule, Shape};
 
 /// How far a pattern may look, from where it begins.
 const TOKEN_MAX: usize = 4096;
-/// How far before its keyword a token may begin.
+/// How far before its keyword a token may begin, how far behind it end, and how long it is at least.
 const BEFORE_MAX: usize = 128;
+const AFTER_MAX: usize = 320;
+const RUN_MIN: usize = 32;
 /// How far behind the header of a block its contents may begin, and end.
 const BLOCK_BODY_WITHIN: usize = 400;
 const BLOCK_MAX: usize = 16 * 1024;
@@ -43,22 +45,27 @@ pub(super) fn compile(rule: &Rule) -> Regex {
 /// The secret of a rule around a keyword of it, if there is one.
 pub(super) fn secret<'r>(
     rule: &Rule,
-    regex: impl FnOnce() -> &'r Regex,
+    regex: impl FnOnce() -> Option<&'r Regex>,
     bytes: &[u8],
     keyword: &Range<usize>,
     kind: FileKind,
 ) -> Option<Range<usize>> {
     let found = match rule.shape {
-        Shape::Token => starts_token(bytes, keyword.start).then(|| token(regex(), bytes, keyword.start, keyword))?,
+        Shape::Token if !starts_token(bytes, keyword.start) => None,
+        Shape::Token => {
+            let end = bytes.len().min(keyword.end + TOKEN_MAX);
+            token(regex()?, bytes, keyword.start..end, keyword)
+        }
         Shape::Within => {
-            let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.:~".contains(byte);
-            let before = &bytes[keyword.start.saturating_sub(BEFORE_MAX)..keyword.start];
-            let start = keyword.start - before.iter().rev().take_while(is_part).count();
-            token(regex(), bytes, start, keyword)
+            let run = run_around(bytes, keyword);
+            if run.len() < RUN_MIN {
+                return None;
+            }
+            token(regex()?, bytes, run, keyword)
         }
         Shape::Block => block(bytes, keyword),
         Shape::Named if kind.is_binary || kind.is_lock => None,
-        Shape::Named => named(regex(), bytes, keyword),
+        Shape::Named => named(regex, bytes, keyword),
         Shape::GenericKey | Shape::GenericPassword if kind.is_binary || kind.is_lock => None,
         Shape::GenericKey | Shape::GenericPassword => generic(rule.shape, bytes, keyword, kind),
     }?;
@@ -86,24 +93,34 @@ fn starts_token(bytes: &[u8], at: usize) -> bool {
         Some(byte) if byte.is_ascii_hexdigit() && before(3) == Some(b'%') => {
             before(2).is_some_and(|byte| byte.is_ascii_hexdigit())
         }
-        Some(byte) => !is_word(byte),
+        // `+` stands within blobs of base 64.
+        Some(byte) => !is_word(byte) && byte != b'+',
         None => true,
     }
 }
 
-/// The token that begins at `start`, or behind it where the pattern may, and holds the keyword.
-fn token(regex: &Regex, bytes: &[u8], start: usize, keyword: &Range<usize>) -> Option<Range<usize>> {
-    let window = &bytes[start..bytes.len().min(keyword.end + TOKEN_MAX)];
-    let groups = regex.captures(window)?;
+/// What stands around a keyword and could be of a token with it.
+fn run_around(bytes: &[u8], keyword: &Range<usize>) -> Range<usize> {
+    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.:~".contains(byte);
+    let before = &bytes[keyword.start.saturating_sub(BEFORE_MAX)..keyword.start];
+    let after = &bytes[keyword.end..bytes.len().min(keyword.end + AFTER_MAX)];
+    let start = keyword.start - before.iter().rev().take_while(is_part).count();
+    start..keyword.end + after.iter().take_while(is_part).count()
+}
+
+/// The token in a window that holds the keyword.
+fn token(regex: &Regex, bytes: &[u8], window: Range<usize>, keyword: &Range<usize>) -> Option<Range<usize>> {
+    let start = window.start;
+    let groups = regex.captures(&bytes[window])?;
     let whole = groups.get(0)?;
     let is_around = start + whole.start() <= keyword.start && start + whole.end() >= keyword.end;
     let secret = groups.get(1).unwrap_or(whole);
-    let is_ended = bytes.get(start + secret.end()).is_none_or(|byte| !is_word(*byte));
+    let is_ended = bytes.get(start + secret.end()).is_none_or(|byte| !is_word(*byte) && *byte != b'+');
     (is_around && is_ended).then(|| start + secret.start()..start + secret.end())
 }
 
 /// The value that is given to a name with the keyword in it.
-fn named(regex: &Regex, bytes: &[u8], keyword: &Range<usize>) -> Option<Range<usize>> {
+fn named<'r>(regex: impl FnOnce() -> Option<&'r Regex>, bytes: &[u8], keyword: &Range<usize>) -> Option<Range<usize>> {
     if !starts_word(bytes, keyword.start) {
         return None;
     }
@@ -114,7 +131,7 @@ fn named(regex: &Regex, bytes: &[u8], keyword: &Range<usize>) -> Option<Range<us
     let is_secret = roles.iter().any(|role| contains_lower(name, role));
     let tail = &bytes[assigned.tail.clone()];
     let is_other = others.iter().any(|other| contains_lower(tail, other)) || ends_lower(tail, b"id");
-    (is_secret && !is_other && regex.is_match(&bytes[assigned.value.clone()])).then_some(assigned.value)
+    (is_secret && !is_other && regex()?.is_match(&bytes[assigned.value.clone()])).then_some(assigned.value)
 }
 
 /// Whether a word begins here, within a name or at its start.

@@ -16,7 +16,8 @@ pub(super) const RULES: &[Rule] = &[
         "a PuTTY private key",
         &["putty-user-key-file-"],
         r"PuTTY-User-Key-File-[123]: [\s\S]{1,3000}?Private-Lines: \d+\s+([A-Za-z0-9+/=\s]{40,})",
-    ),
+    )
+    .far(),
     token(
         "age-secret-key",
         "an age secret key",
@@ -34,7 +35,8 @@ pub(super) const RULES: &[Rule] = &[
         "a minisign secret key",
         &["minisign encrypted secret key", "minisign secret key"],
         r"minisign (?:encrypted )?secret key[^\n]{0,40}\r?\n(RW[A-Za-z0-9+/]{200,220}={0,2})",
-    ),
+    )
+    .far(),
     named("wireguard-private-key", "a WireGuard private key", &["privatekey", "presharedkey"], r"[A-Za-z0-9+/]{43}=")
         .entropy(4.0),
     token(
@@ -42,6 +44,7 @@ pub(super) const RULES: &[Rule] = &[
         "the private part of a JSON web key",
         &[r#""kty""#, r#"\"kty\""#],
         r#"\\?"kty\\?"[^{}]{1,3000}?\\?"d\\?"\s*:\s*\\?"([A-Za-z0-9_-]{40,700})"#,
-    ),
+    )
+    .far(),
     token("bip32-private-key", "an extended private key of a wallet", &["xprv"], r"xprv[1-9A-HJ-NP-Za-km-z]{107}"),
 ];

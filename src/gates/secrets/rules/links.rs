@@ -14,6 +14,6 @@ pub(super) const RULES: &[Rule] = &[
     token("bearer-token", "a bearer token", &["bearer "], r"(?i:bearer) ([A-Za-z0-9._~+/-]{20,500}={0,2})").entropy(3.8).likely(),
     token("basic-auth-header", "a login in a header", &["authorization: basic ", "authorization\": \"basic ", "authorization', 'basic ", "authorization\", \"basic ", "authorization': 'basic ", "authorization=basic "], r#"(?i:authorization)['"]?[:=,]? ?['"]?(?i:basic) ((?:[A-Za-z0-9+/]{4}){0,60}(?:O[g-v][A-Za-z0-9+/]{2}|[A-Za-z0-9+/][DTjz][opqr][A-Za-z0-9+/]|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]6)[A-Za-z0-9+/]{6,200}={0,2})"#).entropy(3.2),
     token("curl-login", "a login of a command", &["curl -u", "curl --user", "curl -s", "curl -x", "curl -f", "curl -k"], r#"curl (?:-[A-Za-z]{1,6} (?:[A-Z]{3,6} )?){0,4}?(?:-u|--user)[ =]?["']?[A-Za-z0-9_.@-]{1,64}:([^\s"':$]{6,100})"#).password().likely(),
-    token("netrc-password", "a password in a netrc file", &["machine "], r"machine\s+\S{1,200}\s+login\s+\S{1,200}\s+password\s+(\S{6,200})").password(),
+    token("netrc-password", "a password in a netrc file", &["machine "], r#"machine\s+\S{1,200}\s+login\s+\S{1,200}\s+password\s+([^\s"'`]{6,200})"#).far().password(),
     token("jwt", "a JSON web token", &["eyj"], r"eyJ[A-Za-z0-9_-]{10,1000}\.eyJ[A-Za-z0-9_-]{10,3000}\.[A-Za-z0-9_-]{20,700}").likely(),
 ];

@@ -102,7 +102,7 @@ pub(super) const RULES: &[Rule] = &[
     named("pusher-secret", "a Pusher secret", &["pusher_secret", "pusher_app_secret", "pusher_key"], r"[0-9a-f]{20}")
         .entropy(2.9),
     named("vonage-secret", "a Vonage secret", &["vonage", "nexmo"], r"[A-Za-z0-9]{16}").entropy(3.2),
-    token("facebook-token", "a Facebook access token", &["eaa"], r"EAA[A-Za-z0-9]{100,300}").entropy(4.0),
+    token("facebook-token", "a Facebook access token", &["eaa"], r"EAA[A-Z][A-Za-z0-9]{99,300}").entropy(5.0),
     named(
         "facebook-secret",
         "a Facebook app secret",
