@@ -131,7 +131,7 @@ pub struct GateReport {
     pub message: String,
     /// What it found.
     pub findings: Vec<GateFinding>,
-    /// Where it is not green: a line for each finding, and the last lines of its output.
+    /// Where it is not green: the last lines of its output.
     pub details: Vec<String>,
 }
 

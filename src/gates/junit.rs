@@ -53,11 +53,9 @@ fn case(outcome: &GateOutcome, out: &mut String) {
     let _ = writeln!(out, "    <testcase classname=\"{suite}\" name=\"{gate}\" time=\"{time}\">");
     let message = escaped(&outcome.message);
     let is_red = matches!(&*outcome.verdict, "failed" | "error");
-    let details = if is_red && !outcome.details.is_empty() {
-        outcome.details.join("\n")
-    } else {
-        outcome.findings.iter().map(line_of).collect::<Vec<_>>().join("\n")
-    };
+    let found = outcome.findings.iter().map(line_of);
+    let details: Vec<String> = found.chain(outcome.details.iter().filter(|_| is_red).cloned()).collect();
+    let details = details.join("\n");
     let details = escaped_text(&crate::base::bounded(&details, OUTPUT_BYTES_MAX));
     let _ = match &*outcome.verdict {
         "failed" => writeln!(out, "      <failure message=\"{message}\" type=\"failed\">{details}</failure>"),

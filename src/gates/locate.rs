@@ -42,6 +42,15 @@ impl<'t> LineIndex<'t> {
         self.starts[index]..end
     }
 
+    /// What a line holds, without the blanks around it.
+    #[must_use]
+    pub fn content(&self, line: u32) -> Range<usize> {
+        let range = self.line(line);
+        let text = &self.text[range.clone()];
+        let start = range.start + (text.len() - text.trim_start().len());
+        start..(range.start + text.trim_end().len()).max(start)
+    }
+
     /// Puts a finding at some bytes of the text, with the lines around. What `masked` covers is not shown.
     #[must_use]
     pub fn place(

@@ -16,7 +16,7 @@ pub struct GateOutcome {
     pub message: String,
     /// What it found.
     pub findings: Vec<GateFinding>,
-    /// Where it is not green: a line for each finding, and the last lines of its output.
+    /// Where it is not green: the last lines of its output.
     pub details: Vec<String>,
     /// How long it took, in milliseconds.
     pub wall_ms: u64,

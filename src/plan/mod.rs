@@ -39,6 +39,7 @@ pub use model::{
     AgentDef, AgentPreset, Body, COVERAGE_MIN, Check, Context, ContextText, EdgeChange, GateDef, GateKind, Level,
     Limits, Override, Plan, Resources, Retry, SandboxMode, Task, Tdd, ToolchainDef, Undeclared,
 };
+pub use options::SCANNERS;
 pub use origin::{declared, mention, origin, table};
 pub use paths::LOCK_FILE;
 pub use syntax::{PLAN_BYTES_MAX, parse};

@@ -12,7 +12,7 @@ use super::paths::{Use, literal, patterns};
 use super::reader::Reader;
 use super::table::Table;
 use super::values::words;
-use crate::base::Finding;
+use crate::base::{Finding, nearest, sanitize_line};
 
 /// The options of each check. Whatever is no option of a check is refused on its gate.
 const OPTIONS: [(Check, &[&str]); 11] = [
@@ -31,6 +31,9 @@ const OPTIONS: [(Check, &[&str]); 11] = [
     (Check::Schema, &["schema", "files", "ignore"]),
     (Check::Files, &["require", "forbid", "contains", "lacks", "matches", "ignore"]),
 ];
+
+/// The words of `scanners`: programs of others that a gate asks besides.
+pub const SCANNERS: [&str; 5] = ["cargo-audit", "npm-audit", "pip-audit", "gitleaks", "semgrep"];
 
 /// Those of a gate that is a command.
 const OPTIONS_OF_COMMANDS: &[&str] = &["report", "ignore", "allow"];
@@ -126,6 +129,7 @@ pub(super) fn check_options(
     if let Some(path) = raw.schema.as_ref().and_then(|text| literal(text, Use::Input, reader)) {
         add("schema", json!(path));
     }
+    refuse_unknown_scanners(raw, reader);
     refuse_others(raw, reader);
     require_command(raw, reader);
     options
@@ -142,6 +146,17 @@ fn require_command(raw: &RawGate, reader: &mut Reader<'_>) {
         let finding = Finding::error("orca::plan::missing_command", message, reader.id(check.at), "needs a command");
         let help = "add command = [\"program\", \"argument\"]; only output_size_max can be judged without one";
         reader.report(finding.help(help));
+    }
+}
+
+fn refuse_unknown_scanners(raw: &RawGate, reader: &mut Reader<'_>) {
+    for text in raw.scanners.iter().flatten().filter(|text| !SCANNERS.contains(&text.value.as_str())) {
+        let message = format!("there is no scanner `{}`", sanitize_line(&text.value));
+        let finding = Finding::error("orca::plan::unknown_scanner", message, reader.id(text.at), "unknown");
+        reader.report(finding.help(match nearest(&text.value, SCANNERS) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => format!("the scanners: {}", SCANNERS.join(", ")),
+        }));
     }
 }
 

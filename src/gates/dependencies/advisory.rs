@@ -95,6 +95,9 @@ pub(super) struct Advisory {
     ranges: Vec<Range>,
 }
 
+/// A package that records are about: its ecosystem, and its name in normal form.
+pub(super) type Subject = (Ecosystem, String);
+
 /// From where to where versions are affected.
 #[derive(Debug, PartialEq, Eq)]
 struct Range {
@@ -123,7 +126,7 @@ pub(super) enum Answer {
 
 impl Record {
     /// What the record says of each package that lock files may name; nothing where it was withdrawn.
-    pub(super) fn advisories(self) -> Vec<((Ecosystem, String), Advisory)> {
+    pub(super) fn advisories(self) -> Vec<(Subject, Advisory)> {
         if self.withdrawn.is_some() {
             return Vec::new();
         }

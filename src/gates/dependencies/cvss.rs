@@ -3,7 +3,7 @@
 //! worse than the score.
 
 /// Whether a vector stands for what is called high or critical (a base score of 7.0 or more); `None` where it is no vector.
-pub(super) fn is_high(vector: &str) -> Option<bool> {
+pub(in crate::gates) fn is_high(vector: &str) -> Option<bool> {
     let metrics: Vec<(&str, &str)> = vector.split('/').filter_map(|part| part.split_once(':')).collect();
     let of = |name: &str| metrics.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
     if vector.starts_with("CVSS:3") {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::advisory::{Advisory, Record};
+use super::advisory::{Advisory, Record, Subject};
 use super::package::Ecosystem;
 use crate::base::{bounded, counted, sanitize_line};
 
@@ -17,7 +17,7 @@ const TOLD_MAX: usize = 3;
 #[derive(Debug, Default)]
 pub struct Database {
     records: usize,
-    packages: BTreeMap<(Ecosystem, String), Vec<Advisory>>,
+    packages: BTreeMap<Subject, Vec<Advisory>>,
 }
 
 impl Database {
@@ -43,7 +43,7 @@ impl Database {
             };
             return Err(format!("the OSV database cannot be read: {}{more}", told.join("; ")));
         }
-        let mut packages: BTreeMap<(Ecosystem, String), Vec<Advisory>> = BTreeMap::new();
+        let mut packages: BTreeMap<Subject, Vec<Advisory>> = BTreeMap::new();
         for (package, advisory) in read.into_iter().flatten().flatten() {
             packages.entry(package).or_default().push(advisory);
         }
@@ -64,7 +64,7 @@ impl Database {
     }
 }
 
-fn of_file(name: &str, bytes: &[u8]) -> Result<Vec<((Ecosystem, String), Advisory)>, String> {
+fn of_file(name: &str, bytes: &[u8]) -> Result<Vec<(Subject, Advisory)>, String> {
     let name = sanitize_line(&bounded(name, 200));
     if bytes.len() > RECORD_BYTES_MAX {
         return Err(format!("`{name}` is too large"));

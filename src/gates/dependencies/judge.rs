@@ -60,42 +60,37 @@ fn has_complete_go_mod(judged: &Judged<'_>, go_sum: &RelPath) -> bool {
     bytes.is_some_and(|bytes| std::str::from_utf8(&bytes).is_ok_and(is_complete))
 }
 
-fn of_file(kind: LockFile, file: &ChangedFile, database: Option<&Database>) -> Vec<GateFinding> {
-    let unreadable = |why: &str| {
-        let message = format!("the lock file cannot be read: {why}");
-        let finding = GateFinding::new("dependencies/unreadable-lock", Severity::Error, message).at(&file.path);
-        vec![finding.help("write it with the program that it belongs to")]
-    };
-    let Some(text) = file.after.text() else {
-        return unreadable(match file.after {
-            Content::Symlink { .. } => "it is a symbolic link",
-            Content::Unread { .. } => "it is too large",
-            _ => "it is no UTF-8 text",
-        });
-    };
-    let packages = match kind.packages(text) {
-        Ok(packages) => packages,
-        Err(why) => return unreadable(&why),
-    };
-    let Some(database) = database else { return Vec::new() };
+/// The packages of a changed lock file that the base's does not have at that version, each once.
+pub(in crate::gates) fn brought(kind: LockFile, file: &ChangedFile) -> Result<Vec<Package>, String> {
+    let text = file.after.text().ok_or(match file.after {
+        Content::Symlink { .. } => "it is a symbolic link",
+        Content::Unread { .. } => "it is too large",
+        _ => "it is no UTF-8 text",
+    })?;
+    let mut packages = kind.packages(text)?;
     let before = file.before.text().and_then(|text| kind.packages(text).ok()).unwrap_or_default();
     let identity = |package: &Package| (package.ecosystem, package.name.clone(), package.version.clone());
     let mut known: BTreeSet<(Ecosystem, String, String)> = before.iter().map(identity).collect();
-    let index = LineIndex::new(text);
-    let new = packages.iter().filter(|package| known.insert(identity(package)));
-    new.flat_map(|package| {
-        let found = of_package(package, database);
-        found.into_iter().map(|finding| index.place(finding, &file.path, line_span(&index, text, package.line), None))
-    })
-    .collect()
+    packages.retain(|package| known.insert(identity(package)));
+    Ok(packages)
 }
 
-/// What a line holds, without the blanks around it.
-fn line_span(index: &LineIndex<'_>, text: &str, line: u32) -> std::ops::Range<usize> {
-    let range = index.line(line);
-    let content = &text[range.clone()];
-    let start = range.start + (content.len() - content.trim_start().len());
-    start..(range.start + content.trim_end().len()).max(start)
+fn of_file(kind: LockFile, file: &ChangedFile, database: Option<&Database>) -> Vec<GateFinding> {
+    let packages = match brought(kind, file) {
+        Ok(packages) => packages,
+        Err(why) => {
+            let message = format!("the lock file cannot be read: {why}");
+            let finding = GateFinding::new("dependencies/unreadable-lock", Severity::Error, message).at(&file.path);
+            return vec![finding.help("write it with the program that it belongs to")];
+        }
+    };
+    let Some(database) = database else { return Vec::new() };
+    let index = LineIndex::new(file.after.text().unwrap_or_default());
+    let found = packages.iter().flat_map(|package| {
+        let found = of_package(package, database);
+        found.into_iter().map(|finding| index.place(finding, &file.path, index.content(package.line), None))
+    });
+    found.collect()
 }
 
 /// One finding for each weakness, however many records there are of it.

@@ -17,5 +17,9 @@ mod lock;
 mod package;
 mod version;
 
+pub(super) use cvss::is_high;
 pub use database::Database;
-pub(super) use judge::dependencies;
+pub(super) use judge::{brought, dependencies};
+pub(super) use lock::LockFile;
+pub(super) use package::Package;
+pub(super) use version::Order;

@@ -4,7 +4,7 @@ use super::version::Order;
 
 /// Where a package comes from, as OSV names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Ecosystem {
+pub(in crate::gates) enum Ecosystem {
     CratesIo,
     Npm,
     PyPi,
@@ -35,7 +35,7 @@ impl Ecosystem {
     }
 
     /// A name in the form that equal ones share.
-    pub(super) fn normal(self, name: &str) -> String {
+    pub(in crate::gates) fn normal(self, name: &str) -> String {
         match self {
             Self::PyPi => {
                 let parts: Vec<&str> = name.split(['-', '_', '.']).filter(|part| !part.is_empty()).collect();
@@ -48,13 +48,13 @@ impl Ecosystem {
 
 /// A package at a version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Package {
-    pub(super) ecosystem: Ecosystem,
+pub(in crate::gates) struct Package {
+    pub(in crate::gates) ecosystem: Ecosystem,
     /// In its normal form.
-    pub(super) name: String,
-    pub(super) version: String,
+    pub(in crate::gates) name: String,
+    pub(in crate::gates) version: String,
     /// The line that names it, from 1.
-    pub(super) line: u32,
+    pub(in crate::gates) line: u32,
 }
 
 impl Package {

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::number;
 use crate::gates::dependencies::package::{Ecosystem, Package};
 
+/// A module, at a version or at any.
+type Module<'t> = (&'t str, Option<&'t str>);
+
 /// The statement of a line of `go.mod`: its word and the words after it, blocks taken apart, comments left out.
 fn statements(text: &str) -> Vec<(u32, &str, Vec<&str>)> {
     let mut statements = Vec::new();
@@ -24,7 +27,7 @@ fn statements(text: &str) -> Vec<(u32, &str, Vec<&str>)> {
 
 pub(super) fn go_mod(text: &str) -> Vec<Package> {
     let statements = statements(text);
-    let mut replaced: BTreeMap<(&str, Option<&str>), (&str, Option<&str>)> = BTreeMap::new();
+    let mut replaced: BTreeMap<Module<'_>, Module<'_>> = BTreeMap::new();
     for (_, word, rest) in &statements {
         let arrow = rest.iter().position(|one| *one == "=>").filter(|_| *word == "replace");
         if let Some((from, [_, to @ ..])) = arrow.map(|at| rest.split_at(at))

@@ -15,7 +15,7 @@ const PACKAGES_MAX: usize = 100_000;
 
 /// The kinds of lock files, by how they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LockFile {
+pub(in crate::gates) enum LockFile {
     Cargo,
     Npm,
     Yarn,
@@ -32,7 +32,7 @@ pub(super) enum LockFile {
 
 impl LockFile {
     /// The kind of a file, by its name.
-    pub(super) fn of(path: &RelPath) -> Option<Self> {
+    pub(in crate::gates) fn of(path: &RelPath) -> Option<Self> {
         let name = path.file_name();
         let is_requirements = || {
             let in_directory = path.parent().is_some_and(|parent| parent.file_name() == "requirements");
@@ -55,7 +55,7 @@ impl LockFile {
     }
 
     /// The packages that it names, of registries that anybody can publish to: what lies in the project itself is none.
-    pub(super) fn packages(self, text: &str) -> Result<Vec<Package>, String> {
+    pub(in crate::gates) fn packages(self, text: &str) -> Result<Vec<Package>, String> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let packages = match self {
             Self::Cargo => toml::cargo(text)?,

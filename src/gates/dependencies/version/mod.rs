@@ -12,7 +12,7 @@ const VERSION_BYTES_MAX: usize = 512;
 
 /// How versions are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(in crate::gates) enum Order {
     Semver,
     Pep440,
     Maven,
@@ -20,7 +20,7 @@ pub(super) enum Order {
 
 impl Order {
     /// How two versions stand to each other; `None` where one of them is no version of this order.
-    pub(super) fn compare(self, one: &str, other: &str) -> Option<Ordering> {
+    pub(in crate::gates) fn compare(self, one: &str, other: &str) -> Option<Ordering> {
         if one.len().max(other.len()) > VERSION_BYTES_MAX {
             return None;
         }
