@@ -110,7 +110,7 @@ fn tables_beside_tasks() {
     with("[gates.x]\ncheck = 'performance'\nbudget = '1s'\noutput_size_max = '1MiB'", &["missing_command"]);
     with("[gates.x]\ncheck = 'performance'\noutput_size_max = '1MiB'", &[]);
     with("[gates.x]\ncheck = 'performance'\ncommand = 5", &["wrong_type"]);
-    with("[gates.x]\nrun = 'x'\nallow = ['x']", &["unknown_option"]);
+    with("[gates.x]\nrun = 'x'\nprotect = ['x']", &["unknown_option"]);
     with("[gates.x]\ncheck = 'secrets'\nallow = ['x']", &[]);
     with("[gates.x]\ncheck = 'secret'", &["unknown_value"]);
     with("[toolchains.x]\npaths = ['x']", &["bad_path"]);
@@ -120,6 +120,54 @@ fn tables_beside_tasks() {
     with("[[overrides.drop]]\ntask = 'a'\ndep = 'b'\nreason = 'x'", &["unknown_task"]);
     with("[[overrides.drop]]\ntask = 'a'\ndep = 'a'\nreason = ''", &["bad_text"]);
     with("[plan]\ngates = ['x']", &["unknown_gate"]);
+}
+
+#[test]
+fn options_of_checks() {
+    let gate = |text: &str, expected: &[&str]| check(&format!("[gates.x]\n{text}\n[tasks.a]\nrun = 'x'"), expected);
+    gate("check = 'tdd'", &["missing_option"]);
+    gate("check = 'tdd'\nfiles = ['t']", &["missing_option"]);
+    gate("check = 'tdd'\nfiles = ['t']\ncommand = 'x'", &[]);
+    gate("check = 'performance'\nruns = 5", &["missing_option"]);
+    gate("check = 'schema'\nfiles = ['a']", &["missing_option"]);
+    gate("check = 'schema'\nschema = 's*.json'\nfiles = ['a']", &["bad_pattern"]);
+    gate("check = 'schema'\nschema = 's.json'\nfiles = ['a']", &[]);
+    gate("check = 'files'", &["missing_option"]);
+    gate("check = 'files'\nignore = ['files/missing']", &["missing_option"]);
+    gate("check = 'files'\nlacks = { 'a' = 'x' }", &[]);
+    gate("check = 'files'\nlacks = { 'a' = '(' }", &["bad_expression"]);
+    gate(
+        "check = 'files'\ncontains = { 'a' = '(?=x)' }\nmatches = { 'b' = '[' }",
+        &["bad_expression", "bad_expression"],
+    );
+    gate("check = 'files'\nmatches = { '../a' = 'x' }", &["path_outside"]);
+    gate("check = 'review'\nreviewer = 'y'", &["unknown_agent"]);
+    gate("check = 'review'", &[]);
+    gate("check = 'secrets'\nignore = ['secrets/github-token', 'secrets/*', 'sec*']", &[]);
+    gate("check = 'secrets'\nignore = ['patterns/eval']", &["unknown_rule"]);
+    gate("check = 'security'\nignore = ['patterns/eval', 'gitleaks/x']", &[]);
+    gate("check = 'review'\nignore = ['lint/F401', 'todo-left', 'review/']", &["unknown_rule", "unknown_rule"]);
+    gate("run = 'x'\nignore = ['any/thing']", &[]);
+    gate("check = 'integrity'\nlevel = 'disabled'", &["always_on"]);
+    gate("check = 'scope'\nignore = ['scope/*']", &["always_on"]);
+    gate("check = 'integrity'\nignore = ['integrity/syntax-error']\nlevel = 'basic'", &[]);
+    let named = |name: &str, text: &str, expected: &[&str]| {
+        check(&format!("[gates.{name}]\n{text}\n[tasks.a]\nrun = 'x'"), expected);
+    };
+    named("integrity", "run = 'true'", &["always_on"]);
+    named("scope", "check = 'integrity'", &["always_on"]);
+    named("scope", "check = 'scope'\nlevel = 'disabled'", &["always_on"]);
+    named("tdd", "check = 'tdd'\nlevel = 'strict'", &[]);
+    named("review", "check = 'review'\nlevel = 'disabled'", &[]);
+}
+
+#[test]
+fn expressions_are_by_path_from_their_plan_file() {
+    let (root, _) = document(0, "orca.toml", "[tasks.a]\nrun = 'x'\n");
+    let (other, _) = document(1, "web/plan.toml", "[gates.x]\ncheck = 'files'\nlacks = { './src/**' = 'x' }\n");
+    let (plan, findings) = lower(&[root, other]);
+    assert_eq!(findings, []);
+    assert_eq!(plan.gate_defs["x"].options["lacks"], serde_json::json!({ "web/src/**": "x" }));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::demands::check_gate;
 use super::document::Place;
 use super::environment::{is_text, texts, variable_names, variables};
 use super::format::{RawAgent, RawGate, RawToolchain};
@@ -109,6 +110,7 @@ pub(super) fn gate(
     let name = checked_name(at, reader)?;
     let kind = gate_kind(at, raw, agents, reader);
     let options = check_options(raw, agents, reader);
+    check_gate(at, raw, &name, kind.as_ref(), reader);
     // The schema is one of its own files: it comes from the base.
     let own = options.get("schema").and_then(|path| RelPath::new(path.as_str()?).ok());
     let declared = patterns(raw.inputs.as_ref(), Use::Input, reader);

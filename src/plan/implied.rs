@@ -12,7 +12,7 @@ use super::model::{Check, GateDef, GateKind, Level, Plan, Task, Tdd};
 use crate::base::{Name, NodeId, PatternSet};
 
 /// Judged however strict the plan is: a level of `disabled` is `standard` for them.
-const ALWAYS: [Check; 2] = [Check::Integrity, Check::Scope];
+pub(super) const ALWAYS: [Check; 2] = [Check::Integrity, Check::Scope];
 
 impl Plan {
     /// The gates that judge a task's result, with their levels settled and without those that are switched off: first those

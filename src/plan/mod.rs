@@ -11,6 +11,7 @@
 //! `format` holds the format of a plan, once: reader and JSON Schema come from the same definition.
 
 mod definitions;
+mod demands;
 mod document;
 mod environment;
 mod format;

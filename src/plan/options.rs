@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::demands::expressions;
 use super::document::Place;
 use super::format::RawGate;
 use super::model::Check;
@@ -113,8 +114,7 @@ pub(super) fn check_options(
     }
     for (key, map) in [("contains", &raw.contains), ("lacks", &raw.lacks), ("matches", &raw.matches)] {
         if let Some(map) = map {
-            let entries = map.0.iter().map(|(at, text)| (reader.key(*at).to_owned(), json!(text.value)));
-            add(key, serde_json::Value::Object(entries.collect()));
+            add(key, expressions(map, reader));
         }
     }
     if let Some(suite) = &raw.suite {

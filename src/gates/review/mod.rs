@@ -7,6 +7,7 @@ mod debug;
 mod kinds;
 mod leftovers;
 mod licence;
+mod lint;
 mod size;
 mod unfinished;
 
@@ -17,6 +18,8 @@ use super::judged::{ChangedFile, Judged};
 use super::part::Part;
 use crate::event::GateFinding;
 use size::Size;
+
+pub use lint::{LintFindings, findings_of_lint, part_of_lint};
 
 /// What this check can find by itself. What a linter says is `lint/...`.
 pub const RULES: &[&str] = &[
