@@ -364,3 +364,54 @@ fn the_schema_is_printed() {
     }
     assert!(!validator.is_valid(&serde_json::json!({ "verdict": "maybe", "summary": "", "findings": [] })));
 }
+
+/// A project whose check `review` runs a linter, which prints what `lint.sh` does.
+fn linted(lint: &str) -> Project {
+    let gate = "[gates.review]\ncheck = \"review\"\nlint = [\"sh lint.sh a.py\"]\ninputs = [\"lint.sh\"]";
+    let orca = project("exit 1", gate, "");
+    orca.write("lint.sh", lint);
+    orca
+}
+
+#[test]
+fn what_a_linter_says_counts_on_lines_that_are_new() {
+    // It has something against the line that is new, and against one that was there.
+    let orca = linted("echo 'a.py:2:5: error: eval is evil [E1]'; echo 'a.py:9:1: error: old news [E2]'; exit 1");
+    let red = orca.build_red();
+    let findings = said(&red).findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].rule.starts_with("lint/") && findings[0].message.contains("eval is evil"), "{findings:?}");
+    assert_eq!((findings[0].line, findings[0].column), (Some(2), Some(5)));
+    let orca = linted("echo 'a.py:9:1: error: old news [E2]'; exit 1");
+    let said = found(&orca.build(), "passed", &[]);
+    assert!(said.message.contains("1 finding on other lines"), "{}", said.message);
+}
+
+#[test]
+fn a_linter_that_cannot_be_read_warns_and_one_that_cannot_run_is_an_error() {
+    let orca = linted("echo all is lost; exit 2");
+    let said = found(&orca.build(), "warning", &["lint/unread"]);
+    assert!(said.findings[0].help.as_ref().is_some_and(|help| help.contains("all is lost")), "{:?}", said.findings);
+    let orca = linted("exec no-such-linter");
+    let said = found(&orca.build_red(), "error", &[]);
+    assert!(said.message.contains("lint `sh lint.sh a.py`: it could not be run"), "{}", said.message);
+    let orca = linted("echo evil >> a.py; rm lint.sh");
+    found(&orca.build(), "passed", &[]);
+    assert!(!orca.read("a.py").contains("evil"));
+}
+
+#[test]
+fn nobody_is_paid_to_review_what_a_linter_refuses() {
+    let orca = linted("echo 'a.py:2:5: error: eval is evil [E1]'; exit 1");
+    orca.replace("orca.toml", "lint =", "reviewer = \"critic\"\nlint =");
+    let red = orca.build_red();
+    assert!(said(&red).message.contains("it is not asked about what is red already"), "{}", said(&red).message);
+    assert_eq!(asked(&orca), 0);
+}
+
+#[test]
+fn a_reviewer_whose_program_is_missing_is_told_before_anything_runs() {
+    let orca = reviewed("exit 1");
+    orca.replace("orca.toml", "[\"/bin/sh\", \"-c\", '''\necho x", "[\"no-such-critic\", '''\necho x");
+    orca.orca(["check"]).prints(["`no-such-critic`, the program of the agent `critic`, is not on PATH"]);
+}

@@ -114,11 +114,15 @@ impl Builder {
         Ok(Some(self.with_review(case, Vec::new(), reviewed)))
     }
 
-    /// The check `review`: what can be seen without running anything, then a reviewer, if there is one.
+    /// The check `review`: what can be seen without running anything, and what linters say; then a reviewer, if there is one.
     pub(super) async fn judge_review(&self, case: &Case<'_>) -> Result<Option<Verdict>, Fault> {
         let sides = block_in_place(|| self.sides(case.gate, &case.subject, case.workspace));
         let Some(sides) = sides else { return Ok(None) };
         let mut parts = block_in_place(|| self.check(case.gate, Check::Review, &case.subject, &sides, case.workspace));
+        let read = |path: &RelPath| self.judged_bytes(path, sides.result.get(path)?, case.workspace);
+        let judged = self.judged(&case.subject, &sides, &read);
+        let Some(linted) = self.lint(case, &sides, &judged).await? else { return Ok(None) };
+        parts.extend(linted);
         let Some(reviewer) = Reviewer::of(case.gate) else { return Ok(Some(self.fold(case, parts))) };
         if !self.fold(case, parts.clone()).is_green() {
             parts.push(Part::skipped(PART, "it is not asked about what is red already"));
