@@ -4,8 +4,12 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 
+use orca::agents::readable;
 use orca::event::{Event, GateFinding, Outcome};
+use orca::gates::reviewer::{Says, answer};
+use orca::plan::AgentPreset;
 use support::{Build, Project, hands};
 
 const PASS: &str = r#"{"verdict": "pass", "summary": "it is what was asked", "findings": []}"#;
@@ -414,4 +418,44 @@ fn a_reviewer_whose_program_is_missing_is_told_before_anything_runs() {
     let orca = reviewed("exit 1");
     orca.replace("orca.toml", "[\"/bin/sh\", \"-c\", '''\necho x", "[\"no-such-critic\", '''\necho x");
     orca.orca(["check"]).prints(["`no-such-critic`, the program of the agent `critic`, is not on PATH"]);
+}
+
+/// What real agents print, with a verdict for last words.
+#[test]
+fn a_verdict_is_found_in_the_stream_of_every_agent() {
+    let verdict = format!("I read it all.\n\n```json\n{EVAL}\n```\n");
+    let (first, second) = verdict.split_at(40);
+    let table = [
+        (
+            AgentPreset::ClaudeCode,
+            "claude-code/success.jsonl",
+            vec![("greet.py greets, and its tests pass.", verdict.as_str())],
+        ),
+        (AgentPreset::Codex, "codex/success.jsonl", vec![("greet.py greets.", verdict.as_str())]),
+        (AgentPreset::Opencode, "opencode/success.jsonl", vec![("greet.py greets.", verdict.as_str())]),
+        (AgentPreset::Gemini, "gemini/success.jsonl", vec![("Done: greet.py ", first), ("\"greets.\"", second)]),
+        (AgentPreset::Acp, "acp/success.jsonl", vec![("Done.", verdict.as_str())]),
+        (AgentPreset::Aider, "aider/success.txt", vec![("greet.py now greets.", verdict.as_str())]),
+        (AgentPreset::Command, "command/success.txt", vec![]),
+    ];
+    for (preset, stream, words) in table {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/streams").join(stream);
+        let mut text = fs::read_to_string(&path).expect("a recording");
+        for (old, new) in &words {
+            assert!(text.contains(old), "{stream} holds no {old}");
+            let quoted = serde_json::to_string(new).expect("JSON");
+            let new = match (stream.ends_with(".txt"), old.starts_with('"')) {
+                (true, _) => (*new).to_owned(),
+                (false, true) => quoted,
+                (false, false) => quoted.trim_matches('"').to_owned(),
+            };
+            text = text.replace(old, &new);
+        }
+        if words.is_empty() {
+            text.push_str(&verdict);
+        }
+        let said = readable(preset, text.as_bytes());
+        let found = answer(&said, &|_| false).unwrap_or_else(|why| panic!("{stream}: {why}\n{said}"));
+        assert_eq!((found.says, found.claims.len()), (Says::Fail, 1), "{stream}");
+    }
 }
