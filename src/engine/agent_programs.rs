@@ -9,6 +9,7 @@ use super::builder::Builder;
 use super::host::Host;
 use super::look::{Look, Looked, Prospect};
 use super::resolve::{Keyed, Resolver};
+use super::reviewing::Reviewer;
 use super::session::{EngineError, Session};
 use crate::agents;
 use crate::base::{Finding, Name, Severity, TaskName};
@@ -72,6 +73,15 @@ impl Session {
                     findings.insert(&agent.name, finding(agent, missing));
                 }
                 next = agent.fallback.as_ref().and_then(|name| self.plan().agents.get(name));
+            }
+            let gates = self.plan().gates_of(task).into_iter().chain(self.plan().gates_of_plan());
+            for (gate, reviewer) in gates.filter_map(|gate| Reviewer::of(&gate).map(|reviewer| (gate, reviewer))) {
+                let Some(agent) = self.plan().agents.get(&reviewer.agent) else { continue };
+                if !findings.contains_key(&agent.name)
+                    && let Some(missing) = missing_beside(&self.host, self.plan(), &gate.toolchains, agent)
+                {
+                    findings.insert(&agent.name, finding(agent, missing));
+                }
             }
         }
         findings

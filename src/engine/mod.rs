@@ -30,6 +30,7 @@ mod judge;
 mod judge_again;
 mod judge_plan;
 mod ledger;
+mod linting;
 mod load;
 mod lock;
 mod lock_keeper;

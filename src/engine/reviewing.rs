@@ -27,7 +27,9 @@ use crate::agents::{self, AgentReport, Occasion, Prompt, Repository, Waiting};
 use crate::base::{BlobDigest, FailureKind, Name, PatternSet, RelPath, Tree, format_duration_ms};
 use crate::context::Runner;
 use crate::exec::{self, AgentSpec, AttemptSpec, Fault, GivesUp};
-use crate::gates::reviewer::{Answer, Asked, DiffLines, RUBRIC, VERDICT_FILE, answer, brief, review};
+use crate::gates::reviewer::{
+    Answer, Asked, DiffLines, RUBRIC, Unanswered, VERDICT_FILE, answer, brief, review, reviewer_tree,
+};
 use crate::gates::{Part, Verdict, last_lines};
 use crate::plan::{AgentDef, Body, Check, GateDef, GateKind, Task};
 use crate::sandbox::{self, Backend, End};
@@ -114,11 +116,15 @@ impl Builder {
         Ok(Some(self.with_review(case, Vec::new(), reviewed)))
     }
 
-    /// The check `review`: what can be seen without running anything, then a reviewer, if there is one.
+    /// The check `review`: what can be seen without running anything, and what linters say; then a reviewer, if there is one.
     pub(super) async fn judge_review(&self, case: &Case<'_>) -> Result<Option<Verdict>, Fault> {
         let sides = block_in_place(|| self.sides(case.gate, &case.subject, case.workspace));
         let Some(sides) = sides else { return Ok(None) };
         let mut parts = block_in_place(|| self.check(case.gate, Check::Review, &case.subject, &sides, case.workspace));
+        let read = |path: &RelPath| self.judged_bytes(path, sides.result.get(path)?, case.workspace);
+        let judged = self.judged(&case.subject, &sides, &read);
+        let Some(linted) = self.lint(case, &sides, &judged).await? else { return Ok(None) };
+        parts.extend(linted);
         let Some(reviewer) = Reviewer::of(case.gate) else { return Ok(Some(self.fold(case, parts))) };
         if !self.fold(case, parts.clone()).is_green() {
             parts.push(Part::skipped(PART, "it is not asked about what is red already"));
@@ -190,6 +196,7 @@ impl Builder {
             return Ok(Outcome::Unable(why));
         }
         let diff = DiffLines::of(&sides.changed);
+        let (tree, withheld) = reviewer_tree(&sides.base, &sides.result);
         let (mut asked, mut waited_ms) = (0, 0);
         let mut before: Option<String> = None;
         loop {
@@ -197,8 +204,8 @@ impl Builder {
                 Ok(left) => left,
                 Err(why) => return Ok(Outcome::Silent(why)),
             };
-            let document = self.document(case, reviewer, sides, before.as_deref());
-            let Some(run) = self.ask(case, agent, &sides.result, &document, left, reviewed).await? else {
+            let document = self.document(case, reviewer, sides, &withheld, before.as_deref());
+            let Some(run) = self.ask(case, agent, &tree, &document, left, reviewed).await? else {
                 return Ok(Outcome::Changed);
             };
             if case.bench.is_cancelled() {
@@ -249,7 +256,14 @@ impl Builder {
         }
     }
 
-    fn document(&self, case: &Case<'_>, reviewer: &Reviewer, sides: &Sides, before: Option<&str>) -> String {
+    fn document(
+        &self,
+        case: &Case<'_>,
+        reviewer: &Reviewer,
+        sides: &Sides,
+        withheld: &[RelPath],
+        before: Option<&str>,
+    ) -> String {
         let task = case.subject.task.map(|task| self.resolver.task(task));
         let goal = task.map(|task| goal_of(task)).unwrap_or_default();
         let asked = Asked {
@@ -257,6 +271,7 @@ impl Builder {
             goal: &goal,
             acceptance: task.map_or(&[], |task| &task.acceptance),
             rubric: &reviewer.rubric,
+            withheld,
             before,
         };
         brief(&asked, &sides.changed)
@@ -349,12 +364,20 @@ impl Builder {
 }
 
 /// The answer in what a reviewer left: in its file, if it wrote one, else in its words.
+///
+/// What a reviewer runs of the judged files could write the file, so its words may not contradict it.
 fn read(run: &Run, diff: &DiffLines<'_>) -> Result<Answer, String> {
     let [written, said] = &run.answers;
-    if !written.trim().is_empty() {
-        return answer(written, &|_| false).map_err(|why| format!("{why} in .orca/{VERDICT_FILE}"));
+    let said = answer(said, &|object| diff.quotes(object));
+    if written.trim().is_empty() {
+        return said.map_err(|why| why.to_string());
     }
-    answer(said, &|object| diff.quotes(object)).map_err(|why| why.to_string())
+    let written = answer(written, &|_| false).map_err(|why| format!("{why} in .orca/{VERDICT_FILE}"))?;
+    match said {
+        Ok(said) if said.says != written.says => Err(Unanswered::Both.to_string()),
+        Err(Unanswered::Both) => Err(Unanswered::Both.to_string()),
+        Ok(_) | Err(Unanswered::Nothing) => Ok(written),
+    }
 }
 
 fn ended(end: &End) -> String {

@@ -10,9 +10,11 @@
 mod answer;
 mod brief;
 mod claims;
+mod instructions;
 mod schema;
 
 pub use answer::{Answer, Claim, Says, Unanswered, answer};
 pub use brief::{Asked, RUBRIC, brief};
 pub use claims::{DiffLines, review};
+pub use instructions::{instructs_agents, reviewer_tree};
 pub use schema::{VERDICT_FILE, verdict_schema};
