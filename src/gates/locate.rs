@@ -34,6 +34,12 @@ impl<'t> LineIndex<'t> {
         (number(line), number(column))
     }
 
+    /// The line of a byte, from 1; quicker than its position where a line is long.
+    #[must_use]
+    pub fn line_of(&self, offset: usize) -> u32 {
+        number(self.starts.partition_point(|start| *start <= offset.min(self.text.len())))
+    }
+
     /// The bytes of a line, numbered from 1, without its end.
     #[must_use]
     pub fn line(&self, line: u32) -> Range<usize> {

@@ -10,6 +10,8 @@ use crate::gates::locate::LineIndex;
 
 /// Pairs of a test that is gone and one that is new which are compared line by line.
 const PAIRS_MAX: usize = 50_000;
+/// Findings of one kind in one file: nobody reads more, and in a long line each takes its time to place.
+const FINDINGS_MAX: usize = 200;
 /// Names that one finding tells.
 const NAMES_MAX: usize = 5;
 const KEEP: &str = "put it back, or let the task's author say in `may_change` that these tests may go";
@@ -39,7 +41,11 @@ pub(super) fn compare(judged: &Judged<'_>, sides: &[Sides<'_>]) -> Vec<GateFindi
         }
         if let (Some(after), Some(text)) = (&file.after, file.file.after.text()) {
             let index = LineIndex::new(text);
+            let most = findings.len() + FINDINGS_MAX;
             for (position, test) in after.tests.iter().enumerate() {
+                if findings.len() >= most {
+                    break;
+                }
                 let before = pairs.before(sides, at, position);
                 findings.extend(
                     weakened(before, test).map(|(finding, span)| index.place(finding, &file.file.path, span, None)),
@@ -211,7 +217,7 @@ fn weakened(before: Option<&Test>, test: &Test) -> Option<(GateFinding, std::ops
 
 /// Assertions that are always true, and new tests that claim nothing.
 fn trivial(before: Option<&Test>, test: &Test, file: &ChangedFile, index: &LineIndex<'_>) -> Vec<GateFinding> {
-    let is_new = |one: &std::ops::Range<usize>| file.is_added(index.position(one.start).0);
+    let is_new = |one: &std::ops::Range<usize>| file.is_added(index.line_of(one.start));
     let place = |finding: GateFinding, span: std::ops::Range<usize>| index.place(finding, &file.path, span, None);
     let mut trivial = test.assertions.iter().filter(|one| one.strength == Strength::Trivial && is_new(&one.span));
     match before {
@@ -257,13 +263,11 @@ fn marks(sides: &[Sides<'_>]) -> Vec<GateFinding> {
         let (Some(after), Some(text)) = (&file.after, file.file.after.text()) else { continue };
         let index = LineIndex::new(text);
         let is_added = |range: &std::ops::Range<usize>| {
-            let (first, last) = (index.position(range.start).0, index.position(range.end).0);
+            let (first, last) = (index.line_of(range.start), index.line_of(range.end));
             (first..=last.min(first.saturating_add(200))).any(|line| file.file.is_added(line))
         };
-        let (fresh, old): (Vec<&Mark>, Vec<&Mark>) = after
-            .marks
-            .iter()
-            .partition(|mark| is_added(&mark.span) || mark.also.as_ref().is_some_and(|also| is_added(also)));
+        let (fresh, old): (Vec<&Mark>, Vec<&Mark>) =
+            after.marks.iter().partition(|mark| is_added(&mark.span) || mark.also.as_ref().is_some_and(&is_added));
         for mark in old {
             take(&mut known, mark);
         }
@@ -271,8 +275,9 @@ fn marks(sides: &[Sides<'_>]) -> Vec<GateFinding> {
     }
     let mut findings = Vec::new();
     for (file, index, marks) in new {
+        let most = findings.len() + FINDINGS_MAX;
         for mark in marks {
-            if !take(&mut known, mark) {
+            if !take(&mut known, mark) && findings.len() < most {
                 let finding = finding(mark.rule, mark.severity, mark.message.clone(), mark.help);
                 findings.push(index.place(finding, &file.file.path, mark.span.clone(), None));
             }

@@ -91,7 +91,7 @@ fn call<'n>(node: Node<'n>, path: &[Node<'n>], reader: &mut Reader<'_>) {
                 .iter()
                 .any(|start| name.starts_with(start))
             {
-                reader.assertion(node, Strength::Compare);
+                reader.assertion(node, Strength::Equal);
             }
         }
     }

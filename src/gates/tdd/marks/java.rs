@@ -9,20 +9,22 @@ const TESTS: [&str; 6] = ["Test", "ParameterizedTest", "RepeatedTest", "TestFact
 const DETECTS: &str = "let the code do the same whoever calls it";
 
 pub(super) fn read(tree: &Tree, reader: &mut Reader<'_>) {
+    // JUnit 3 tells tests by their names.
+    let by_name = reader.is_test_file && reader.text.contains("extends TestCase");
     walk(tree, |node, path| {
         reader.arrive(node);
-        visit(node, path, reader);
+        visit(node, path, by_name, reader);
     });
 }
 
-fn visit<'n>(node: Node<'n>, path: &[Node<'n>], reader: &mut Reader<'_>) {
+fn visit<'n>(node: Node<'n>, path: &[Node<'n>], by_name: bool, reader: &mut Reader<'_>) {
     match node.kind() {
         "class_declaration" => {
             let name = node.child_by_field_name("name").map_or("", |name| reader.of(name));
             reader.open(node, Scope::Named(name.to_owned()));
             annotations(node, reader);
         }
-        "method_declaration" => method(node, reader),
+        "method_declaration" => method(node, by_name, reader),
         "if_statement" | "catch_clause" | "switch_expression" | "ternary_expression" => {
             reader.open(node, Scope::Branch)
         }
@@ -69,11 +71,11 @@ fn annotations(node: Node<'_>, reader: &mut Reader<'_>) -> (bool, bool) {
     (is_test, is_table)
 }
 
-fn method(node: Node<'_>, reader: &mut Reader<'_>) {
+fn method(node: Node<'_>, by_name: bool, reader: &mut Reader<'_>) {
     reader.pending_skip = false;
     let name = node.child_by_field_name("name").map_or("", |name| reader.of(name));
     let (is_annotated, is_table) = annotations(node, reader);
-    let is_old = name.starts_with("test") && reader.text.contains("extends TestCase");
+    let is_old = by_name && name.starts_with("test");
     if !reader.is_test_file || !(is_annotated || is_old) {
         reader.open(node, Scope::Function);
         return;
@@ -143,7 +145,7 @@ fn of_call(name: &str, list: &[Node<'_>], reader: &Reader<'_>) -> Option<Strengt
         "fail" | "verify" | "verifyNoInteractions" | "verifyNoMoreInteractions" => Strength::Compare,
         _ if name.starts_with("assert") => Strength::Compare,
         _ if ["check", "expect", "should", "ensure", "andExpect"].iter().any(|start| name.starts_with(start)) => {
-            Strength::Compare
+            Strength::Equal
         }
         _ => return None,
     })

@@ -115,11 +115,11 @@ fn call<'n>(node: Node<'n>, path: &[Node<'n>], reader: &mut Reader<'_>) {
             }
             let catches = rest.last() == Some(&"catch")
                 || function.child_by_field_name("property").is_some_and(|name| reader.of(name) == "catch");
-            if let (true, Some(handler), Some(object)) = (catches, list.first(), function.child_by_field_name("object"))
+            let object = function.child_by_field_name("object");
+            if let (true, Some(handler), Some(object)) = (catches, list.first(), object)
+                && is_empty_function(*handler, reader)
             {
-                if is_empty_function(*handler, reader) {
-                    reader.swallows(node, object, Some(*handler), "`catch` swallows what is thrown here");
-                }
+                reader.swallows(node, object, Some(*handler), "`catch` swallows what is thrown here");
             }
         }
     }
@@ -301,7 +301,7 @@ fn of_call(base: &str, rest: &[&str], list: &[Node<'_>], reader: &Reader<'_>) ->
     let name = if rest.is_empty() { base } else { last };
     let is_helper =
         ["assert", "check", "verify", "ensure", "should", "expect"].iter().any(|start| name.starts_with(start));
-    is_helper.then_some(Strength::Compare)
+    is_helper.then_some(Strength::Equal)
 }
 
 fn of_condition(node: Node<'_>, reader: &Reader<'_>) -> Strength {

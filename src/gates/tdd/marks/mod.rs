@@ -93,3 +93,6 @@ fn facts(path: &RelPath, text: &str, is_test: bool) -> Option<Facts> {
     }
     Some(reader.facts)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ const STACKS: [&str; 6] = [
     "traceback.walk_stack",
     "traceback.format_stack",
 ];
+/// How far conditions are followed into what they are made of.
+const CONDITIONS_DEEP_MAX: usize = 12;
 const DETECTS: &str = "let the code do the same whoever calls it";
 
 pub(super) fn read(tree: &Tree, reader: &mut Reader<'_>) {
@@ -114,15 +116,23 @@ fn is_true(text: &str) -> bool {
 
 /// How much a condition claims.
 fn of_condition(node: Node<'_>, reader: &Reader<'_>) -> Strength {
+    condition(node, CONDITIONS_DEEP_MAX, reader)
+}
+
+/// The same, going down so far; what is nested deeper is taken for something that may be false.
+fn condition(node: Node<'_>, left: usize, reader: &Reader<'_>) -> Strength {
     let inner = children(node);
     match node.kind() {
-        "parenthesized_expression" => inner.first().map_or(Strength::Trivial, |inner| of_condition(*inner, reader)),
+        _ if left == 0 => Strength::Truthy,
+        "parenthesized_expression" => {
+            inner.first().map_or(Strength::Trivial, |inner| condition(*inner, left - 1, reader))
+        }
         "true" | "string" | "integer" | "float" | "lambda" => Strength::Trivial,
         // `assert (x == 1, "why")` is true of any x.
         "tuple" | "list" | "dictionary" if !inner.is_empty() => Strength::Trivial,
         "boolean_operator" => {
             let operator = node.child_by_field_name("operator").map_or("", |operator| operator.kind());
-            let sides = inner.iter().take(2).map(|side| of_condition(*side, reader));
+            let sides = inner.iter().take(2).map(|side| condition(*side, left - 1, reader));
             let (least, most) = sides
                 .fold((Strength::Equal, Strength::Trivial), |(least, most), side| (least.min(side), most.max(side)));
             if operator == "or" { least } else { most }
@@ -172,11 +182,9 @@ fn call<'n>(node: Node<'n>, path: &[Node<'n>], reader: &mut Reader<'_>) {
     let first = arguments.first().copied();
     match whole {
         "pytest.skip" | "pytest.xfail" | "self.skipTest" | "unittest.skip"
-            if up(path, 1).is_none_or(|parent| parent.kind() != "decorator") =>
+            if reader.is_test_file && up(path, 1).is_none_or(|parent| parent.kind() != "decorator") =>
         {
-            if reader.is_test_file {
-                reader.skip(node, reader.is_conditional());
-            }
+            reader.skip(node, reader.is_conditional());
         }
         "sys.exit" | "os._exit" | "pytest.exit" | "exit" | "quit" => exit(node, whole, first, reader),
         _ if reader.is_test_file => {
@@ -226,7 +234,8 @@ fn of_call(name: &str, whole: &str, arguments: &[Node<'_>], reader: &Reader<'_>)
             let name = name.trim_start_matches('_');
             let is_helper =
                 ["check", "expect", "verify", "ensure", "should", "must"].iter().any(|start| name.starts_with(start));
-            return is_helper.then_some(Strength::Compare);
+            // What a helper asserts is not seen here.
+            return is_helper.then_some(Strength::Equal);
         }
     })
 }
@@ -243,9 +252,10 @@ fn exit(node: Node<'_>, name: &str, first: Option<Node<'_>>, reader: &mut Reader
     let at_top = !reader.is_in(&Scope::Function) && reader.test().is_none();
     if reader.is_test_file {
         early_exit(node, Severity::Error, reader);
-    } else if name == "os._exit" {
-        early_exit(node, Severity::Warning, reader);
-    } else if name == "sys.exit" && at_top && !reader.is_conditional() && !reader.text.starts_with("#!") {
+        return;
+    }
+    let while_imported = name == "sys.exit" && at_top && !reader.is_conditional() && !reader.text.starts_with("#!");
+    if name == "os._exit" || while_imported {
         early_exit(node, Severity::Warning, reader);
     }
 }
@@ -257,6 +267,7 @@ fn early_exit(node: Node<'_>, severity: Severity, reader: &mut Reader<'_>) {
 }
 
 fn raise(node: Node<'_>, reader: &mut Reader<'_>) {
+    reader.count_call();
     let text = reader.of(node).trim_start_matches("raise").trim();
     if !reader.is_test_file {
         return;

@@ -19,8 +19,10 @@ struct Pending<'n> {
     should_panic: bool,
     /// Where it is ignored, and whether only at times.
     ignored: Option<(Node<'n>, bool)>,
-    /// `cfg(test)`.
+    /// `cfg(test)`, or with more besides.
     for_tests: Option<Node<'n>>,
+    /// `cfg(test)` alone.
+    only_in_tests: bool,
     /// `cfg(not(test))`.
     not_for_tests: Option<Node<'n>>,
 }
@@ -59,13 +61,15 @@ fn visit<'n>(node: Node<'n>, path: &[Node<'n>], pending: &mut Pending<'n>, reade
         "function_item" => function(node, &before, reader),
         "macro_invocation" => macro_call(node, reader),
         "call_expression" => call(node, path, reader),
+        "let_declaration" | "struct_item" | "enum_item" => reader.count_call(),
         "try_expression" => reader.assertion(node, Strength::Implicit),
         "if_expression" | "match_arm" => reader.open(node, Scope::Branch),
         "for_expression" | "while_expression" | "loop_expression" => reader.count_loop(),
         "return_expression" => early_return(node, path, reader),
         "string_literal" if !is_test_code(reader) => {
             let content = reader.of(node).trim_matches('"');
-            if RUNNER_VARIABLES.contains(&content) {
+            let is_argument = matches!(parent, "arguments" | "token_tree");
+            if is_argument && RUNNER_VARIABLES.contains(&content) {
                 let message = format!("the code asks whether `{content}` is there: whether it is being tested");
                 reader.mark("tdd/detects-tests", Severity::Error, node, message, DETECTS);
             }
@@ -90,7 +94,7 @@ fn attribute<'n>(node: Node<'n>, pending: &mut Pending<'n>, reader: &Reader<'_>)
         "should_panic" => pending.should_panic = true,
         "ignore" => pending.ignored = Some((node, false)),
         "cfg" => match text {
-            "cfg(test)" => pending.for_tests = Some(node),
+            "cfg(test)" => (pending.for_tests, pending.only_in_tests) = (Some(node), true),
             "cfg(not(test))" => pending.not_for_tests = Some(node),
             "cfg(any())" | "cfg(not(all()))" | "cfg(FALSE)" | "cfg(false)" => pending.ignored = Some((node, false)),
             _ if text.starts_with("cfg(all(test,") => pending.for_tests = Some(node),
@@ -110,7 +114,9 @@ fn detects_by_cfg(node: Node<'_>, parent: &str, before: &Pending<'_>, reader: &m
     }
     let is_item = node.kind().ends_with("_item")
         || matches!(node.kind(), "use_declaration" | "macro_definition" | "extern_crate_declaration");
-    if let Some(attribute) = before.for_tests.filter(|_| parent == "block" && !is_item) {
+    if let Some(attribute) =
+        before.for_tests.filter(|_| before.only_in_tests && parent == "block" && !is_item && !asserts(node, reader))
+    {
         let message = "this part of the code runs in tests only";
         reader.mark("tdd/detects-tests", Severity::Error, attribute, message, DETECTS);
     }
@@ -122,9 +128,21 @@ fn detects_by_cfg(node: Node<'_>, parent: &str, before: &Pending<'_>, reader: &m
     }
 }
 
+/// Whether a statement only asserts: a check that is built into tests changes nothing of what the code does.
+fn asserts(node: Node<'_>, reader: &Reader<'_>) -> bool {
+    reader
+        .of(node)
+        .trim_start_matches(['{', ' ', '\n', '\r', '\t'])
+        .split(['!', '('])
+        .next()
+        .is_some_and(|name| name.contains("assert"))
+}
+
 fn function(node: Node<'_>, before: &Pending<'_>, reader: &mut Reader<'_>) {
     let name = node.child_by_field_name("name").map_or("", |name| reader.of(name));
     if !before.is_test {
+        // What is only compiled says something, too.
+        reader.count_call();
         if before.for_tests.is_some() {
             reader.open(node, Scope::TestCode);
         }
@@ -179,7 +197,7 @@ fn macro_call(node: Node<'_>, reader: &mut Reader<'_>) {
             Strength::Compare
         }
         _ if name.starts_with("assert") => Strength::Equal,
-        _ if name.starts_with("check") || name.starts_with("expect") => Strength::Compare,
+        _ if name.starts_with("check") || name.starts_with("expect") => Strength::Equal,
         _ => return,
     };
     reader.assertion(node, strength);
@@ -257,19 +275,22 @@ fn call<'n>(node: Node<'n>, path: &[Node<'n>], reader: &mut Reader<'_>) {
     let argument = node.child_by_field_name("arguments").map_or("", |list| reader.of(list));
     match last {
         "unwrap" | "expect" | "unwrap_err" | "expect_err" => reader.assertion(node, Strength::Implicit),
-        "exit" | "_exit" if argument == "(0)" => early_exit(node, Severity::Error, reader),
+        "exit" if argument == "(0)" => early_exit(node, Severity::Error, reader),
+        // A child that was forked has to end so.
+        "_exit" if argument == "(0)" => early_exit(node, Severity::Warning, reader),
         "catch_unwind" => {
             let parent = up(path, 1).map_or("", |parent| parent.kind());
             let is_dropped = parent == "expression_statement"
-                || up(path, 1)
-                    .is_some_and(|parent| parent.kind() == "let_declaration" && reader.of(parent).starts_with("let _"));
+                || up(path, 1).is_some_and(|parent| {
+                    parent.kind() == "let_declaration" && reader.of(parent).starts_with("let _ =")
+                });
             if is_dropped {
                 reader.swallows(node, node, None, "`catch_unwind` swallows what panics here");
             }
         }
         _ if last.starts_with("assert") => reader.assertion(node, Strength::Equal),
         _ if ["check", "expect", "verify", "ensure", "should"].iter().any(|start| last.starts_with(start)) => {
-            reader.assertion(node, Strength::Compare);
+            reader.assertion(node, Strength::Equal);
         }
         "for_each" => reader.count_loop(),
         _ => {}

@@ -188,6 +188,8 @@ fn directive(rest: &str) -> (&str, Option<&str>) {
     let is = |word: &str| words.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     match is("skip") || is("todo") {
         true => (rest[..at].trim(), Some(words)),
+        // How long it took is no part of its name.
+        false if is("time=") => (rest[..at].trim(), None),
         false => (rest.trim(), None),
     }
 }
