@@ -13,6 +13,7 @@ use tokio::task::block_in_place;
 use super::attempt_log::AttemptLog;
 use super::builder::{Builder, fault};
 use super::surroundings::GRACE;
+use crate::agents::ProgramView;
 use crate::base::{BlobDigest, Entry, Pattern, PatternSet, RelPath, Tree};
 use crate::exec::{self, AttemptError, AttemptSpec, Bench, Fault, Workspace};
 use crate::plan::GateDef;
@@ -69,13 +70,15 @@ pub(super) struct GateCommand<'a> {
     pub collect: &'a [Pattern],
     /// Whether the memory of its whole process tree is watched.
     pub watches_memory: bool,
+    /// What its program needs of the machine, where the plan does not say.
+    pub view: Option<ProgramView>,
 }
 
 impl<'a> GateCommand<'a> {
     /// A command that is judged by its end alone.
     #[must_use]
     pub(super) fn new(argv: &'a [String]) -> Self {
-        Self { argv, env: BTreeMap::new(), collect: &[], watches_memory: false }
+        Self { argv, env: BTreeMap::new(), collect: &[], watches_memory: false, view: None }
     }
 }
 
@@ -190,7 +193,8 @@ impl Builder {
     ) -> AttemptSpec<'a> {
         let mut env = gate.env.clone();
         env.extend(command.env.clone());
-        let surroundings = self.surroundings(&gate.toolchains, &gate.tools, env);
+        let mut surroundings = self.surroundings(&gate.toolchains, &gate.tools, env);
+        surroundings.add(command.view.clone().unwrap_or_default());
         AttemptSpec {
             argv: command.argv.iter().map(OsString::from).collect(),
             env: surroundings.env,

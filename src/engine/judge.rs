@@ -174,6 +174,9 @@ impl Builder {
             GateKind::Check(Check::Performance) => self.judge_performance(case).await,
             GateKind::Check(Check::Review) => self.judge_review(case).await,
             GateKind::Check(Check::Tdd) => self.judge_tests_first(case).await,
+            GateKind::Check(check) if case.gate.options.contains_key("scanners") => {
+                self.judge_with_scanners(case, *check).await
+            }
             GateKind::Check(check) => Ok(self.judge_by_check(case, *check)),
             GateKind::Agent { .. } => self.judge_by_agent(case).await,
         }
