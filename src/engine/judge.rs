@@ -174,7 +174,7 @@ impl Builder {
             GateKind::Check(Check::Performance) => self.judge_performance(case).await,
             GateKind::Check(Check::Review) => self.judge_review(case).await,
             GateKind::Check(Check::Tdd) => self.judge_tests_first(case).await,
-            GateKind::Check(check) => Ok(self.judge_by_check(case, *check)),
+            GateKind::Check(check) => self.judge_by_check(case, *check).await,
             GateKind::Agent { .. } => self.judge_by_agent(case).await,
         }
     }
@@ -224,13 +224,17 @@ impl Builder {
         Verdict { kind, message, parts: by_report.parts, ..by_exit }
     }
 
-    /// A built-in check judges both sides of the result.
-    fn judge_by_check(&self, case: &Case<'_>, check: Check) -> Option<Verdict> {
-        block_in_place(|| {
+    /// A built-in check judges both sides of the result, and then the scanners that the gate asks besides.
+    async fn judge_by_check(&self, case: &Case<'_>, check: Check) -> Result<Option<Verdict>, Fault> {
+        let judged = block_in_place(|| {
             let sides = self.sides(case.gate, &case.subject, case.workspace)?;
             let parts = self.check(case.gate, check, &case.subject, &sides, case.workspace);
-            Some(self.fold(case, parts))
-        })
+            Some((sides, parts))
+        });
+        let Some((sides, mut parts)) = judged else { return Ok(None) };
+        let Some(scanned) = self.scan(case, &sides).await? else { return Ok(None) };
+        parts.extend(scanned);
+        Ok(Some(self.fold(case, parts)))
     }
 
     /// The verdict that parts add up to, without the findings that a person has accepted.

@@ -53,6 +53,7 @@ mod refused;
 mod resolve;
 mod reviewing;
 mod scan;
+mod scanning;
 mod secrets;
 mod session;
 mod show;
