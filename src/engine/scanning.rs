@@ -49,7 +49,8 @@ impl Builder {
             return Ok(Some(scanner.without_network()));
         }
         let mut ran: Vec<GateRun> = Vec::new();
-        for (nth, run) in runs.iter().enumerate() {
+        // Too many are refused when they are judged: not one of the rest has to run for that.
+        for (nth, run) in runs.iter().take(Scanner::RUNS_MAX).enumerate() {
             match self.scan(case, scanner, nth, run, sides).await? {
                 Some(one) => ran.push(one),
                 None => return Ok(None),
