@@ -88,7 +88,7 @@ impl Corpus {
         let changed = self.files.par_iter().map(change).collect();
         let judged = Judged { task: None, base: &base, result: &base, changed, read: &|_| None };
         let options = BTreeMap::new();
-        let context = CheckContext { options: Options::new(&options), level: Level::Standard };
+        let context = CheckContext { options: Options::new(&options), level: Level::Standard, database: None };
         let mut found = BTreeMap::new();
         for finding in check(which, &judged, &context).into_iter().flat_map(|part| part.findings) {
             *found.entry(finding.rule).or_default() += 1;
@@ -119,7 +119,7 @@ fn search(paths: &[String]) {
         let changed = corpus.files.iter().map(change).collect();
         let judged = Judged { task: None, base: &base, result: &base, changed, read: &|_| None };
         let options = BTreeMap::new();
-        let context = CheckContext { options: Options::new(&options), level: Level::Standard };
+        let context = CheckContext { options: Options::new(&options), level: Level::Standard, database: None };
         let parts = check(Check::Secrets, &judged, &context);
         for finding in parts.iter().flat_map(|part| &part.findings) {
             let place = finding.place().unwrap_or_default();
