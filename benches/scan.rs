@@ -23,12 +23,12 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use orca::base::{RelPath, Tree};
-use orca::gates::{ChangedFile, CheckContext, Content, Judged, Options, check};
+use orca::gates::{ChangedFile, CheckContext, Content, Judged, Options, Protected, check};
 use orca::plan::{Check, Level};
 use rayon::prelude::*;
 
 const FILES: usize = 10_000;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 const THREADS: [usize; 2] = [1, 4];
 
 fn main() {
@@ -86,7 +86,14 @@ impl Corpus {
             ChangedFile::new(path.clone(), Content::Absent, Content::File { bytes, executable: false })
         };
         let changed = self.files.par_iter().map(change).collect();
-        let judged = Judged { task: None, base: &base, result: &base, changed, read: &|_| None };
+        let judged = Judged {
+            task: None,
+            base: &base,
+            result: &base,
+            changed,
+            protected: &Protected::default(),
+            read: &|_| None,
+        };
         let options = BTreeMap::new();
         let context = CheckContext { options: Options::new(&options), level: Level::Standard, database: None };
         let mut found = BTreeMap::new();
@@ -117,7 +124,14 @@ fn search(paths: &[String]) {
             ChangedFile::new(path.clone(), Content::Absent, after)
         };
         let changed = corpus.files.iter().map(change).collect();
-        let judged = Judged { task: None, base: &base, result: &base, changed, read: &|_| None };
+        let judged = Judged {
+            task: None,
+            base: &base,
+            result: &base,
+            changed,
+            protected: &Protected::default(),
+            read: &|_| None,
+        };
         let options = BTreeMap::new();
         let context = CheckContext { options: Options::new(&options), level: Level::Standard, database: None };
         let parts = check(Check::Secrets, &judged, &context);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use orca::base::{RelPath, Severity, Tree};
 use orca::event::GateFinding;
-use orca::gates::{ChangedFile, Content, Judged, secret_rules, secrets};
+use orca::gates::{ChangedFile, Content, Judged, Protected, secret_rules, secrets};
 use proptest::prelude::*;
 
 /// False alarms on `src`, `tests`, `docs`, `benches` and `fixtures` that are borne with: what stands in `docs/gates/secrets.md`.
@@ -20,7 +20,15 @@ fn found(files: Vec<(&str, Vec<u8>)>) -> Vec<GateFinding> {
         ChangedFile::new(RelPath::new(path).expect("a path"), Content::Absent, after)
     };
     let changed = files.into_iter().map(file).collect();
-    secrets(&Judged { task: None, base: &empty, result: &empty, changed, read: &|_| None }).findings
+    secrets(&Judged {
+        task: None,
+        base: &empty,
+        result: &empty,
+        changed,
+        protected: &Protected::default(),
+        read: &|_| None,
+    })
+    .findings
 }
 
 /// A token, put together here so that it does not stand in this file.
@@ -128,7 +136,14 @@ fn only_what_the_result_adds_counts() {
     let content = |text: &str| Content::File { bytes: text.as_bytes().into(), executable: false };
     let change = ChangedFile::new(RelPath::new("a.py").expect("valid"), content(&before), content(&after));
     let empty = Tree::new();
-    let judged = Judged { task: None, base: &empty, result: &empty, changed: vec![change], read: &|_| None };
+    let judged = Judged {
+        task: None,
+        base: &empty,
+        result: &empty,
+        changed: vec![change],
+        protected: &Protected::default(),
+        read: &|_| None,
+    };
     let findings = secrets(&judged).findings;
     assert_eq!(findings.iter().map(|finding| finding.line).collect::<Vec<_>>(), [Some(3)]);
     let said = serde_json::to_string(&findings).expect("serializable");
@@ -190,7 +205,14 @@ fn an_unread_file_does_not_look_searched() {
     let empty = Tree::new();
     let change =
         ChangedFile::new(RelPath::new("big").expect("valid"), Content::Absent, Content::Unread { size_bytes: 9 });
-    let judged = Judged { task: None, base: &empty, result: &empty, changed: vec![change], read: &|_| None };
+    let judged = Judged {
+        task: None,
+        base: &empty,
+        result: &empty,
+        changed: vec![change],
+        protected: &Protected::default(),
+        read: &|_| None,
+    };
     let rules: Vec<String> = secrets(&judged).findings.into_iter().map(|finding| finding.rule).collect();
     assert_eq!(rules, ["secrets/not-searched"]);
 }
