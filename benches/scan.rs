@@ -23,12 +23,12 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use orca::base::{RelPath, Tree};
-use orca::gates::{ChangedFile, CheckContext, Content, Judged, Options, check};
+use orca::gates::{ChangedFile, CheckContext, Content, Judged, Options, Protected, check};
 use orca::plan::{Check, Level};
 use rayon::prelude::*;
 
 const FILES: usize = 10_000;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 const THREADS: [usize; 2] = [1, 4];
 
 fn main() {
@@ -86,9 +86,16 @@ impl Corpus {
             ChangedFile::new(path.clone(), Content::Absent, Content::File { bytes, executable: false })
         };
         let changed = self.files.par_iter().map(change).collect();
-        let judged = Judged { task: None, base: &base, result: &base, changed, read: &|_| None };
+        let judged = Judged {
+            task: None,
+            base: &base,
+            result: &base,
+            changed,
+            protected: &Protected::default(),
+            read: &|_| None,
+        };
         let options = BTreeMap::new();
-        let context = CheckContext { options: Options::new(&options), level: Level::Standard };
+        let context = CheckContext { options: Options::new(&options), level: Level::Standard, database: None };
         let mut found = BTreeMap::new();
         for finding in check(which, &judged, &context).into_iter().flat_map(|part| part.findings) {
             *found.entry(finding.rule).or_default() += 1;
@@ -117,9 +124,16 @@ fn search(paths: &[String]) {
             ChangedFile::new(path.clone(), Content::Absent, after)
         };
         let changed = corpus.files.iter().map(change).collect();
-        let judged = Judged { task: None, base: &base, result: &base, changed, read: &|_| None };
+        let judged = Judged {
+            task: None,
+            base: &base,
+            result: &base,
+            changed,
+            protected: &Protected::default(),
+            read: &|_| None,
+        };
         let options = BTreeMap::new();
-        let context = CheckContext { options: Options::new(&options), level: Level::Standard };
+        let context = CheckContext { options: Options::new(&options), level: Level::Standard, database: None };
         let parts = check(Check::Secrets, &judged, &context);
         for finding in parts.iter().flat_map(|part| &part.findings) {
             let place = finding.place().unwrap_or_default();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use orca::base::{RelPath, Severity, Tree};
 use orca::event::GateFinding;
-use orca::gates::{ChangedFile, Content, Judged, secret_rules, secrets};
+use orca::gates::{ChangedFile, Content, Judged, Protected, secret_rules, secrets};
 use proptest::prelude::*;
 
 /// False alarms on `src`, `tests`, `docs`, `benches` and `fixtures` that are borne with: what stands in `docs/gates/secrets.md`.
@@ -25,7 +25,7 @@ fn found(files: Vec<(&str, Vec<u8>)>) -> Vec<GateFinding> {
         base: &empty,
         result: &empty,
         changed,
-        protected: &orca::gates::Protected::default(),
+        protected: &Protected::default(),
         read: &|_| None,
     })
     .findings
@@ -141,7 +141,7 @@ fn only_what_the_result_adds_counts() {
         base: &empty,
         result: &empty,
         changed: vec![change],
-        protected: &orca::gates::Protected::default(),
+        protected: &Protected::default(),
         read: &|_| None,
     };
     let findings = secrets(&judged).findings;
@@ -210,7 +210,7 @@ fn an_unread_file_does_not_look_searched() {
         base: &empty,
         result: &empty,
         changed: vec![change],
-        protected: &orca::gates::Protected::default(),
+        protected: &Protected::default(),
         read: &|_| None,
     };
     let rules: Vec<String> = secrets(&judged).findings.into_iter().map(|finding| finding.rule).collect();
