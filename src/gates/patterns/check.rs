@@ -47,7 +47,7 @@ fn of_file(file: &ChangedFile) -> Vec<GateFinding> {
         .into_iter()
         .filter(|one| told.insert((one.rule, lines.position(one.span.start).0)))
         .take(FINDINGS_MAX)
-        .filter_map(|one| finding(&file.path, language, &lines, one))
+        .filter_map(|one| finding(&file.path, text, language, &lines, one))
         .collect();
     if !is_whole {
         findings.push(not_read(&file.path, text.len(), language));
@@ -62,12 +62,13 @@ fn touches(file: &ChangedFile, lines: &LineIndex<'_>, span: &Range<usize>) -> bo
     ranges.get(next).is_some_and(|range| range.start <= last)
 }
 
-fn finding(path: &RelPath, language: Language, lines: &LineIndex<'_>, one: Found) -> Option<GateFinding> {
+fn finding(path: &RelPath, text: &str, language: Language, lines: &LineIndex<'_>, one: Found) -> Option<GateFinding> {
     let rule = rule(language, one.rule)?;
     let severity = if one.is_request { Severity::Error } else { rule.severity };
+    let is_test = is_test(path) || language == Language::Rust && is_in_tests(text, one.span.start);
     let severity = match severity {
-        Severity::Error if is_test(path) => Severity::Warning,
-        Severity::Warning | Severity::Advice if is_test(path) => Severity::Advice,
+        Severity::Error if is_test => Severity::Warning,
+        Severity::Warning | Severity::Advice if is_test => Severity::Advice,
         severity => severity,
     };
     let from = if one.is_request && rule.severity != Severity::Error { ", and it comes from a request" } else { "" };
@@ -102,4 +103,10 @@ fn is_test(path: &RelPath) -> bool {
         || name.contains(".spec.")
         || name.ends_with("Test.java")
         || name.ends_with("Tests.java")
+}
+
+/// Whether a place is in the module of tests of a file of Rust, which ends with a brace at the beginning of a line.
+fn is_in_tests(text: &str, at: usize) -> bool {
+    let before = &text[..at];
+    before.rfind("#[cfg(test)]\nmod ").is_some_and(|start| !before[start..].contains("\n}"))
 }

@@ -19,7 +19,7 @@ const PATH_PARTS_MAX: usize = 16;
 
 static SQL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
-        r"(?i)\b(?:select\s[\s\S]{0,2000}?\bfrom\b|insert\s+(?:or\s+\w+\s+)?into\s|update\s+\S+\s+set\s|delete\s+from\b",
+        r"(?i)\b(?:select\s[\s\S]*?\bfrom\b|insert\s+(?:or\s+\w+\s+)?into\s|update\s+\S+\s+set\s|delete\s+from\b",
         r"|(?:drop|alter|truncate|create)\s+(?:table|database|user|index|view)\b|replace\s+into\s|where\s+\S+\s*(?:=|like|in)\s*)",
     ))
     .expect("valid")
