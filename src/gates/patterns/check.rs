@@ -32,20 +32,23 @@ fn of_file(file: &ChangedFile) -> Vec<GateFinding> {
     }
     let lines = LineIndex::new(text);
     let Some(tree) = parse(language, text) else { return vec![not_read(&file.path, text.len(), language)] };
-    let (mut found, is_whole) = match language {
+    let (mut found, mut is_whole) = match language {
         Language::Shell => (shell::commands(&tree, text, &wanted), true),
         _ => search(language, &tree, text, &wanted),
     };
     let wanted_sinks: Vec<&'static Sink> = sinks(language).iter().filter(|sink| wanted.contains(sink.rule)).collect();
     if !wanted_sinks.is_empty() {
-        found.extend(walk(language, &tree, text, &wanted_sinks));
+        let (calls, is_walked) = walk(language, &tree, text, &wanted_sinks);
+        found.extend(calls);
+        is_whole &= is_walked;
     }
-    found.retain(|one| touches(file, &lines, &one.span) || touches(file, &lines, &one.origin));
+    let starts = Starts::of(text);
+    found.retain(|one| touches(file, &starts, &one.span) || touches(file, &starts, &one.origin));
     found.sort_by_key(|one| (one.span.start, one.rule, !one.is_request));
     let mut told = BTreeSet::new();
     let mut findings: Vec<GateFinding> = found
         .into_iter()
-        .filter(|one| told.insert((one.rule, lines.position(one.span.start).0)))
+        .filter(|one| told.insert((one.rule, starts.line(one.span.start))))
         .take(FINDINGS_MAX)
         .filter_map(|one| finding(&file.path, text, language, &lines, one))
         .collect();
@@ -55,8 +58,22 @@ fn of_file(file: &ChangedFile) -> Vec<GateFinding> {
     findings
 }
 
-fn touches(file: &ChangedFile, lines: &LineIndex<'_>, span: &Range<usize>) -> bool {
-    let (first, last) = (lines.position(span.start).0, lines.position(span.end.saturating_sub(1).max(span.start)).0);
+/// Where lines start. Asked for every match, so it looks at no text: a line may be as long as the file.
+struct Starts(Vec<usize>);
+
+impl Starts {
+    fn of(text: &str) -> Self {
+        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The line of a byte, from 1.
+    fn line(&self, offset: usize) -> u32 {
+        u32::try_from(self.0.partition_point(|start| *start <= offset)).unwrap_or(u32::MAX)
+    }
+}
+
+fn touches(file: &ChangedFile, starts: &Starts, span: &Range<usize>) -> bool {
+    let (first, last) = (starts.line(span.start), starts.line(span.end.saturating_sub(1).max(span.start)));
     let ranges = file.added_lines();
     let next = ranges.partition_point(|range| range.end <= first);
     ranges.get(next).is_some_and(|range| range.start <= last)

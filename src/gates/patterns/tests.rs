@@ -104,7 +104,7 @@ fn what_cannot_be_searched_is_said() {
 
 #[test]
 fn hostile_texts_end() {
-    let deep = 20_000;
+    let deep = 4_000;
     for text in [
         format!("{}x{}", "eval(".repeat(deep), ")".repeat(deep)),
         format!("eval({}x)", "a + ".repeat(deep)),
