@@ -32,22 +32,25 @@ fn of_file(file: &ChangedFile) -> Vec<GateFinding> {
     }
     let lines = LineIndex::new(text);
     let Some(tree) = parse(language, text) else { return vec![not_read(&file.path, text.len(), language)] };
-    let (mut found, is_whole) = match language {
+    let (mut found, mut is_whole) = match language {
         Language::Shell => (shell::commands(&tree, text, &wanted), true),
         _ => search(language, &tree, text, &wanted),
     };
     let wanted_sinks: Vec<&'static Sink> = sinks(language).iter().filter(|sink| wanted.contains(sink.rule)).collect();
     if !wanted_sinks.is_empty() {
-        found.extend(walk(language, &tree, text, &wanted_sinks));
+        let (calls, is_walked) = walk(language, &tree, text, &wanted_sinks);
+        found.extend(calls);
+        is_whole &= is_walked;
     }
-    found.retain(|one| touches(file, &lines, &one.span) || touches(file, &lines, &one.origin));
+    let starts = Starts::of(text);
+    found.retain(|one| touches(file, &starts, &one.span) || touches(file, &starts, &one.origin));
     found.sort_by_key(|one| (one.span.start, one.rule, !one.is_request));
     let mut told = BTreeSet::new();
     let mut findings: Vec<GateFinding> = found
         .into_iter()
-        .filter(|one| told.insert((one.rule, lines.position(one.span.start).0)))
+        .filter(|one| told.insert((one.rule, starts.line(one.span.start))))
         .take(FINDINGS_MAX)
-        .filter_map(|one| finding(&file.path, language, &lines, one))
+        .filter_map(|one| finding(&file.path, text, language, &lines, one))
         .collect();
     if !is_whole {
         findings.push(not_read(&file.path, text.len(), language));
@@ -55,19 +58,34 @@ fn of_file(file: &ChangedFile) -> Vec<GateFinding> {
     findings
 }
 
-fn touches(file: &ChangedFile, lines: &LineIndex<'_>, span: &Range<usize>) -> bool {
-    let (first, last) = (lines.position(span.start).0, lines.position(span.end.saturating_sub(1).max(span.start)).0);
+/// Where lines start. Asked for every match, so it looks at no text: a line may be as long as the file.
+struct Starts(Vec<usize>);
+
+impl Starts {
+    fn of(text: &str) -> Self {
+        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The line of a byte, from 1.
+    fn line(&self, offset: usize) -> u32 {
+        u32::try_from(self.0.partition_point(|start| *start <= offset)).unwrap_or(u32::MAX)
+    }
+}
+
+fn touches(file: &ChangedFile, starts: &Starts, span: &Range<usize>) -> bool {
+    let (first, last) = (starts.line(span.start), starts.line(span.end.saturating_sub(1).max(span.start)));
     let ranges = file.added_lines();
     let next = ranges.partition_point(|range| range.end <= first);
     ranges.get(next).is_some_and(|range| range.start <= last)
 }
 
-fn finding(path: &RelPath, language: Language, lines: &LineIndex<'_>, one: Found) -> Option<GateFinding> {
+fn finding(path: &RelPath, text: &str, language: Language, lines: &LineIndex<'_>, one: Found) -> Option<GateFinding> {
     let rule = rule(language, one.rule)?;
     let severity = if one.is_request { Severity::Error } else { rule.severity };
+    let is_test = is_test(path) || language == Language::Rust && is_in_tests(text, one.span.start);
     let severity = match severity {
-        Severity::Error if is_test(path) => Severity::Warning,
-        Severity::Warning | Severity::Advice if is_test(path) => Severity::Advice,
+        Severity::Error if is_test => Severity::Warning,
+        Severity::Warning | Severity::Advice if is_test => Severity::Advice,
         severity => severity,
     };
     let from = if one.is_request && rule.severity != Severity::Error { ", and it comes from a request" } else { "" };
@@ -102,4 +120,10 @@ fn is_test(path: &RelPath) -> bool {
         || name.contains(".spec.")
         || name.ends_with("Test.java")
         || name.ends_with("Tests.java")
+}
+
+/// Whether a place is in the module of tests of a file of Rust, which ends with a brace at the beginning of a line.
+fn is_in_tests(text: &str, at: usize) -> bool {
+    let before = &text[..at];
+    before.rfind("#[cfg(test)]\nmod ").is_some_and(|start| !before[start..].contains("\n}"))
 }

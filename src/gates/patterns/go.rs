@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::rule::{
-    Rule, Sink, When, certain, hashes_secret, hashes_secret_nearby, is_world_writable, makes_token, unquoted,
+    Rule, Sink, When, certain, hashes_secret, hashes_secret_nearby, is_kept, is_world_writable, makes_token, unquoted,
 };
 use super::value::{Kind, Scopes, Value};
 use super::words::{HASHES, SECRETS, SQL, TOKENS, is_c_flag, is_shell};
@@ -193,7 +193,8 @@ fn mode(call: &Call<'_>, scopes: &Scopes<'_>) -> Option<Value> {
 }
 
 fn umask(call: &Call<'_>, scopes: &Scopes<'_>) -> Option<Value> {
-    (call.source(scopes, 0).trim_start_matches("0o").trim_start_matches('0').is_empty()).then(|| certain(call))
+    let is_zero = call.source(scopes, 0).trim_start_matches("0o").trim_start_matches('0').is_empty();
+    (is_zero && !is_kept(call, scopes)).then(|| certain(call))
 }
 
 /// `rand` is the one of `math/rand`.

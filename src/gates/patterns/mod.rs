@@ -30,3 +30,6 @@ mod walk;
 mod words;
 
 pub(super) use check::patterns;
+
+#[cfg(test)]
+mod tests;

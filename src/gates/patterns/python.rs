@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::rule::{
-    Rule, Sink, When, certain, hashes_secret, is_weak_cipher, is_weak_hash, is_world_writable, makes_token,
+    Rule, Sink, When, certain, hashes_secret, is_kept, is_weak_cipher, is_weak_hash, is_world_writable, makes_token,
 };
 use super::value::{Kind, Scopes, Value};
 use super::words::{CIPHERS, HASHES, REQUEST, SECRETS, SQL, TOKENS};
@@ -21,7 +21,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Warning,
         message: "a shell runs a command that is not constant",
         help: "pass a list of arguments and no shell=True; quote with shlex.quote where a shell is needed",
-        words: &[&["system", "popen", "shell", "getoutput", "getstatusoutput", "spawn"]],
+        words: &[&["system", "popen", "subprocess", "shell", "getoutput", "getstatusoutput", "spawn"]],
     },
     Rule {
         id: "python-sql",
@@ -125,7 +125,6 @@ pub(super) static SINKS: &[Sink] = &[
             "subprocess.getstatusoutput",
             "commands.getoutput",
             "asyncio.create_subprocess_shell",
-            "pexpect.run",
         ],
         when: When::Dynamic(0),
     },
@@ -262,7 +261,7 @@ pub(super) static SINKS: &[Sink] = &[
             "mark_safe",
             "django.utils.safestring.mark_safe",
         ],
-        when: When::Built(0),
+        when: When::Check(template),
     },
     Sink {
         rule: "python-request-url",
@@ -348,7 +347,9 @@ fn ciphers(call: &Call<'_>, scopes: &Scopes<'_>) -> Option<Value> {
 
 fn second_mode(call: &Call<'_>, scopes: &Scopes<'_>) -> Option<Value> {
     let mode = call.argument(1).or_else(|| call.named("mode"))?;
-    is_open(scopes.source(mode)).then(|| certain(call))
+    // For directories it is what there is without a mode; the umask makes it less.
+    let is_default = call.name.contains("dir") && scopes.source(mode) == "0o777";
+    (is_open(scopes.source(mode)) && !is_default).then(|| certain(call))
 }
 
 fn first_mode(call: &Call<'_>, scopes: &Scopes<'_>) -> Option<Value> {
@@ -358,8 +359,19 @@ fn first_mode(call: &Call<'_>, scopes: &Scopes<'_>) -> Option<Value> {
     } else {
         is_open(mode)
     };
+    if call.name == "umask" && is_kept(call, scopes) {
+        return None;
+    }
     // `os.chmod(path, mode)` has its mode elsewhere.
     (is_wrong && !call.path.starts_with("os.chmod")).then(|| certain(call))
+}
+
+/// `from_string` is an environment's of templates.
+fn template(call: &Call<'_>, scopes: &Scopes<'_>) -> Option<Value> {
+    let receiver = call.receiver.map_or("", |receiver| scopes.source(receiver)).to_ascii_lowercase();
+    let is_template =
+        call.name != "from_string" || ["env", "templ", "jinja"].iter().any(|word| receiver.contains(word));
+    call.value(scopes, 0).filter(|value| value.kind >= Kind::Built && is_template)
 }
 
 fn is_open(mode: &str) -> bool {

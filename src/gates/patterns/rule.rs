@@ -147,6 +147,12 @@ pub(super) fn makes_token(call: &Call<'_>, scopes: &Scopes<'_>) -> Option<Value>
     is_token.then(|| certain(call))
 }
 
+/// Whether what a call gives back is kept: `mask = umask(0)` asks what the mask is, and puts it back.
+pub(super) fn is_kept(call: &Call<'_>, scopes: &Scopes<'_>) -> bool {
+    let start = scopes.text[..call.node.start_byte()].rfind('\n').map_or(0, |at| at + 1);
+    scopes.text.get(start..call.node.start_byte()).is_some_and(|before| before.trim_end().ends_with('='))
+}
+
 /// Whether a source is a mode that lets everybody write: `0o777`.
 pub(super) fn is_world_writable(source: &str) -> bool {
     let digits = source.trim_start_matches("0o").trim_start_matches('0');

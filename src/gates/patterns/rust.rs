@@ -50,7 +50,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Error,
         message: "certificates are not verified",
         help: "leave verification on; add the authority's certificate where it is your own",
-        words: &[&["danger", "sslverifymode::none", "insecure", "verify_none"]],
+        words: &[&["danger", "accept_invalid", "set_certificate_verifier", "set_verify"]],
     },
     Rule {
         id: "rust-world-writable",

@@ -111,7 +111,8 @@ static CHMOD: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^(?:0?[0-7]{2}[2367]|[2467][0-7]{2}[2367]|(?:[ugo]*[ao][ugo]*)[+=][rxXst]*w[rwxXst]*(?:,.*)?)$")
         .expect("valid")
 });
-static INSECURE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^-[a-zA-Z]*k[a-zA-Z]*$").expect("valid"));
+static INSECURE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^-[fsSLviIGNqgaRjJOZ0-9#]*k[a-zA-Z]*$").expect("valid"));
 static OFF: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
         r"(?i)^(?:GIT_SSL_NO_VERIFY=['\x22]?(?:1|true)|NODE_TLS_REJECT_UNAUTHORIZED=['\x22]?0|PYTHONHTTPSVERIFY=['\x22]?0",
@@ -256,6 +257,12 @@ impl<'t> Shell<'t, '_> {
             self.add("shell-download-run", command.node);
             return;
         }
+        // How getopt's manual has it: what it prints is quoted.
+        let is_getopt =
+            self.text.contains("getopt") && command.arguments().first().is_some_and(|(_, word)| *word == "set");
+        if is_getopt && command.arguments().get(1).is_some_and(|(_, word)| *word == "--") {
+            return;
+        }
         let is_open = |node: Node<'t>| {
             let (variables, substitutions) = self.expansions(node);
             // A variable within a substitution is found here as well.
@@ -269,7 +276,10 @@ impl<'t> Shell<'t, '_> {
     /// `sh -c "echo $text"`.
     fn command_string(&mut self, command: &Command<'t>) {
         let arguments = command.arguments();
-        let Some(at) = arguments.iter().position(|(_, word)| is_c_flag(word)) else { return };
+        // After the name of a script or a user it is theirs.
+        let is_su = command.name() == "su";
+        let mut flags = arguments.iter().take_while(|(_, word)| word.starts_with('-') || is_su);
+        let Some(at) = flags.position(|(_, word)| is_c_flag(word)) else { return };
         let Some((script, source)) = arguments.get(at + 1) else { return };
         if downloads(source) && source.contains("$(") {
             return;
@@ -357,7 +367,14 @@ impl<'t> Shell<'t, '_> {
             .has(|word| ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| word.contains(&format!("//{host}"))));
         let is_off = match command.name() {
             "curl" => {
-                command.has(|word| word == "--insecure" || INSECURE.is_match(word) && !word.contains('o')) && !is_near
+                let mut before = "";
+                // `-o -k` is a file of that name.
+                let is_flag = command.arguments().iter().any(|(_, word)| {
+                    let is_value = ["-o", "-d", "-H", "-X", "-u", "-A", "-e", "--output", "--data"].contains(&before);
+                    before = word;
+                    !is_value && (*word == "--insecure" || INSECURE.is_match(word))
+                });
+                is_flag && !is_near
             }
             "wget" => command.has(|word| word == "--no-check-certificate") && !is_near,
             "pip" | "pip3" => command.has(|word| word.starts_with("--trusted-host")) && !is_near,

@@ -1,6 +1,7 @@
 //! What is known of an expression without running it: whether it is constant, put together from parts, or comes from a
 //! request. It is followed through the variables of a function and those around it, no further.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -13,13 +14,15 @@ use super::dialect::{Dialect, Shape};
 /// How deep an expression is looked into, and at how many of its nodes.
 const DEPTH_MAX: usize = 24;
 const NODES_MAX: usize = 400;
+/// Nodes that are looked at in any text, and one more for each of its bytes.
+const NODES_OF_TEXT: usize = 100_000;
 /// Bytes of a path such as `a.b.c`; a longer one is no rule's.
 const PATH_BYTES_MAX: usize = 200;
 const PATH_PARTS_MAX: usize = 16;
 
 static SQL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
-        r"(?i)\b(?:select\s[\s\S]{0,2000}?\bfrom\b|insert\s+(?:or\s+\w+\s+)?into\s|update\s+\S+\s+set\s|delete\s+from\b",
+        r"(?i)\b(?:select\s[\s\S]*?\bfrom\b|insert\s+(?:or\s+\w+\s+)?into\s|update\s+\S+\s+set\s|delete\s+from\b",
         r"|(?:drop|alter|truncate|create)\s+(?:table|database|user|index|view)\b|replace\s+into\s|where\s+\S+\s*(?:=|like|in)\s*)",
     ))
     .expect("valid")
@@ -104,11 +107,20 @@ pub(super) struct Scopes<'t> {
     pub(super) aliases: HashMap<String, String>,
     /// The functions that are being walked through, the innermost last.
     functions: Vec<Range<usize>>,
+    /// Nodes of expressions that may yet be looked at in this text: calls in calls in calls are looked at again and again.
+    nodes_left: Cell<usize>,
 }
 
 impl<'t> Scopes<'t> {
     pub(super) fn new(text: &'t str, dialect: &'static Dialect) -> Self {
-        Self { text, dialect, scopes: vec![HashMap::new()], aliases: HashMap::new(), functions: Vec::new() }
+        Self {
+            text,
+            dialect,
+            scopes: vec![HashMap::new()],
+            aliases: HashMap::new(),
+            functions: Vec::new(),
+            nodes_left: Cell::new(NODES_OF_TEXT + text.len()),
+        }
     }
 
     pub(super) fn enter(&mut self, function: Node<'_>) {
@@ -164,10 +176,18 @@ impl<'t> Scopes<'t> {
         self.scopes.iter().rev().take(16).find_map(|scope| scope.get(name)).map(|bound| bound.value.clone())
     }
 
+    /// Whether there was more in the text than may be looked at.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.nodes_left.get() == 0
+    }
+
     /// What is known of an expression.
     pub(super) fn value(&self, node: Node<'_>) -> Value {
-        let mut nodes_left = NODES_MAX;
-        self.look(node, DEPTH_MAX, &mut nodes_left)
+        let given = NODES_MAX.min(self.nodes_left.get());
+        let mut nodes_left = given;
+        let value = self.look(node, DEPTH_MAX, &mut nodes_left);
+        self.nodes_left.set(self.nodes_left.get() - (given - nodes_left));
+        value
     }
 
     fn look(&self, node: Node<'_>, depth: usize, nodes_left: &mut usize) -> Value {
@@ -212,10 +232,7 @@ impl<'t> Scopes<'t> {
         }
         let object = dialect.members.iter().chain(dialect.indexes).find(|shape| shape.kind == kind);
         match object {
-            Some(shape) if self.is_request(node) => {
-                let _ = shape;
-                Value { is_text: true, ..Value::new(Kind::Request, node) }
-            }
+            Some(_) if self.is_request(node) => Value { is_text: true, ..Value::new(Kind::Request, node) },
             Some(shape) => self.part_of(node, *shape, depth, nodes_left),
             None => unknown,
         }
@@ -419,7 +436,7 @@ impl<'t> Scopes<'t> {
             path.strip_prefix(*start)
                 .is_some_and(|rest| start.ends_with(')') || rest.is_empty() || rest.starts_with(['.', '[', '(', '?']))
         };
-        self.dialect.requests.iter().any(|start| is_prefix(&start))
+        self.dialect.requests.iter().any(|start| is_prefix(start))
     }
 
     /// `a.b().c` for what reads so, with names from elsewhere by their full names; nothing for other expressions.

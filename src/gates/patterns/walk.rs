@@ -64,9 +64,9 @@ fn classes(language: Language) -> Vec<Class> {
     kinds.map(|id| grammar.node_kind_for_id(id).map_or(Class::Other, class)).collect()
 }
 
-/// Holds every call of a tree against some sinks.
-pub(super) fn walk(language: Language, tree: &Tree, text: &str, sinks: &[&'static Sink]) -> Vec<Found> {
-    let Some(dialect) = Dialect::of(language) else { return Vec::new() };
+/// Holds every call of a tree against some sinks. The second says whether all of them could be.
+pub(super) fn walk(language: Language, tree: &Tree, text: &str, sinks: &[&'static Sink]) -> (Vec<Found>, bool) {
+    let Some(dialect) = Dialect::of(language) else { return (Vec::new(), true) };
     let mut walk = Walk {
         scopes: Scopes::new(text, dialect),
         classes: &CLASSES[language as usize],
@@ -84,7 +84,7 @@ pub(super) fn walk(language: Language, tree: &Tree, text: &str, sinks: &[&'stati
         }
     }
     walk.run(tree.walk());
-    walk.found
+    (walk.found, !walk.scopes.is_exhausted())
 }
 
 struct Walk<'t> {

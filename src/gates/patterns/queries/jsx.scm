@@ -9,4 +9,4 @@
               (template_string (template_substitution))] @_value)))
   (#eq? @_name "dangerouslySetInnerHTML")
   (#eq? @_html "__html")
-  (#not-match? @_value "(?i)saniti[sz]|escap|purif|^[A-Z_0-9]+$")) @javascript-html
+  (#not-match? @_value "(?i:saniti[sz]|escap|purif)|^[A-Z_0-9]+$")) @javascript-html
