@@ -6,7 +6,7 @@ use super::judge::{Case, Run, RunEnd, first_line, names};
 use super::marks::tests_in;
 use super::red::is_of;
 use super::reports::{Outcome, TestCase, TestReport};
-use crate::base::{Severity, counted};
+use crate::base::{RelPath, Severity, counted};
 use crate::event::GateFinding;
 use crate::gates::part::Part;
 
@@ -219,21 +219,40 @@ pub(super) fn counts(case: &Case<'_>, part: &mut Part) {
         let finding = GateFinding::new("tdd/newly-skipped", Severity::Error, message);
         part.findings.push(finding.help("let the test run"));
     }
+    let gone: Vec<&TestCase> =
+        base.ran().filter(named).filter(|one| !on_result.contains_key(one.id.as_str())).collect();
     // A test that is skipped has a finding of its own.
-    if has + skipped.len() < had {
-        let gone: Vec<&str> = base
-            .ran()
-            .filter(named)
-            .filter(|one| !on_result.contains_key(one.id.as_str()))
-            .map(|one| one.id.as_str())
-            .collect();
-        let which = match names(gone) {
+    if has + skipped.len() < had || lacks(case, &gone, base, result) {
+        let which = match names(gone.iter().map(|one| one.id.as_str())) {
             names if names.is_empty() => String::new(),
             names => format!(": {names}"),
         };
-        let message = format!("{had} tests ran on the base, and {has} run on the result{which}");
+        let message =
+            format!("{had} tests ran on the base, {has} run on the result, and some of the former do not{which}");
         let finding = GateFinding::new("tdd/fewer-tests", Severity::Error, message);
         part.findings.push(finding.help("put the tests back that no longer run"));
     }
     part.note = Some(format!("{had} tests before, {has} after"));
+}
+
+/// Whether more tests went than came: of the declared files, or of all others. The tests that a task is there to write make up for
+/// none that it takes away elsewhere.
+fn lacks(case: &Case<'_>, gone: &[&TestCase], base: &TestReport, result: &TestReport) -> bool {
+    if gone.is_empty() {
+        return false;
+    }
+    let before: BTreeSet<&str> = base.cases.iter().map(|one| one.id.as_str()).collect();
+    let declared: Vec<(&RelPath, Vec<String>)> = case
+        .files
+        .iter()
+        .map(|path| {
+            let tests = case.text(path).and_then(|text| tests_in(path, &text)).unwrap_or_default();
+            (*path, tests.into_iter().map(|test| test.name).collect())
+        })
+        .collect();
+    let is_declared = |one: &TestCase| declared.iter().any(|(path, names)| is_of(one, path, Some(names)));
+    let came = result.ran().filter(|one| !one.id.is_empty() && !before.contains(one.id.as_str()));
+    let (came_declared, came_else): (Vec<&TestCase>, Vec<&TestCase>) = came.partition(|one| is_declared(one));
+    let gone_declared = gone.iter().filter(|one| is_declared(one)).count();
+    gone_declared > came_declared.len() || gone.len() - gone_declared > came_else.len()
 }
