@@ -41,13 +41,13 @@ fn with_suite() -> String {
 
 /// The verdict of `tdd`, its message, and its findings.
 fn said(build: &Build) -> (String, String, Vec<GateFinding>) {
-    let judged = build.events.iter().filter_map(|event| match event {
+    let mut judged = build.events.iter().filter_map(|event| match event {
         Event::GateJudged { gate, verdict, message, findings, .. } if gate.as_str() == "tdd" => {
             Some((verdict.clone(), message.clone(), findings.clone()))
         }
         _ => None,
     });
-    judged.last().unwrap_or_else(|| panic!("tdd has not judged\n{}", build.output.transcript()))
+    judged.next_back().unwrap_or_else(|| panic!("tdd has not judged\n{}", build.output.transcript()))
 }
 
 /// Asserts that a build is red for just these rules of `tdd`.
@@ -134,19 +134,11 @@ fn a_suite_that_breaks_names_what_broke() {
 #[test]
 fn deleted_tests_are_missed() {
     let orca = project(&[TEST, REAL, "sed -i '/test_zero/,$d' tests/test_double.py"], &with_suite());
-    // One came and one went: the runner counts as many as before.
-    let findings = refused_or_warned(&orca);
-    assert_eq!(findings, ["tdd/deleted-test"]);
+    // One came and one went: what the task itself adds makes up for nothing.
+    refused(&orca, ["tdd/fewer-tests", "tdd/deleted-test"]);
     let orca = project(&[TEST, REAL, "rm tests/test_double.py"], &with_suite());
     let findings = refused(&orca, ["tdd/fewer-tests", "tdd/deleted-test"]);
     assert!(findings[0].message.contains("test_zero"), "{findings:?}");
-}
-
-/// The rules of `tdd` whatever its verdict is.
-#[track_caller]
-fn refused_or_warned(orca: &Project) -> Vec<String> {
-    let build = Build::read(orca.orca(["build", "--json"]));
-    said(&build).2.into_iter().map(|finding| finding.rule).collect()
 }
 
 #[test]

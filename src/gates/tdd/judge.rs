@@ -1,6 +1,7 @@
 //! From what the runs of the tests wrote to what follows: five parts, each of which says what it could not judge and why.
 
 use super::coverage::Coverage;
+use super::declared::Declared;
 use super::marks::tests_weakened_with;
 use super::paths::{family, is_test_path};
 use super::red::red_first;
@@ -119,23 +120,17 @@ pub(super) struct Case<'a> {
     pub first: &'a TestsFirst,
     pub evidence: &'a Evidence,
     /// The declared test files that the result has.
-    pub files: Vec<&'a RelPath>,
+    pub declared: Declared<'a>,
 }
 
 impl Case<'_> {
-    /// The text of a file of the result.
-    pub(super) fn text(&self, path: &RelPath) -> Option<String> {
-        let bytes = (self.judged.read)(path)?;
-        String::from_utf8(bytes.to_vec()).ok()
-    }
-
     /// The file of the result that a case names, where it names one.
     pub(super) fn place(&self, finding: GateFinding, case: &TestCase) -> GateFinding {
         let Some(named) = &case.file else { return finding };
-        let known = self.files.iter().copied().find(|path| super::paths::means(named, path));
-        let known = known.or_else(|| {
-            let path = RelPath::new(named).ok()?;
-            self.judged.result.get_key_value(&path).map(|(path, _)| path)
+        let path = RelPath::new(named).ok().and_then(|path| self.judged.result.get_key_value(&path));
+        let known = path.map(|(path, _)| path).or_else(|| {
+            let declared = self.declared.files_of(case).into_iter().map(|at| self.declared.files[at].path);
+            declared.into_iter().find(|path| super::paths::means(named, path))
         });
         match known {
             Some(path) => GateFinding { line: case.line.filter(|line| *line > 0), ..finding.at(path) },
@@ -147,8 +142,9 @@ impl Case<'_> {
 /// Judges a result by what the runs brought.
 #[must_use]
 pub fn judge(judged: &Judged<'_>, first: &TestsFirst, options: Options<'_>, evidence: &Evidence) -> Vec<Part> {
-    let files = judged.result.keys().filter(|path| first.files.matches(path)).collect();
-    let case = Case { judged, first, evidence, files };
+    let read = |path: &RelPath| String::from_utf8((judged.read)(path)?.to_vec()).ok();
+    let declared = Declared::of(judged.result.keys().filter(|path| first.files.matches(path)), read);
+    let case = Case { judged, first, evidence, declared };
     let mut tests = tests_weakened_with(judged, &first.files);
     counts(&case, &mut tests);
     let mut parts = vec![red_first(&case), green(&case), suite(&case), tests, coverage(&case)];

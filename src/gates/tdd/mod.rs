@@ -13,6 +13,7 @@
 
 mod brought;
 mod coverage;
+mod declared;
 mod judge;
 mod marks;
 mod paths;

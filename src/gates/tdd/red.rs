@@ -8,10 +8,11 @@
 //!  it fails and nothing says why       counts    counts, with advice   does not
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::brought::Brought;
 use super::judge::{Case, Run, first_line, names};
-use super::marks::tests_in;
-use super::paths::{is_in_module, means};
+use super::marks::{TestInFile, tests_in};
 use super::reports::{ErrorKind, Missing, Outcome, TestCase, error_kind, missing};
 use crate::base::{RelPath, Severity};
 use crate::event::GateFinding;
@@ -23,7 +24,7 @@ const WRITE_FIRST: &str = "write a test that fails without the work, in a file t
 
 /// Judges the run of the declared tests on the base.
 pub(super) fn red_first(case: &Case<'_>) -> Part {
-    if case.files.is_empty() {
+    if case.declared.files.is_empty() {
         return match case.evidence.base {
             None => Part::skipped(NAME, "the declared tests did not run on the base"),
             Some(_) => {
@@ -46,7 +47,7 @@ pub(super) fn red_first(case: &Case<'_>) -> Part {
         return Part::judged(NAME, broken.into_iter().collect());
     }
     if run.is_green() {
-        return Part::judged(NAME, vec![passes(run, None)]);
+        return Part::judged(NAME, vec![passes(run.cases().iter(), None)]);
     }
     let mut findings = why_red(case, run);
     if !findings.iter().any(|finding| finding.severity == Severity::Error) {
@@ -61,9 +62,8 @@ pub(super) fn red_first(case: &Case<'_>) -> Part {
     }
 }
 
-fn passes(run: &Run, path: Option<&RelPath>) -> GateFinding {
-    let passed = run.cases().iter().filter(|case| case.outcome == Outcome::Passed && !case.id.is_empty());
-    let passed = passed.filter(|case| path.is_none_or(|path| is_of(case, path, None)));
+fn passes<'c>(cases: impl Iterator<Item = &'c TestCase>, path: Option<&RelPath>) -> GateFinding {
+    let passed = cases.filter(|case| case.outcome == Outcome::Passed && !case.id.is_empty());
     let names = names(passed.map(|case| case.id.as_str()));
     let which = match names.as_str() {
         "" => String::new(),
@@ -164,8 +164,8 @@ fn why_red(case: &Case<'_>, run: &Run) -> Vec<GateFinding> {
 /// Declared tests that could not fail for what they say.
 fn claims_nothing(case: &Case<'_>) -> Vec<GateFinding> {
     let mut findings = Vec::new();
-    for path in &case.files {
-        let tests = case.text(path).and_then(|text| tests_in(path, &text)).unwrap_or_default();
+    for file in &case.declared.files {
+        let (path, tests) = (file.path, &file.tests);
         for test in tests.iter().filter(|test| !test.says_something).take(20) {
             let message = format!("`{}` claims nothing, and did not fail by itself on the base", test.name);
             let finding =
@@ -176,49 +176,37 @@ fn claims_nothing(case: &Case<'_>) -> Vec<GateFinding> {
     findings
 }
 
-/// Whether a case is one of a file: by the file it names, by the module in its name, or by the names of the tests there.
-pub(super) fn is_of(case: &TestCase, path: &RelPath, names: Option<&[String]>) -> bool {
-    let by_file = case.file.as_deref().map(|file| means(file, path));
-    by_file == Some(true)
-        || (by_file.is_none() && is_in_module(&case.id, path))
-        || names
-            .is_some_and(|names| names.iter().any(|name| name == case.function() || case.id.ends_with(name.as_str())))
-}
-
 /// Files none of whose tests fails, and tests that are new and pass.
 fn passing(case: &Case<'_>, run: &Run) -> Vec<GateFinding> {
     let mut findings = Vec::new();
     let not_loaded = run.cases().iter().any(|case| matches!(case.outcome, Outcome::Errored(_)));
-    for path in &case.files {
-        let Some(text) = case.text(path) else { continue };
-        let tests = tests_in(path, &text).unwrap_or_default();
-        let of_names: Vec<String> = tests.iter().map(|test| test.name.clone()).collect();
-        let of_file: Vec<&TestCase> =
-            run.cases().iter().filter(|one| !one.id.is_empty() && is_of(one, path, Some(&of_names))).collect();
-        let passed = of_file.iter().filter(|one| one.outcome == Outcome::Passed).count();
-        if passed > 0 && passed == of_file.len() && !not_loaded {
-            findings.push(passes(run, Some(path)));
+    let mut of_files: BTreeMap<usize, Vec<&TestCase>> = BTreeMap::new();
+    for one in run.cases().iter().filter(|one| !one.id.is_empty()) {
+        for at in case.declared.files_of(one) {
+            of_files.entry(at).or_default().push(one);
+        }
+    }
+    for (at, of_file) in of_files {
+        let (path, tests) = (case.declared.files[at].path, &case.declared.files[at].tests);
+        let all_passed = of_file.iter().all(|one| one.outcome == Outcome::Passed);
+        if all_passed && !not_loaded {
+            findings.push(passes(of_file.iter().copied(), Some(path)));
             continue;
         }
-        let change = case.judged.changed.iter().find(|change| change.path == **path);
+        let change = case.judged.changed.iter().find(|change| change.path == *path);
         let Some(change) = change else { continue };
         let before = change.before.text().and_then(|text| tests_in(path, text)).unwrap_or_default();
-        let is_new = |name: &str| {
-            tests
-                .iter()
-                .any(|test| test.name == name && !before.iter().any(|old| old.name == name && old.text == test.text))
-        };
-        let new: Vec<&str> = of_file
-            .iter()
-            .filter(|one| one.outcome == Outcome::Passed && is_new(one.function()))
-            .map(|one| one.id.as_str())
-            .collect();
-        if !new.is_empty() {
-            let message = format!("passes without the work: {}", names(new.iter().copied()));
+        let before: BTreeSet<(&str, &str)> =
+            before.iter().map(|test| (test.name.as_str(), test.text.as_str())).collect();
+        let is_new = |test: &&TestInFile| !before.contains(&(test.name.as_str(), test.text.as_str()));
+        let new: BTreeSet<&str> = tests.iter().filter(is_new).map(|test| test.name.as_str()).collect();
+        let passed = of_file.iter().filter(|one| one.outcome == Outcome::Passed && new.contains(one.function()));
+        let passed: Vec<&str> = passed.map(|one| one.id.as_str()).collect();
+        if !passed.is_empty() {
+            let message = format!("passes without the work: {}", names(passed));
             let finding = GateFinding::new("tdd/passes-on-base", Severity::Warning, message);
-            findings.push(
-                finding.help("such a test says nothing of the work; let it fail first, or do without it").at(path),
-            );
+            let help = "such a test says nothing of the work; let it fail first, or do without it";
+            findings.push(finding.help(help).at(path));
         }
     }
     findings

@@ -77,8 +77,8 @@ struct Pairs {
     after: BTreeMap<Place, Place>,
     /// Tests of before that have no counterpart, by file.
     gone: BTreeMap<usize, Vec<usize>>,
-    before_count: usize,
-    after_count: usize,
+    /// How many tests of after have none, by file.
+    new: BTreeMap<usize, usize>,
 }
 
 impl Pairs {
@@ -120,7 +120,11 @@ impl Pairs {
         for (place, _) in before.iter().filter(|(place, _)| !taken.contains(place)) {
             gone.entry(place.0).or_default().push(place.1);
         }
-        Self { after: pairs, gone, before_count: before.len(), after_count: after.len() }
+        let mut fresh: BTreeMap<usize, usize> = BTreeMap::new();
+        for (place, _) in after.iter().filter(|(place, _)| !pairs.contains_key(place)) {
+            *fresh.entry(place.0).or_default() += 1;
+        }
+        Self { after: pairs, gone, new: fresh }
     }
 
     fn before<'s>(&self, sides: &'s [Sides<'_>], file: usize, position: usize) -> Option<&'s Test> {
@@ -158,8 +162,9 @@ fn deleted(at: usize, file: &Sides<'_>, pairs: &Pairs, sides: &[Sides<'_>], find
     }
     let Some(gone) = pairs.gone.get(&at) else { return };
     let tests = Sides::tests(file.before.as_ref());
-    // Where as many tests are there as before, they may have been rewritten.
-    let severity = if pairs.after_count < pairs.before_count { Severity::Error } else { Severity::Warning };
+    // Where the file got as many as it lost, they may have been rewritten. Tests elsewhere make up for nothing.
+    let is_rewritten = !is_gone && pairs.new.get(&at).is_some_and(|new| *new >= gone.len());
+    let severity = if is_rewritten { Severity::Warning } else { Severity::Error };
     if is_gone || is_unreadable {
         let count = counted(gone.len() as u64, "test");
         let what = if is_gone { "is deleted" } else { "can no longer be read" };
