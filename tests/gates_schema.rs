@@ -25,7 +25,7 @@ fn judge(schema: Option<&str>, name: &str, data: &str) -> Part {
     let changed = vec![ChangedFile::new(path(name), Content::Absent, after)];
     let judged = Judged { task: None, base: &base, result: &result, changed, protected: &protected, read: &read };
     let options = BTreeMap::from([("schema".to_owned(), json!("s.json")), ("files".to_owned(), json!([name]))]);
-    let context = CheckContext { options: Options::new(&options), level: Level::Standard };
+    let context = CheckContext { options: Options::new(&options), level: Level::Standard, database: None };
     check(Check::Schema, &judged, &context).remove(0)
 }
 

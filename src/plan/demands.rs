@@ -29,7 +29,7 @@ fn groups(check: Check) -> &'static [&'static str] {
         Check::Dependencies => &["dependencies", "cargo-audit", "npm-audit", "pip-audit"],
         Check::Performance => &["performance"],
         Check::Review => &["review", "lint", "reviewer"],
-        Check::Integrity => &["integrity"],
+        Check::Integrity => &["integrity", "tdd"],
         Check::Scope => &["scope"],
         Check::Schema => &["schema"],
         Check::Files => &["files"],
