@@ -70,3 +70,20 @@ fn precision_and_recall_are_as_documented() {
     let _ = writeln!(table, "{}", all.row("all"));
     println!("{table}\n{wrong}");
 }
+
+#[test]
+fn rules_of_files_and_of_what_is_left_behind_have_cases() {
+    use orca::gates::{files, integrity, review, schema, scope};
+    let all = [integrity::RULES, scope::RULES, schema::RULES, files::RULES, review::RULES].concat();
+    let cases = cases();
+    for rule in all {
+        let count = |expected| {
+            let of_rule = |(_, _, case): &&(orca::plan::Check, std::path::PathBuf, corpus::Case)| {
+                case.rule == *rule && case.expect == expected
+            };
+            cases.iter().filter(of_rule).count()
+        };
+        let (bad, good) = (count(Expected::Bad), count(Expected::Good));
+        assert!(bad >= 2 && good >= 2, "{rule}: {bad} bad cases, {good} good ones");
+    }
+}

@@ -114,8 +114,7 @@ fn of_expression(
 }
 
 fn of_file(judged: &Judged<'_>, path: &RelPath, demand: Demand, (text, regex): (&str, &Regex)) -> Vec<GateFinding> {
-    let change =
-        judged.changed.binary_search_by(|change| change.path.cmp(path)).ok().map(|at| &judged.changed[at].after);
+    let change = judged.change(path).map(|change| &change.after);
     let bytes: Option<Arc<[u8]>> = match change {
         Some(Content::File { bytes, .. }) => Some(bytes.clone()),
         Some(_) => None,

@@ -29,6 +29,15 @@ pub struct Judged<'a> {
     pub read: &'a (dyn Fn(&RelPath) -> Option<Arc<[u8]>> + Sync),
 }
 
+impl Judged<'_> {
+    /// The change of a path, if it is changed.
+    #[must_use]
+    pub fn change(&self, path: &RelPath) -> Option<&ChangedFile> {
+        let at = self.changed.binary_search_by(|change| change.path.cmp(path)).ok()?;
+        Some(&self.changed[at])
+    }
+}
+
 /// What a task had declared.
 #[derive(Debug, Clone, Copy)]
 pub struct JudgedTask<'a> {

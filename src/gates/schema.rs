@@ -65,16 +65,16 @@ pub(super) fn schema(judged: &Judged<'_>, context: &CheckContext<'_>) -> Vec<Par
         let finding = GateFinding::new("schema/no-file", Severity::Error, message);
         return vec![Part::judged(PART, vec![finding.help("write the file, or change `files` of the gate")])];
     }
-    let is_changed = |file: &RelPath| judged.changed.binary_search_by(|change| change.path.cmp(file)).is_ok();
     let judge = |file: &RelPath| of_file(file, judged, &validator);
-    let chosen: Vec<&RelPath> = all.into_iter().filter(|file| judged.task.is_none() || is_changed(file)).collect();
+    let chosen: Vec<&RelPath> =
+        all.into_iter().filter(|file| judged.task.is_none() || judged.change(file).is_some()).collect();
     let note = format!("{} against `{path}`", crate::base::counted(chosen.len() as u64, "file"));
     vec![Part::judged(PART, chosen.into_par_iter().flat_map_iter(judge).collect()).note(note)]
 }
 
 /// The schema, as the base has it.
 fn validator(judged: &Judged<'_>, path: &RelPath) -> Result<Validator, String> {
-    let change = judged.changed.iter().find(|change| change.path == *path);
+    let change = judged.change(path);
     let bytes: Option<Arc<[u8]>> = match change {
         Some(change) => change.before.bytes().map(Into::into),
         None => (judged.read)(path),
@@ -106,7 +106,7 @@ fn of_file(path: &RelPath, judged: &Judged<'_>, validator: &Validator) -> Vec<Ga
     let Some(form) = Form::of(path) else {
         return vec![unreadable("only JSON and TOML are read").help("write it as JSON or TOML")];
     };
-    let change = judged.changed.iter().find(|change| change.path == *path);
+    let change = judged.change(path);
     let bytes: Option<Arc<[u8]>> = match change.map(|change| &change.after) {
         Some(Content::File { bytes, .. }) => Some(bytes.clone()),
         Some(Content::Symlink { .. }) => return vec![unreadable("it is a link").help("write the file itself")],

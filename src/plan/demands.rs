@@ -29,7 +29,7 @@ fn groups(check: Check) -> &'static [&'static str] {
         Check::Dependencies => &["dependencies", "cargo-audit", "npm-audit", "pip-audit"],
         Check::Performance => &["performance"],
         Check::Review => &["review", "lint", "reviewer"],
-        Check::Integrity => &["integrity"],
+        Check::Integrity => &["integrity", "tdd"],
         Check::Scope => &["scope"],
         Check::Schema => &["schema"],
         Check::Files => &["files"],
@@ -49,7 +49,6 @@ fn needs(check: Check, name: &str) -> Needs {
         Check::Tdd if name != word(Check::Tdd) => {
             Needs::All(&[("files", "files = [\"tests/**\"]"), ("command", "command = \"run the tests\"")])
         }
-        Check::Performance => Needs::All(&[("command", "command = \"measure\"")]),
         Check::Schema => {
             Needs::All(&[("schema", "schema = \"data.schema.json\""), ("files", "files = [\"data/*.json\"]")])
         }

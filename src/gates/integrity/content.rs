@@ -4,7 +4,7 @@
 use crate::base::{RelPath, Severity, SizeBytes};
 use crate::event::GateFinding;
 use crate::gates::judged::{ChangedFile, Content};
-use crate::gates::locate::LineIndex;
+use crate::gates::locate::{Line, LineIndex, lines};
 
 /// The largest file where the gate says nothing else.
 pub(super) const SIZE_BYTES_MAX: u64 = 5 * 1024 * 1024;
@@ -121,12 +121,12 @@ pub(super) fn bidi_controls(change: &ChangedFile) -> Vec<GateFinding> {
         return Vec::new();
     }
     let index = LineIndex::new(text);
-    let controls =
-        text.char_indices().filter(|(_, char)| matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
-    let added = controls.filter(|(at, _)| change.is_added(index.position(*at).0));
-    let mut lines = added.map(|(at, char)| (index.position(at).0, at, char)).collect::<Vec<_>>();
-    lines.dedup_by_key(|(line, _, _)| *line);
-    let finding = |(_, at, char): (u32, usize, char)| {
+    let is_control = |(_, char): &(usize, char)| matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let first = |line: Line<'_>| {
+        let (at, char) = line.text.char_indices().find(is_control)?;
+        change.is_added(line.number).then_some((line.span.start + at, char))
+    };
+    let finding = |(at, char): (usize, char)| {
         let message = format!(
             "this line holds U+{:04X}, which lets code be shown in another order than it is run in",
             u32::from(char)
@@ -135,5 +135,5 @@ pub(super) fn bidi_controls(change: &ChangedFile) -> Vec<GateFinding> {
         let finding = finding.help("remove it; in a text that needs it, write it as an escape");
         index.place(finding, &change.path, at..at + char.len_utf8(), None)
     };
-    lines.into_iter().take(FINDINGS_MAX).map(finding).collect()
+    lines(text).filter_map(first).take(FINDINGS_MAX).map(finding).collect()
 }

@@ -1,7 +1,7 @@
 //! `integrity/symlink-outside`: links that lead out of the project, by themselves or through another link, or into what orca
 //! and git keep there. What a link shows would not be what was judged.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use crate::base::{Entry, RelPath, Severity, Tree};
 use crate::event::GateFinding;
@@ -33,20 +33,29 @@ pub(super) fn links_outside(judged: &Judged<'_>) -> Vec<GateFinding> {
     if !judged.changed.iter().any(|change| is_link(&change.after)) {
         return Vec::new();
     }
-    let links = judged.result.iter().filter_map(|(path, entry)| match entry {
-        Entry::Symlink { target } => Some((path, target)),
-        _ => None,
-    });
-    links.filter_map(|(path, target)| finding(path, target, judged)).collect()
+    let (before, after) = (links(judged.base), links(judged.result));
+    let paths = judged.result.iter().filter(|(_, entry)| matches!(entry, Entry::Symlink { .. })).map(|(path, _)| path);
+    paths.filter_map(|path| finding(path, &before, &after)).collect()
 }
 
-fn finding(path: &RelPath, target: &str, judged: &Judged<'_>) -> Option<GateFinding> {
-    let end = end_of(path, judged.result);
+/// The links of a tree, and where they point.
+type Links<'t> = BTreeMap<&'t str, &'t str>;
+
+fn links(tree: &Tree) -> Links<'_> {
+    let all = tree.iter().filter_map(|(path, entry)| match entry {
+        Entry::Symlink { target } => Some((path.as_str(), target.as_str())),
+        _ => None,
+    });
+    all.collect()
+}
+
+fn finding(path: &RelPath, before: &Links<'_>, after: &Links<'_>) -> Option<GateFinding> {
+    let end = end_of(path, after);
     if end == End::Inside {
         return None;
     }
-    let is_old = judged.base.get(path) == judged.result.get(path);
-    if is_old && end_of(path, judged.base) != End::Inside {
+    let target = after.get(path.as_str()).copied().unwrap_or_default();
+    if before.get(path.as_str()).copied() == Some(target) && end_of(path, before) != End::Inside {
         return None;
     }
     let leads = match end {
@@ -64,21 +73,20 @@ fn finding(path: &RelPath, target: &str, judged: &Judged<'_>) -> Option<GateFind
 }
 
 /// Follows a link, component by component, through whatever links of the tree lie on the way.
-fn end_of(link: &RelPath, tree: &Tree) -> End {
-    let mut here: Vec<String> = Vec::new();
-    let mut ahead: VecDeque<String> = link.as_str().split('/').map(str::to_owned).collect();
+fn end_of(link: &RelPath, links: &Links<'_>) -> End {
+    let mut here = String::new();
+    let mut ahead: Vec<&str> = link.as_str().rsplit('/').collect();
     let (mut hops, mut parts) = (0, 0);
-    while let Some(part) = ahead.pop_front() {
+    while let Some(part) = ahead.pop() {
         parts += 1;
         if parts > PARTS_MAX {
             return End::TooFar;
         }
-        match part.as_str() {
+        match part {
             "" | "." => continue,
+            ".." if here.is_empty() => return End::Above,
             ".." => {
-                if here.pop().is_none() {
-                    return End::Above;
-                }
+                here.truncate(here.rfind('/').unwrap_or(0));
                 continue;
             }
             _ => {}
@@ -86,12 +94,12 @@ fn end_of(link: &RelPath, tree: &Tree) -> End {
         if let Some(hidden) = [".git", ".orca"].into_iter().find(|hidden| part.eq_ignore_ascii_case(hidden)) {
             return End::Hidden(hidden);
         }
-        here.push(part);
-        let target = RelPath::from_disk(&here.join("/")).ok().and_then(|path| match tree.get(&path) {
-            Some(Entry::Symlink { target }) => Some(target.clone()),
-            _ => None,
-        });
-        let Some(target) = target else { continue };
+        let directory = here.len();
+        if !here.is_empty() {
+            here.push('/');
+        }
+        here.push_str(part);
+        let Some(target) = links.get(here.as_str()) else { continue };
         hops += 1;
         if hops > HOPS_MAX {
             return End::Inside;
@@ -99,10 +107,8 @@ fn end_of(link: &RelPath, tree: &Tree) -> End {
         if target.starts_with('/') {
             return End::Absolute;
         }
-        here.pop();
-        for part in target.split('/').rev() {
-            ahead.push_front(part.to_owned());
-        }
+        here.truncate(directory);
+        ahead.extend(target.rsplit('/'));
     }
     End::Inside
 }
@@ -124,8 +130,7 @@ mod tests {
             ("git", "a/../.git/config"),
             ("dots", "./a//b/../c"),
         ];
-        let entry = |target: &str| Entry::Symlink { target: target.to_owned() };
-        let tree: Tree = links.iter().map(|(path, to)| (RelPath::new(path).expect("a path"), entry(to))).collect();
+        let links: Links<'_> = links.into_iter().collect();
         let table = [
             ("a/up", End::Inside),
             ("a/out", End::Above),
@@ -138,7 +143,7 @@ mod tests {
             ("dots", End::Inside),
         ];
         for (path, expected) in table {
-            assert_eq!(end_of(&RelPath::new(path).expect("a path"), &tree), expected, "{path}");
+            assert_eq!(end_of(&RelPath::new(path).expect("a path"), &links), expected, "{path}");
         }
     }
 }

@@ -57,7 +57,8 @@ pub fn findings_of_lint(output: &str, root: Option<&str>, judged: &Judged<'_>) -
     let output = sanitize_terminal(&output[..end]);
     let mut findings = LintFindings::default();
     for remark in remarks(&output, root) {
-        match of_remark(&remark, root, judged).filter(|_| findings.kept.len() < FINDINGS_MAX) {
+        let is_room = findings.kept.len() < FINDINGS_MAX;
+        match is_room.then(|| of_remark(&remark, root, judged)).flatten() {
             Some(finding) => findings.kept.push(finding),
             None => findings.dropped += 1,
         }
@@ -113,7 +114,7 @@ fn of_sarif(finding: GateFinding) -> Option<Remark> {
 /// A remark as a finding, if it is about a line that the result adds; one without a line, if it is about a new file.
 fn of_remark(remark: &Remark, root: Option<&str>, judged: &Judged<'_>) -> Option<GateFinding> {
     let path = path_of(&remark.file, root)?;
-    let change = judged.changed.binary_search_by(|change| change.path.cmp(&path)).ok().map(|at| &judged.changed[at])?;
+    let change = judged.change(&path)?;
     if !is_about_added(remark, change) {
         return None;
     }
