@@ -128,7 +128,7 @@ fn options_of_checks() {
     gate("check = 'tdd'", &["missing_option"]);
     gate("check = 'tdd'\nfiles = ['t']", &["missing_option"]);
     gate("check = 'tdd'\nfiles = ['t']\ncommand = 'x'", &[]);
-    gate("check = 'performance'\nruns = 5", &["missing_option"]);
+    gate("check = 'performance'\nruns = 5", &["missing_command"]);
     gate("check = 'schema'\nfiles = ['a']", &["missing_option"]);
     gate("check = 'schema'\nschema = 's*.json'\nfiles = ['a']", &["bad_pattern"]);
     gate("check = 'schema'\nschema = 's.json'\nfiles = ['a']", &[]);

@@ -49,7 +49,6 @@ fn needs(check: Check, name: &str) -> Needs {
         Check::Tdd if name != word(Check::Tdd) => {
             Needs::All(&[("files", "files = [\"tests/**\"]"), ("command", "command = \"run the tests\"")])
         }
-        Check::Performance => Needs::All(&[("command", "command = \"measure\"")]),
         Check::Schema => {
             Needs::All(&[("schema", "schema = \"data.schema.json\""), ("files", "files = [\"data/*.json\"]")])
         }
