@@ -111,19 +111,22 @@ impl Builder {
     ) -> Result<Option<GateTree<'a>>, Fault> {
         let nothing = PatternSet::default();
         let spec = self.gate_spec(gate, &GateCommand::new(&[]), tree, &nothing);
-        let filled = self.filled(directory, &spec, result)?;
+        let filled = self.filled(directory, &spec, result, &[])?;
         Ok(filled.map(|Filled { workspace, root, before }| GateTree { workspace, root, before, tree }))
     }
 
-    /// Makes a workspace for something that judges, and fills it. As for [`Builder::gate_tree`].
+    /// Makes a workspace for something that judges, and fills it. As for [`Builder::gate_tree`]; the files `of_base` are not
+    /// taken from the result, even where it has them.
     pub(super) fn filled(
         &self,
         directory: &str,
         spec: &AttemptSpec<'_>,
         result: Option<&Root>,
+        of_base: &[RelPath],
     ) -> Result<Option<Filled>, Fault> {
+        let is_there = |root: &Root, path: &RelPath| root.stat(path).is_ok_and(|found| found.is_some());
         let source = |path: &RelPath, entry: &Entry| match result {
-            Some(root) if root.stat(path).is_ok_and(|found| found.is_some()) => Source::Project(root),
+            Some(root) if !of_base.contains(path) && is_there(root, path) => Source::Project(root),
             _ => self.source(path, entry),
         };
         block_in_place(|| {

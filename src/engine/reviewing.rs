@@ -205,7 +205,7 @@ impl Builder {
                 Err(why) => return Ok(Outcome::Silent(why)),
             };
             let document = self.document(case, reviewer, sides, &withheld, before.as_deref());
-            let Some(run) = self.ask(case, agent, &tree, &document, left, reviewed).await? else {
+            let Some(run) = self.ask(case, agent, (&tree, &withheld), &document, left, reviewed).await? else {
                 return Ok(Outcome::Changed);
             };
             if case.bench.is_cancelled() {
@@ -282,7 +282,7 @@ impl Builder {
         &self,
         case: &Case<'_>,
         agent: &AgentDef,
-        tree: &Tree,
+        (tree, withheld): (&Tree, &[RelPath]),
         document: &str,
         cost_micro_usd_max: Option<u64>,
         reviewed: &mut Reviewed,
@@ -291,7 +291,7 @@ impl Builder {
         let nothing = PatternSet::default();
         let spec = self.reviewer_spec(case.gate, agent, tree, &nothing, document, cost_micro_usd_max);
         let _slot = case.bench.slot().await;
-        let filled = self.filled(&case.directory(self, "=review"), &spec, case.workspace)?;
+        let filled = self.filled(&case.directory(self, "=review"), &spec, case.workspace, withheld)?;
         let Some(Filled { workspace, root, .. }) = filled else { return Ok(None) };
         let mut waiting = Waiting::new(agent.preset);
         let gives_up: GivesUp = Box::new(move |output| waiting.hear(output, now_ms()));
