@@ -76,3 +76,69 @@ fn without_a_database_it_is_skipped_and_a_broken_one_is_an_error() {
     let (verdict, message, _) = said(&orca.build_red())[0].clone();
     assert_eq!(verdict, "error", "{message}");
 }
+
+/// A scanner that tells whatever the test has it tell.
+fn with_scanner(orca: &mut Project, script: &str) {
+    orca.write("bin/gitleaks", format!("#!/bin/sh\n{script}\n")).chmod("bin/gitleaks", 0o755);
+    let path = std::env::var("PATH").expect("there is a PATH");
+    let bin = orca.path("bin").to_string_lossy().into_owned();
+    orca.set_env("PATH", format!("{bin}:{path}"));
+}
+
+const LEAKS: &str = r#"for last; do case $last in *.json) report=$last ;; esac; done
+cat > "$report" <<'END'
+[{"RuleID": "some-key", "Description": "A key", "StartLine": 1, "EndLine": 1, "StartColumn": 1, "EndColumn": 9, "File": "made.txt"},
+ {"RuleID": "some-key", "Description": "A key", "StartLine": 1, "EndLine": 1, "StartColumn": 1, "EndColumn": 9, "File": "in"}]
+END"#;
+
+fn scanned() -> Project {
+    let orca = Project::new(
+        "[gates.deps]\ncheck = \"dependencies\"\nscanners = [\"gitleaks\", \"npm-audit\"]\n\
+         [tasks.make]\nrun = \"cat in > made.txt\"\ninputs = [\"in\"]\noutputs = [\"made.txt\"]\ngates = [\"deps\"]\n",
+    );
+    orca.write("in", "key = 1\n");
+    orca
+}
+
+#[test]
+fn a_scanner_is_asked_and_only_what_the_result_brought_counts() {
+    let mut orca = scanned();
+    with_scanner(&mut orca, LEAKS);
+    let red = orca.build_red();
+    assert_eq!(said(&red)[0].0, "failed", "{:?}", said(&red));
+    let findings = red.events.iter().find_map(|event| match event {
+        Event::GateJudged { gate, findings, .. } if gate.as_str() == "deps" => Some(findings.clone()),
+        _ => None,
+    });
+    let places: Vec<_> = findings.expect("judged").iter().map(|one| (one.rule.clone(), one.place())).collect();
+    assert_eq!(places, [("gitleaks/some-key".to_owned(), Some("made.txt:1".to_owned()))]);
+
+    // Another version of the program judges again.
+    with_scanner(&mut orca, &LEAKS.replace("made.txt", "other.txt"));
+    assert_eq!(said(&orca.build())[0].0, "passed");
+    orca.build().ran([]);
+}
+
+#[test]
+fn a_scanner_that_breaks_is_an_error() {
+    for (script, why) in [
+        ("exit 3", "it ended with exit 3"),
+        ("true", "it wrote no report"),
+        ("echo [ > \"$8\"", "its report cannot be read"),
+    ] {
+        let mut orca = scanned();
+        with_scanner(&mut orca, script);
+        let (verdict, message, _) = said(&orca.build_red())[0].clone();
+        assert_eq!(verdict, "error", "{message}");
+        assert!(message.contains(why), "{message}");
+    }
+}
+
+#[test]
+fn a_scanner_that_is_not_installed_is_skipped() {
+    let mut orca = scanned();
+    orca.set_env("PATH", "/nowhere");
+    let (verdict, message, _) = said(&orca.build())[0].clone();
+    assert_eq!(verdict, "passed", "{message}");
+    assert!(message.contains("gitleaks skipped: `gitleaks` is not installed"), "{message}");
+}

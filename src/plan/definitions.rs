@@ -8,7 +8,7 @@ use super::environment::{is_text, texts, variable_names, variables};
 use super::format::{RawAgent, RawGate, RawToolchain};
 use super::model::{AgentDef, AgentPreset, GateDef, GateKind, ToolchainDef};
 use super::names::{Names, checked_name};
-use super::options::check_options;
+use super::options::{check_options, scanner_programs};
 use super::paths::{Use, patterns};
 use super::reader::{Reader, quoted, shown};
 use super::table::Table;
@@ -115,11 +115,13 @@ pub(super) fn gate(
     let own = options.get("schema").and_then(|path| RelPath::new(path.as_str()?).ok());
     let declared = patterns(raw.inputs.as_ref(), Use::Input, reader);
     let inputs = PatternSet::new(declared.iter().cloned().chain(own.iter().map(Pattern::literal)).collect());
+    let mut tools = texts(raw.tools.as_ref(), reader);
+    tools.extend(scanner_programs(raw).into_iter().filter(|program| !tools.contains(program)).collect::<Vec<_>>());
     Some(GateDef {
         level: raw.level.as_ref().map(|level| level.value),
         inputs,
         env: variables(raw.env.as_ref(), reader),
-        tools: texts(raw.tools.as_ref(), reader),
+        tools,
         toolchains: toolchains.resolve_all(raw.toolchains.as_ref(), reader),
         timeout: raw.timeout.as_ref().map(|timeout| timeout.value),
         network: raw.network.as_ref().is_some_and(|network| network.value),

@@ -33,8 +33,20 @@ const OPTIONS: [(Check, &[&str]); 11] = [
     (Check::Files, &["require", "forbid", "contains", "lacks", "matches", "ignore"]),
 ];
 
-/// The words of `scanners`: programs of others that a gate asks besides.
-pub const SCANNERS: [&str; 5] = ["cargo-audit", "npm-audit", "pip-audit", "gitleaks", "semgrep"];
+/// The words of `scanners`, which are programs of others that a gate asks besides, each with the program that it needs.
+pub const SCANNERS: [(&str, &str); 5] = [
+    ("cargo-audit", "cargo-audit"),
+    ("npm-audit", "npm"),
+    ("pip-audit", "pip-audit"),
+    ("gitleaks", "gitleaks"),
+    ("semgrep", "semgrep"),
+];
+
+/// The programs of a gate's scanners: tools that it need not name.
+pub(super) fn scanner_programs(raw: &RawGate) -> Vec<String> {
+    let asked = |word: &str| raw.scanners.iter().flatten().any(|text| text.value == word);
+    SCANNERS.iter().filter(|(word, _)| asked(word)).map(|(_, program)| (*program).to_owned()).collect()
+}
 
 /// Those of a gate that is a command.
 const OPTIONS_OF_COMMANDS: &[&str] = &["report", "ignore", "allow"];
@@ -150,12 +162,13 @@ fn require_command(raw: &RawGate, reader: &mut Reader<'_>) {
 }
 
 fn refuse_unknown_scanners(raw: &RawGate, reader: &mut Reader<'_>) {
-    for text in raw.scanners.iter().flatten().filter(|text| !SCANNERS.contains(&text.value.as_str())) {
+    let words = SCANNERS.map(|(word, _)| word);
+    for text in raw.scanners.iter().flatten().filter(|text| !words.contains(&text.value.as_str())) {
         let message = format!("there is no scanner `{}`", sanitize_line(&text.value));
         let finding = Finding::error("orca::plan::unknown_scanner", message, reader.id(text.at), "unknown");
-        reader.report(finding.help(match nearest(&text.value, SCANNERS) {
+        reader.report(finding.help(match nearest(&text.value, words) {
             Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => format!("the scanners: {}", SCANNERS.join(", ")),
+            None => format!("the scanners: {}", words.join(", ")),
         }));
     }
 }

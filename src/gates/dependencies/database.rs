@@ -69,6 +69,10 @@ fn of_file(name: &str, bytes: &[u8]) -> Result<Vec<(Subject, Advisory)>, String>
     if bytes.len() > RECORD_BYTES_MAX {
         return Err(format!("`{name}` is too large"));
     }
+    // A list would be taken for the fields of a record in their order.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(format!("`{name}` is no OSV record: it does not begin with a brace"));
+    }
     let record: Record = serde_json::from_slice(bytes)
         .map_err(|error| format!("`{name}` is no OSV record: {}", sanitize_line(&bounded(&error.to_string(), 200))))?;
     Ok(record.advisories())
@@ -98,7 +102,9 @@ mod tests {
     #[test]
     fn one_that_is_not_whole_is_none() {
         let broken = |bytes: &[u8]| vec![record("X-1", "p"), ("b.json".to_owned(), bytes.to_vec())];
-        for bytes in [&b""[..], b"{", b"[]", b"{}", b"{\"id\": 3}", b"{\"id\": \"x\", \"affected\": 3}", b"\xff"] {
+        for bytes in
+            [&b""[..], b"{", b"[]", b"[\"X-2\"]", b"{}", b"{\"id\": 3}", b"{\"id\": \"x\", \"affected\": 3}", b"\xff"]
+        {
             let why = Database::parse(broken(bytes).into_iter()).expect_err("not whole");
             assert!(why.contains("`b.json` is no OSV record"), "{why}");
         }

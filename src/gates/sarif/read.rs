@@ -30,6 +30,10 @@ pub fn findings_of_report(path: &str, bytes: &[u8], root: Option<&str>) -> Resul
         return Err(format!("the report `{name}` is larger than {max}"));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // A list would be taken for the fields of a log in their order.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(format!("the report `{name}` is no SARIF log: it does not begin with a brace"));
+    }
     let log: Log = serde_json::from_slice(bytes)
         .map_err(|error| format!("the report `{name}` is no SARIF log: {}", one_line(&error.to_string(), 300)))?;
     match log.version.as_deref() {
@@ -334,6 +338,7 @@ mod tests {
             (read(&json!({ "version": "1.0.0", "runs": [] })), "version `1.0.0`"),
             (read(&json!({ "runs": [] })), "has no `version`"),
             (read(&json!([])), "no SARIF log"),
+            (read(&json!(["2.1.0", [{ "results": [] }]])), "no SARIF log"),
             (findings_of_report("x", b"", None), "no SARIF log"),
             (findings_of_report("x", "[".repeat(100_000).as_bytes(), None), "no SARIF log"),
         ];

@@ -27,8 +27,6 @@ use crate::event::GateFinding;
 use crate::plan::SCANNERS;
 use crate::sandbox::End;
 
-/// Runs of one scanner on one result.
-const RUNS_MAX: usize = 20;
 const REPORT_BYTES_MAX: usize = 32 << 20;
 
 /// A program that a gate may ask.
@@ -74,22 +72,19 @@ pub fn scanner(word: &str) -> Option<Scanner> {
 }
 
 impl Scanner {
+    /// Runs on one result; one that would take more is not judged.
+    pub const RUNS_MAX: usize = 20;
+
     /// Its word in a plan, which is the name of its part and the group of its rules.
     #[must_use]
     pub fn name(self) -> &'static str {
-        SCANNERS[self.0 as usize]
+        SCANNERS[self.0 as usize].0
     }
 
     /// The program that has to be installed.
     #[must_use]
     pub fn program(self) -> &'static str {
-        match self.0 {
-            Kind::CargoAudit => "cargo-audit",
-            Kind::NpmAudit => "npm",
-            Kind::PipAudit => "pip-audit",
-            Kind::Gitleaks => "gitleaks",
-            Kind::Semgrep => "semgrep",
-        }
+        SCANNERS[self.0 as usize].1
     }
 
     /// Whether it asks a service, or fetches its rules or its database.
@@ -151,8 +146,8 @@ impl Scanner {
     pub fn judge(self, judged: &Judged<'_>, options: Options<'_>, outputs: &[ScannerOutput<'_>]) -> Part {
         let name = self.name();
         let runs = self.runs(judged);
-        if runs.len() > RUNS_MAX {
-            return Part::broke(name, format!("the result changes more than {RUNS_MAX} files for it to read"));
+        if runs.len() > Self::RUNS_MAX {
+            return Part::broke(name, format!("the result changes more than {} files for it to read", Self::RUNS_MAX));
         }
         if runs.len() != outputs.len() {
             return Part::broke(name, "it did not run on every file that it should have read");
@@ -223,7 +218,10 @@ fn is_sarif(report: &[u8]) -> bool {
         version: Option<serde::de::IgnoredAny>,
         runs: Option<serde::de::IgnoredAny>,
     }
-    serde_json::from_slice::<Marks>(report).is_ok_and(|marks| marks.version.is_some() && marks.runs.is_some())
+    // A list would be taken for the fields in their order.
+    let is_object = report.trim_ascii_start().starts_with(b"{");
+    is_object
+        && serde_json::from_slice::<Marks>(report).is_ok_and(|marks| marks.version.is_some() && marks.runs.is_some())
 }
 
 fn ended(end: &End) -> String {

@@ -183,6 +183,8 @@ fn gitleaks() {
     assert_eq!(found(&judged), expected);
     let excerpt = judged.findings[0].excerpt.as_ref().expect("shown");
     assert_eq!(excerpt.text, format!("one = 1\n{}", "*".repeat(19)), "what it found is not shown");
+    let two = json!([leak("a.py", 2), leak("b.py", 1)]).to_string();
+    assert_eq!(found(&part("gitleaks", &files, 0, Some(&two))).len(), 2);
     for nothing in ["[]", "null"] {
         assert_eq!(found(&part("gitleaks", &files, 0, Some(nothing))), []);
     }
@@ -256,10 +258,14 @@ fn what_runs() {
     assert_eq!(scanner("gitleaks").expect("one").runs(&judged).len(), 1);
     assert_eq!(scanner("npm-audit").expect("one").runs(&judged), []);
     let names: BTreeMap<&str, bool> =
-        SCANNERS.iter().map(|word| (*word, scanner(word).expect("one").needs_network())).collect();
+        SCANNERS.iter().map(|(word, _)| (*word, scanner(word).expect("one").needs_network())).collect();
     assert_eq!(names.values().filter(|needs| !**needs).count(), 1);
     assert_eq!(scanner("no-such"), None);
-    assert!(SCANNERS.iter().all(|word| scanner(word).is_some_and(|one| one.name() == *word)));
+    assert!(
+        SCANNERS
+            .iter()
+            .all(|(word, program)| scanner(word).is_some_and(|one| (one.name(), one.program()) == (*word, *program)))
+    );
     let skipped = scanner("npm-audit").expect("one").not_installed();
     assert_eq!(skipped.status, PartStatus::Skipped("`npm` is not installed".to_owned()));
 }
@@ -281,7 +287,7 @@ proptest::proptest! {
     #[test]
     fn no_report_makes_it_panic(report in "[\\[{\"a-zA-Z:,0-9}\\] ]{0,60}") {
         let files = [("Cargo.lock", "", CARGO), ("requirements.txt", "", "a==1\n"), ("package-lock.json", "", "{\"packages\":{}}")];
-        for word in SCANNERS {
+        for (word, _) in SCANNERS {
             let _ = part(word, &files, 0, Some(&report));
         }
     }
