@@ -146,8 +146,8 @@ fn drop_nothings(tokens: &mut Vec<Token<'_>>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Order;
     use super::*;
+    use crate::gates::dependencies::version::Order;
 
     #[test]
     fn earlier_versions_come_first() {

@@ -145,7 +145,7 @@ fn without_separator(text: &str) -> &str {
 mod tests {
     use std::cmp::Ordering;
 
-    use super::super::Order;
+    use crate::gates::dependencies::version::Order;
 
     #[test]
     fn earlier_versions_come_first() {

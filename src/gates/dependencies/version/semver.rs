@@ -64,7 +64,7 @@ pub(super) fn parse(text: &str) -> Option<Semver<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Order;
+    use crate::gates::dependencies::version::Order;
 
     #[test]
     fn earlier_versions_come_first() {
