@@ -52,9 +52,16 @@ fn good_code_raises_few_alarms() {
     }
     let tree = Tree::new();
     let read = |_: &RelPath| None;
-    let judged = Judged { task: None, base: &tree, result: &tree, changed, read: &read };
+    let judged = Judged {
+        task: None,
+        base: &tree,
+        result: &tree,
+        changed,
+        protected: &orca::gates::Protected::default(),
+        read: &read,
+    };
     let options = BTreeMap::new();
-    let context = CheckContext { options: Options::new(&options), level: Level::Standard };
+    let context = CheckContext { options: Options::new(&options), level: Level::Standard, database: None };
     let parts = check(Check::Patterns, &judged, &context);
     let mut by_rule = BTreeMap::<(String, Severity), usize>::new();
     for finding in parts.iter().flat_map(|part| &part.findings) {

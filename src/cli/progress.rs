@@ -201,7 +201,7 @@ impl Progress {
     /// What a gate found, drawn over the lines it is about.
     fn found(&self, findings: &[GateFinding]) {
         let drawn = render_gate_findings(findings, self.drawing);
-        drawn.trim_end().lines().for_each(|line| self.say(&format!("       {line}").trim_end().to_owned()));
+        drawn.trim_end().lines().for_each(|line| self.say(format!("       {line}").trim_end()));
     }
 
     fn lines(&self, details: &[String]) {

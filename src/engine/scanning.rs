@@ -76,8 +76,8 @@ impl Builder {
     ) -> Result<Option<GateRun>, Fault> {
         let mut tree = sides.result.clone();
         // A report that the result brought is not the scanner's.
-        tree.remove(&run.report);
         let report = [Pattern::literal(&run.report)];
+        tree.retain(|path, _| !path.is_within(&run.report));
         let view = self.host.program_view(scanner.program());
         let command = GateCommand { collect: &report, view, ..GateCommand::new(&run.argv) };
         let directory = case.directory(self, &format!("={}{nth}", scanner.name()));

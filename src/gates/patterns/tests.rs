@@ -26,7 +26,15 @@ fn find(name: &str, before: Option<&str>, after: &str) -> Vec<GateFinding> {
     let path = RelPath::new(name).expect("valid");
     let changed = vec![ChangedFile::new(path, before.map_or(Content::Absent, content), content(after))];
     let (tree, read) = (Tree::new(), |_: &RelPath| None);
-    patterns(&Judged { task: None, base: &tree, result: &tree, changed, read: &read }).findings
+    patterns(&Judged {
+        task: None,
+        base: &tree,
+        result: &tree,
+        changed,
+        protected: &crate::gates::Protected::default(),
+        read: &read,
+    })
+    .findings
 }
 
 #[test]
