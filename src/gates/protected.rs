@@ -137,6 +137,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_plan_and_its_gates_say_what_is_protected() {
+        let text = "[plan]\nprotected = ['LICENSE']\n[gates.a]\nrun = './check.sh'\nreport = 'out.xml'\ninputs = ['golden/**']\n\
+                    [gates.b]\ncheck = 'schema'\nschema = 's.json'\nfiles = ['x']\n[gates.c]\ncheck = 'review'\nlint = ['sh lint.sh']\n\
+                    [tasks.t]\nrun = 'x'\n";
+        let path = |text: &str| RelPath::new(text).expect("a path");
+        let (document, _) = crate::plan::parse(crate::base::FileId(0), path("orca.toml"), text.into());
+        let (plan, findings) = crate::plan::lower(&[document]);
+        assert_eq!(findings, []);
+        let gates: Vec<GateDef> = plan.gate_defs.values().cloned().collect();
+        let protected = Protected::of(&plan, &gates);
+        assert!(protected.plan.contains(&path("orca.toml")) && protected.declared.matches(&path("LICENSE")));
+        assert!(protected.programs.contains(&path("check.sh")) && protected.programs.contains(&path("lint.sh")));
+        assert!(protected.reports.matches(&path("out.xml")));
+        for own in ["golden/1", "s.json"] {
+            assert!(protected.inputs.iter().any(|inputs| inputs.matches(&path(own))), "{own}");
+        }
+    }
+
+    #[test]
     fn the_files_that_a_command_runs_are_told_from_its_arguments() {
         let table: [(&[&str], &[&str]); 6] = [
             (&["./check.sh", "src"], &["check.sh"]),

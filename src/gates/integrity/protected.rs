@@ -86,7 +86,8 @@ fn why_declared(change: &ChangedFile, judged: &Judged<'_>, protect: &PatternSet)
 fn forged(change: &ChangedFile, judged: &Judged<'_>) -> Option<GateFinding> {
     let path = &change.path;
     let is_state = path.as_str().split('/').any(|part| part.eq_ignore_ascii_case(STATE));
-    let is_report = judged.protected.reports.matches(path) && !matches!(change.after, Content::Absent);
+    let is_declared = judged.task.is_none_or(|task| task.may_touch_protected(path));
+    let is_report = !is_declared && judged.protected.reports.matches(path) && !matches!(change.after, Content::Absent);
     let why = match (is_state, is_report) {
         (true, _) => "lies where orca keeps its verdicts and results",
         (false, true) => "is the report that a gate writes",
