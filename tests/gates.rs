@@ -4,7 +4,7 @@ mod support;
 
 use orca::base::FailureKind;
 use orca::event::Event;
-use support::{Build, Project};
+use support::{Build, Project, attempts};
 
 const PLAN: &str = "[gates.good]\nrun = [\"sh\", \"judge.sh\"]\ninputs = [\"judge.sh\"]\n\
     [tasks.one]\nrun = 'cat in > out'\ninputs = [\"in\"]\noutputs = [\"out\"]\ngates = [\"good\"]\n\
@@ -88,6 +88,22 @@ fn a_gate_that_breaks_is_never_green_and_its_word_is_not_kept() {
         assert!(!orca.exists("out"));
         assert_eq!(verdicts(&orca.build_red()).last(), verdict("error", false).last(), "{judge}");
     }
+}
+
+/// A gate that broke says nothing of the result: nobody is paid for another one, and the next build judges this one.
+#[test]
+fn a_gate_that_breaks_is_no_reason_to_run_the_task_again() {
+    let plan = "[gates.good]\nrun = [\"sh\", \"judge.sh\"]\ninputs = [\"judge.sh\"]\n\
+        [tasks.one]\nrun = 'echo 1 > out'\noutputs = [\"out\"]\ngates = [\"good\"]\nretry = { attempts = 3 }\n";
+    let orca = Project::new(plan);
+    orca.write("judge.sh", "exit 127");
+    let red = orca.build_red();
+    assert_eq!((red.failure("one").kind, attempts(&red, "one")), (FailureKind::GateError, 1));
+    orca.write("judge.sh", "exit 1");
+    assert_eq!(attempts(&orca.build_red(), "one"), 3, "a verdict is one");
+    let fresh = Project::new(plan);
+    fresh.write("judge.sh", "exit 127").build_red();
+    fresh.write("judge.sh", "exit 0").build().ran([]);
 }
 
 #[test]

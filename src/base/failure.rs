@@ -24,6 +24,9 @@ pub enum FailureKind {
     UndeclaredWrite,
     /// A gate is red.
     Gate,
+    /// A gate broke, and says nothing of the result. The result is kept; nothing is gained by making another.
+    #[schemars(skip)]
+    GateError,
     /// The result meets changes it cannot be merged with.
     Conflict,
     /// Stopped on request.

@@ -193,7 +193,7 @@ impl Progress {
 
     /// The details of a failure. What a gate had to say was told when it judged.
     fn detail(&self, failure: &Failure) {
-        if failure.kind != FailureKind::Gate {
+        if !matches!(failure.kind, FailureKind::Gate | FailureKind::GateError) {
             self.lines(&failure.details);
         }
     }

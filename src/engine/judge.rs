@@ -219,7 +219,8 @@ impl Builder {
             }
         }
         let is_explained = !part.findings.is_empty();
-        part.findings.retain(|finding| case.options().counts(finding));
+        let counts = case.options().filter();
+        part.findings.retain(|finding| counts(finding));
         let by_report = self.fold(case, vec![part]);
         // A linter exits so because of what it found; whether that fails is the level's to say.
         let kind = if by_exit.is_green() || is_explained { by_report.kind } else { by_exit.kind };
@@ -262,7 +263,7 @@ fn is_measured(gate: &GateDef) -> bool {
 
 fn red(gate: &GateDef, verdict: &Verdict) -> Judged {
     let failure = Failure {
-        kind: FailureKind::Gate,
+        kind: if verdict.kind == VerdictKind::Error { FailureKind::GateError } else { FailureKind::Gate },
         message: format!("the gate `{}` says {}: {}", gate.name, verdict.word(), verdict.message),
         exit_code: None,
         signal: None,

@@ -54,8 +54,9 @@ pub fn check(check: Check, judged: &Judged<'_>, context: &CheckContext<'_>) -> V
 
 /// Takes out what `allow` and `ignore` name, and puts the rest in order.
 pub(super) fn settle(parts: &mut [Part], options: Options<'_>) {
+    let counts = options.filter();
     for part in parts {
-        part.findings.retain(|finding| options.counts(finding));
+        part.findings.retain(|finding| counts(finding));
         part.findings.sort_by(|one, other| {
             (&one.file, one.line, one.column, &one.rule).cmp(&(&other.file, other.line, other.column, &other.rule))
         });

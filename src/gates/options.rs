@@ -40,9 +40,17 @@ impl<'a> Options<'a> {
     /// Whether a finding counts: `allow` does not cover its file, and `ignore` not its rule.
     #[must_use]
     pub fn counts(&self, finding: &GateFinding) -> bool {
-        let is_allowed = |file: &RelPath| self.patterns("allow").matches(file);
-        let is_ignored = self.strings("ignore").iter().any(|rule| covers(rule, &finding.rule));
-        !is_ignored && !finding.file.as_ref().is_some_and(is_allowed)
+        self.filter()(finding)
+    }
+
+    /// Says of findings whether they count; the options are read once.
+    pub fn filter(&self) -> impl Fn(&GateFinding) -> bool + use<> {
+        let (allow, ignore) = (self.patterns("allow"), self.strings("ignore"));
+        move |finding| {
+            let is_allowed = |file: &RelPath| allow.matches(file);
+            let is_ignored = ignore.iter().any(|rule| covers(rule, &finding.rule));
+            !is_ignored && !finding.file.as_ref().is_some_and(is_allowed)
+        }
     }
 }
 

@@ -228,7 +228,7 @@ impl Word for SandboxMode {}
 impl Word for Undeclared {}
 impl Word for FailureKind {
     fn is_for_plans(&self) -> bool {
-        *self != Self::Cost
+        !matches!(self, Self::Cost | Self::GateError)
     }
 }
 
