@@ -71,6 +71,6 @@ pub(super) fn candidates(language: Language, text: &str) -> BTreeSet<&'static st
         }
     }
     let has = |word: &&str| words.binary_search(word).is_ok_and(|index| seen[index]);
-    let holds = |rule: &&Rule| rule.words.iter().all(|list| list.iter().any(|word| has(word)));
+    let holds = |rule: &&Rule| rule.words.iter().all(|list| list.iter().any(has));
     rules(language).iter().filter(holds).map(|rule| rule.id).collect()
 }

@@ -436,7 +436,7 @@ impl<'t> Scopes<'t> {
             path.strip_prefix(*start)
                 .is_some_and(|rest| start.ends_with(')') || rest.is_empty() || rest.starts_with(['.', '[', '(', '?']))
         };
-        self.dialect.requests.iter().any(|start| is_prefix(start))
+        self.dialect.requests.iter().any(is_prefix)
     }
 
     /// `a.b().c` for what reads so, with names from elsewhere by their full names; nothing for other expressions.
