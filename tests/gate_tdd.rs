@@ -205,3 +205,21 @@ fn a_command_that_is_not_there_is_an_error_and_never_green() {
     let orca = project(&[TEST, REAL], "run = \"no-such-runner\"");
     assert_eq!(said(&orca.build_red()).0, "error");
 }
+
+/// pytest is told where to write its report, and what it prints is not needed.
+#[test]
+fn pytest_writes_a_report_without_being_asked() {
+    let orca = project(&[TEST, REAL], "run = [\"sh\", \"-c\", \"sh ./pytest tests/test_add.py\"]");
+    orca.replace("orca.toml", "inputs = [\"**/*.py\"]", "inputs = [\"**/*.py\", \"pytest\"]");
+    orca.write(
+        "pytest",
+        "#!/bin/sh\nif python3 -m unittest tests.test_add 2>/dev/null; then bad=; code=0; else bad='<failure/>'; code=1; fi\n\
+         path=$(echo \"$PYTEST_ADDOPTS\" | sed 's/.*--junitxml=\\([^ ]*\\).*/\\1/')\n\
+         echo \"<testsuites><testcase classname='tests.test_add.Add' name='test_add'>$bad</testcase></testsuites>\" > \"$path\"\n\
+         exit $code\n",
+    );
+    let (verdict, message, findings) = said(&orca.build());
+    assert_eq!((verdict.as_str(), findings.as_slice()), ("passed", &[][..]), "{message}");
+    assert!(message.contains("1 test fails without the work; 1 test on the result"), "{message}");
+    assert!(!orca.exists(".orca-tests.xml"));
+}
