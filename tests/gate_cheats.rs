@@ -35,12 +35,12 @@ const NOT_CAUGHT: [(&str, &str); 9] = [
     ),
     ("look-alike-letters", "letters of all alphabets may stand in names, and no rule asks what they look like"),
     (
-        "rewrites-the-gate-while-it-judges",
-        "a command and the code that it runs share a tree; let a gate read what it compares with before it runs what it judges",
-    ),
-    (
         "prompts-the-reviewer",
         "no rule looks for it. A reviewer is asked when all other gates are green, and what it says turns none of them green",
+    ),
+    (
+        "reads-the-answers",
+        "a command and the code that it runs share a tree; answers that are worked out after the code has answered lie in none",
     ),
     ("secret-in-two-halves", "what is put together when it runs is not in any line; secrets are searched for in lines"),
     ("time-bomb-in-one-line", "gates run today; code that asks for the date is nothing unusual"),
