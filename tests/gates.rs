@@ -3,8 +3,9 @@
 mod support;
 
 use orca::base::FailureKind;
-use orca::event::Event;
-use support::{Build, Project, attempts};
+use orca::event::{Event, GateFinding};
+use support::hands::attempts;
+use support::{Build, Project};
 
 const PLAN: &str = "[gates.good]\nrun = [\"sh\", \"judge.sh\"]\ninputs = [\"judge.sh\"]\n\
     [tasks.one]\nrun = 'cat in > out'\ninputs = [\"in\"]\noutputs = [\"out\"]\ngates = [\"good\"]\n\
@@ -133,6 +134,33 @@ fn a_gate_cannot_change_what_it_judges() {
         ("fine\n".into(), "fine\n".into(), "fine\n".into())
     );
     assert!(!orca.exists("stray"));
+}
+
+#[test]
+fn a_gate_whose_inputs_change_while_it_runs_is_not_quite_believed() {
+    for (judge, word) in [
+        ("cp list kept; : > list; cp kept list", "warning"),
+        ("touch -d @0 list", "warning"),
+        ("rm list", "warning"),
+        ("echo new > more; cat list > /dev/null", "passed"),
+    ] {
+        let orca = project(judge);
+        orca.write("list", "1\n").replace("orca.toml", "inputs = [\"judge.sh\"]", "inputs = [\"judge.sh\", \"list\"]");
+        let build = orca.build();
+        assert_eq!(verdicts(&build), verdict(word, false), "{judge}");
+        let rules: Vec<&str> = build.events.iter().flat_map(findings).map(|finding| finding.rule.as_str()).collect();
+        assert_eq!(rules, vec!["gate/inputs-changed"; usize::from(word == "warning")], "{judge}");
+    }
+    let orca = project("echo >> judge.sh");
+    orca.replace("orca.toml", "[gates.good]", "[gates.good]\nlevel = \"strict\"").build_red().failed(["one"]);
+    orca.replace("orca.toml", "level = \"strict\"", "level = \"strict\"\nignore = [\"gate/inputs-changed\"]").build();
+}
+
+fn findings(event: &Event) -> &[GateFinding] {
+    match event {
+        Event::GateJudged { findings, .. } => findings,
+        _ => &[],
+    }
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub(super) struct GateRun {
     pub root: String,
     /// The files that were asked for, by path.
     pub files: BTreeMap<RelPath, Vec<u8>>,
+    /// The inputs of the gate that were changed meanwhile, where the tree was its own.
+    pub touched: Vec<RelPath>,
 }
 
 /// A command of a gate.
@@ -85,11 +87,18 @@ impl<'a> GateCommand<'a> {
 impl GateTree<'_> {
     /// Whether a command has touched a file that was there from the beginning.
     pub(super) fn is_touched(&self) -> Result<bool, Fault> {
+        Ok(!self.touched(|_| true)?.is_empty())
+    }
+
+    /// Which of the files that were there from the beginning, of those asked for, a command has touched.
+    fn touched(&self, is_asked: impl Fn(&RelPath) -> bool) -> Result<Vec<RelPath>, Fault> {
         block_in_place(|| {
             let now = self.root.list(None, &|_| false).map_err(fault)?;
             let now: BTreeMap<&RelPath, _> = now.entries.iter().map(|listed| (&listed.path, &listed.stat)).collect();
             let files = self.before.entries.iter().filter(|listed| listed.stat.kind != FileKind::Directory);
-            Ok(files.into_iter().any(|listed| now.get(&listed.path).is_none_or(|stat| **stat != listed.stat)))
+            let files = files.filter(|listed| is_asked(&listed.path));
+            let touched = files.filter(|listed| now.get(&listed.path).is_none_or(|stat| **stat != listed.stat));
+            Ok(touched.map(|listed| listed.path.clone()).collect())
         })
     }
 
@@ -167,7 +176,7 @@ impl Builder {
             let stored = self.resolver.store.as_ref().and_then(|store| store.put_bytes(log.bytes()).ok());
             let files = collect(&tree.root, command.collect)?;
             let root = exec::tree_inside(&tree.workspace, &spec, &self.sandbox).to_string_lossy().into_owned();
-            Ok(GateRun { exit, text: log.text(), log: stored, root, files })
+            Ok(GateRun { exit, text: log.text(), log: stored, root, files, touched: Vec::new() })
         })
     }
 
@@ -182,7 +191,10 @@ impl Builder {
         bench: &Bench,
     ) -> Result<Option<GateRun>, Fault> {
         let Some(tree) = self.gate_tree(directory, gate, tree, result)? else { return Ok(None) };
-        let ran = self.run_in(&tree, gate, command, bench).await?;
+        let mut ran = self.run_in(&tree, gate, command, bench).await?;
+        if gate.inputs.iter().next().is_some() {
+            ran.touched = tree.touched(|path| gate.inputs.matches(path))?;
+        }
         tree.remove()?;
         Ok(Some(ran))
     }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::builder::Builder;
+use super::gate_inputs::inputs_changed;
 use super::gate_run::{GateCommand, GateRun};
 use super::host::now_ms;
 use super::resolve::Keyed;
@@ -194,10 +195,21 @@ impl Builder {
         let running = self.run_in_fresh_tree(&directory, case.gate, &command, &tree, case.workspace, case.bench);
         let Some(ran) = running.await? else { return Ok(None) };
         let verdict = verdict_of_exit(&ran.exit.end, &ran.text, ran.log, ran.exit.usage.wall_ms);
-        if collect.is_empty() || verdict.kind == VerdictKind::Error {
-            return Ok(Some(verdict));
-        }
-        Ok(Some(self.with_report(case, verdict, &ran)))
+        let verdict = match collect.is_empty() || verdict.kind == VerdictKind::Error {
+            true => verdict,
+            false => self.with_report(case, verdict, &ran),
+        };
+        Ok(Some(self.with_inputs(case, verdict, &ran)))
+    }
+
+    /// The same, less good where the gate's inputs were changed while it ran.
+    fn with_inputs(&self, case: &Case<'_>, verdict: Verdict, ran: &GateRun) -> Verdict {
+        let changed = inputs_changed([ran], case.options()).filter(|_| verdict.is_green());
+        let Some(part) = changed else { return verdict };
+        let parts: Vec<Part> = verdict.parts.iter().cloned().chain([part]).collect();
+        let folded = self.fold(case, parts);
+        let message = format!("{}; its inputs were changed while it ran", verdict.message);
+        Verdict { kind: folded.kind, message, parts: folded.parts, ..verdict }
     }
 
     /// What a command's exit and its report say together: an exit that findings explain is as bad as they are, any other red one

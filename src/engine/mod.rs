@@ -17,6 +17,7 @@ mod displaced;
 mod drift;
 mod explain;
 mod fallback;
+mod gate_inputs;
 mod gate_run;
 mod gather;
 mod generate;

@@ -17,6 +17,7 @@ use tokio::task::block_in_place;
 
 use super::builder::Builder;
 use super::checking::Sides;
+use super::gate_inputs::inputs_changed;
 use super::gate_run::{GateCommand, GateRun};
 use super::judge::Case;
 use crate::base::{BlobDigest, Entry, Pattern, PatternSet, RelPath, Tree};
@@ -151,7 +152,8 @@ impl Builder {
             let read = |path: &RelPath| self.judged_bytes(path, sides.result.get(path)?, case.workspace);
             let read: &(dyn Fn(&RelPath) -> Option<Arc<[u8]>> + Sync) = &read;
             let judged = self.judged(&case.subject, sides, read);
-            let parts = judge(&judged, &first, case.options(), &evidence);
+            let mut parts = judge(&judged, &first, case.options(), &evidence);
+            parts.extend(inputs_changed(runs.all(), case.options()));
             let verdict = self.fold(case, parts);
             let shown = runs.shown();
             let excerpt = if verdict.kind == VerdictKind::Failed { last_lines(&shown.text) } else { String::new() };

@@ -19,6 +19,7 @@ mod marks;
 mod paths;
 mod red;
 mod reports;
+mod silenced;
 mod suite;
 mod xml;
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::judge::{Case, Run, RunEnd, first_line, names};
 use super::paths::is_test_path;
 use super::reports::{Outcome, TestCase, TestReport};
+use super::silenced::silenced;
 use crate::base::{Severity, counted};
 use crate::event::GateFinding;
 use crate::gates::part::Part;
@@ -148,7 +149,8 @@ fn went_missing(case: &Case<'_>, report: &TestReport) -> Vec<GateFinding> {
     findings
 }
 
-fn stem(id: &str) -> &str {
+/// The name of a case without the parameters of one call.
+pub(super) fn stem(id: &str) -> &str {
     id.split(['[', '(']).next().unwrap_or_default().trim_end()
 }
 
@@ -229,6 +231,8 @@ pub(super) fn counts(case: &Case<'_>, part: &mut Part) {
             format!("{had} tests ran on the base, {has} run on the result, and some of the former do not{which}");
         let finding = GateFinding::new("tdd/fewer-tests", Severity::Error, message);
         part.findings.push(finding.help("put the tests back that no longer run"));
+    } else {
+        part.findings.extend(silenced(case, base, result));
     }
     part.note = Some(format!("{had} tests before, {has} after"));
 }
