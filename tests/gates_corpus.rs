@@ -69,6 +69,8 @@ fn precision_and_recall_are_as_documented() {
     }
     let _ = writeln!(table, "{}", all.row("all"));
     println!("{table}\n{wrong}");
+    let page = include_str!("../docs/gates.md");
+    assert!(page.contains(table.trim_end()), "docs/gates.md has another table than\n{table}\n{wrong}");
 }
 
 #[test]
