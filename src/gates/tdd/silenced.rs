@@ -1,10 +1,10 @@
 //! Tests that still stand in their files, and no longer run: `load_tests` leaves them out, their class is something else by the end of
-//! the module, a filter in a configuration passes them by. New tests in the same result may make up for their number.
+//! the module, a filter in a configuration passes them by. As many new ones in other files hide that from who counts.
 
 use std::collections::BTreeSet;
 
+use super::declared::Declared;
 use super::judge::{Case, names};
-use super::marks::tests_in;
 use super::paths::{is_in_module, is_test_path, means};
 use super::reports::{TestCase, TestReport};
 use super::suite::stem;
@@ -28,16 +28,17 @@ pub(super) fn silenced(case: &Case<'_>, base: &TestReport, result: &TestReport) 
         return None;
     }
     let is_test = |path: &&RelPath| is_test_path(path) || case.first.files.matches(path);
-    let files: Vec<&RelPath> = case.judged.result.keys().filter(is_test).collect();
-    let still_there = |one: &&TestCase| {
-        let is_of = |path: &RelPath| match &one.file {
-            Some(named) => means(named, path),
-            None => is_in_module(&one.id, path),
-        };
-        let mut own = files.iter().filter(|path| is_of(path));
-        own.any(|path| stands_in(case, path, one.function()))
+    let is_named = |path: &&RelPath| {
+        gone.iter().any(|one| is_in_module(&one.id, path) || one.file.as_deref().is_some_and(|file| means(file, path)))
     };
-    let silent: Vec<&str> = gone.into_iter().filter(still_there).map(|one| one.id.as_str()).collect();
+    let files = case.judged.result.keys().filter(is_test).filter(is_named);
+    let read = |path: &RelPath| String::from_utf8((case.judged.read)(path)?.to_vec()).ok();
+    let sources = Declared::of(files, read);
+    let still_stands = |one: &&TestCase| {
+        let mut tests = sources.files_of(one).into_iter().flat_map(|at| &sources.files[at].tests);
+        tests.any(|test| test.name == one.function())
+    };
+    let silent: Vec<&str> = gone.iter().copied().filter(still_stands).map(|one| one.id.as_str()).collect();
     if silent.is_empty() {
         return None;
     }
@@ -45,10 +46,4 @@ pub(super) fn silenced(case: &Case<'_>, base: &TestReport, result: &TestReport) 
         format!("ran on the base, still stands in its file, and does not run on the result: {}", names(silent));
     let finding = GateFinding::new("tdd/fewer-tests", Severity::Error, message);
     Some(finding.help("let the runner find the test again, or delete it where it is no longer right"))
-}
-
-fn stands_in(case: &Case<'_>, path: &RelPath, function: &str) -> bool {
-    let text = (case.judged.read)(path).and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
-    let tests = text.and_then(|text| tests_in(path, &text)).unwrap_or_default();
-    tests.iter().any(|test| test.name == function)
 }
