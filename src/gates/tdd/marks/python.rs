@@ -19,6 +19,21 @@ const STACKS: [&str; 6] = [
 ];
 /// How far conditions are followed into what they are made of.
 const CONDITIONS_DEEP_MAX: usize = 12;
+/// What a runner of `unittest` does with a failure.
+const RUNNER_PARTS: [&str; 12] = [
+    "run",
+    "__call__",
+    "fail",
+    "failureException",
+    "addError",
+    "addFailure",
+    "addSubTest",
+    "addSkip",
+    "wasSuccessful",
+    "debug",
+    "runTests",
+    "_callTestMethod",
+];
 const DETECTS: &str = "let the code do the same whoever calls it";
 
 pub(super) fn read(tree: &Tree, reader: &mut Reader<'_>) {
@@ -186,6 +201,10 @@ fn call<'n>(node: Node<'n>, path: &[Node<'n>], reader: &mut Reader<'_>) {
         {
             reader.skip(node, reader.is_conditional());
         }
+        "setattr" if arguments.len() == 3 => {
+            let name = reader.of(arguments[1]).trim_matches(['"', '\'']);
+            patched(node, reader.of(arguments[0]), name, reader);
+        }
         "sys.exit" | "os._exit" | "pytest.exit" | "exit" | "quit" => exit(node, whole, first, reader),
         _ if reader.is_test_file => {
             if let Some(strength) = of_call(name, whole, &arguments, reader) {
@@ -341,7 +360,25 @@ fn with_statement(node: Node<'_>, reader: &mut Reader<'_>) {
     }
 }
 
+/// Whether something takes the place of an assertion, or of what the runner does with one.
+fn patched(node: Node<'_>, object: &str, name: &str, reader: &mut Reader<'_>) {
+    let is_own = matches!(object, "self" | "cls");
+    let is_assertion =
+        name.strip_prefix("assert").is_some_and(|rest| rest.starts_with(|first: char| first.is_uppercase()));
+    let of_runner = ["TestCase", "TestResult", "TextTestRunner", "TestProgram"];
+    let is_runner = of_runner.contains(&object.rsplit('.').next().unwrap_or_default()) && RUNNER_PARTS.contains(&name);
+    if !is_own && (is_assertion || is_runner) {
+        let what = head(&format!("{object}.{name}"), 80).to_owned();
+        let message = format!("`{what}` is replaced, so that tests say what this says");
+        reader.mark("tdd/patched-runner", Severity::Error, node, message, "leave the test runner as it is");
+    }
+}
+
 fn assignment(node: Node<'_>, reader: &mut Reader<'_>) {
+    let left = node.child_by_field_name("left").map_or("", |left| reader.of(left));
+    if let Some((object, name)) = left.rsplit_once('.') {
+        patched(node, object, name, reader);
+    }
     if !reader.is_test_file {
         return;
     }
