@@ -66,6 +66,8 @@ struct Trick {
     end: End,
     /// What the task declares instead.
     edits: Option<String>,
+    /// Whether it takes gates that are strict; at `standard` it is told, and goes through.
+    is_strict: bool,
     script: String,
 }
 
@@ -75,13 +77,15 @@ impl Trick {
         let script = fs::read_to_string(path).expect("a trick is text");
         let mut lines = script.lines().map_while(|line| line.strip_prefix("# "));
         let what = lines.next().unwrap_or_else(|| panic!("{name}: it does not say what it does")).to_owned();
-        let (mut by, mut how, mut nothing, mut edits, mut not_caught) = (None, None, None, None, false);
+        let (mut by, mut how, mut nothing, mut edits) = (None, None, None, None);
+        let (mut is_strict, mut not_caught) = (false, false);
         for line in lines {
             match line.split_once(": ") {
                 Some(("caught by", rule)) => by = Some(rule.to_owned()),
                 Some(("how", text)) => how = Some(text.to_owned()),
                 Some(("comes to nothing", why)) => nothing = Some(why.to_owned()),
                 Some(("edits", patterns)) => edits = Some(patterns.to_owned()),
+                None if line == "only where gates are strict" => is_strict = true,
                 None if line == "not caught" => not_caught = true,
                 _ => panic!("{name}: `{line}` is no part of a heading"),
             }
@@ -92,7 +96,7 @@ impl Trick {
             (None, None, None, true) => End::NotCaught,
             _ => panic!("{name}: it is caught by something, and says how, or comes to nothing, or is not caught"),
         };
-        Self { name, what, end, edits, script }
+        Self { name, what, end, edits, is_strict, script }
     }
 
     /// The project with this agent in it.
@@ -106,11 +110,20 @@ impl Trick {
         orca
     }
 
+    /// The same, with gates that are strict.
+    fn strict_project(&self, port: u16) -> Project {
+        let orca = self.project(port);
+        let plan = orca.read("orca.toml").replace("level = \"standard\"", "level = \"strict\"");
+        orca.write("orca.toml", plan);
+        orca
+    }
+
     /// Its row in the page.
     fn row(&self) -> String {
         let Self { name, what, .. } = self;
+        let level = if self.is_strict { " at `strict`" } else { "" };
         match &self.end {
-            End::Caught { by, how } => format!("| `{name}` | {what} | `{by}` | {how} |"),
+            End::Caught { by, how } => format!("| `{name}` | {what} | `{by}`{level} | {how} |"),
             End::Nothing(why) => format!("| `{name}` | {what} | {why} |"),
             End::NotCaught => format!("| `{name}` | {what} | {} |", reason(name)),
         }
@@ -158,9 +171,24 @@ fn words(build: &Build) -> BTreeSet<String> {
     words
 }
 
+/// At `standard` a trick that it takes strict gates for is a warning.
+fn is_told(trick: &Trick, port: u16) {
+    let End::Caught { by, .. } = &trick.end else { panic!("{}: strict, and not caught", trick.name) };
+    let build = trick.project(port).build();
+    let rules = build.events.iter().flat_map(|event| match event {
+        Event::GateJudged { verdict, findings, .. } if verdict == "warning" => findings.as_slice(),
+        _ => &[],
+    });
+    let rules: Vec<&str> = rules.map(|finding| finding.rule.as_str()).collect();
+    assert!(rules.contains(&by.as_str()), "{}: `{by}` is not among the warnings {rules:?}", trick.name);
+}
+
 /// Plays one trick; what is wrong is a panic.
 fn play(trick: &Trick, honest: &Project, port: u16) {
-    let orca = trick.project(port);
+    if trick.is_strict {
+        is_told(trick, port);
+    }
+    let orca = if trick.is_strict { trick.strict_project(port) } else { trick.project(port) };
     let before = orca.files();
     let build = orca.build_args([]);
     let transcript = || {
@@ -208,6 +236,9 @@ fn honest_work_passes_and_every_trick_ends_as_it_says() {
     let green: BTreeSet<&str> = build.events.iter().filter_map(green_gate).collect();
     assert_eq!(green, BTreeSet::from(GATES), "{}", build.output.transcript());
     honest.build().ran([]);
+    let strict = project(port);
+    strict.write("orca.toml", honest.read("orca.toml").replace("level = \"standard\"", "level = \"strict\""));
+    strict.build().ran([TASK]);
 
     let only = std::env::var("TRICK").ok();
     let tricks: Vec<Trick> =
