@@ -286,6 +286,13 @@ fn the_page_says_of_every_trick_what_becomes_of_it() {
     let surplus: Vec<&String> = rows.difference(&expected).collect();
     assert!(missing.is_empty() && surplus.is_empty(), "missing:\n{missing:#?}\nno longer true:\n{surplus:#?}");
 
+    let gates = fs::read_to_string(page.with_file_name("../gates.md")).expect("the page is there");
+    assert!(
+        gates.contains(&format!(" {} of them,", tricks.len())),
+        "docs/gates.md has another number than {}",
+        tricks.len()
+    );
+
     let not_caught: BTreeSet<&str> =
         tricks.iter().filter(|trick| trick.end == End::NotCaught).map(|trick| trick.name.as_str()).collect();
     assert_eq!(not_caught, NOT_CAUGHT.map(|(name, _)| name).into());
