@@ -51,7 +51,7 @@ fn agent(work: &str, stream: &str, code: i32) -> String {
     )
 }
 
-const WRITTEN: &str = "outputs = [\"argv\", \"prompt\", \"env\", \"greet.py\"]";
+const WRITTEN: &str = "outputs = [\"argv\", \"prompt\", \"env\", \"greet.md\"]";
 
 /// Preset, program, recording; words of its command line, variables.
 type Row = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
@@ -100,7 +100,7 @@ fn every_preset_has_its_command_line_and_is_read() {
             let table = format!("preset = \"{preset}\"\nmodel = \"m1\"\nargs = [\"--extra\"]\nenv = {{ E = \"1\" }}");
             let mut orca = project(&table, &format!("{WRITTEN}\ncost_usd_max = 1.5"));
             orca.set_env("ORCA_SANDBOX", sandbox);
-            install(&orca, program, &agent("cp .orca/task.md greet.py", &stream(recording), 0));
+            install(&orca, program, &agent("cp .orca/task.md greet.md", &stream(recording), 0));
             orca.build().ran(["one"]);
             let argv = orca.read("argv");
             let argv: Vec<&str> = argv.lines().collect();
@@ -111,7 +111,7 @@ fn every_preset_has_its_command_line_and_is_read() {
             for variable in variables.iter().chain(&["E=1"]) {
                 assert!(env.lines().any(|line| line == *variable), "{sandbox} {preset}: no {variable} in\n{env}");
             }
-            assert!(orca.read("greet.py").starts_with("# Task: one"), "{sandbox} {preset}: .orca/task.md");
+            assert!(orca.read("greet.md").starts_with("# Task: one"), "{sandbox} {preset}: .orca/task.md");
             let prompt = orca.read("prompt");
             assert_eq!(prompt.starts_with("# Task: one"), preset != "aider", "{sandbox} {preset}: {prompt}");
             let log = orca.orca(["log", "one"]).exits(0);
@@ -148,17 +148,17 @@ fn a_failure_in_the_stream_counts_whatever_the_exit_code() {
     ];
     for (preset, program, recording, code, kind, words) in table {
         let orca = project(&format!("preset = \"{preset}\""), &format!("{WRITTEN}\nretry = {{ attempts = 1 }}"));
-        install(&orca, program, &agent("echo x > greet.py", &stream(recording), code));
+        install(&orca, program, &agent("echo x > greet.md", &stream(recording), code));
         let failure = first_failure(&orca);
         assert_eq!((failure.kind, failure.exit_code), (kind, Some(code)), "{recording}: {}", failure.message);
         assert!(failure.message.contains(words), "{recording}: {}", failure.message);
-        assert!(!orca.exists("greet.py"), "{recording}");
+        assert!(!orca.exists("greet.md"), "{recording}");
     }
 }
 
 #[test]
 fn an_agent_that_only_waits_is_ended() {
-    let orca = project("preset = \"opencode\"\nmodel = \"m1\"", "outputs = [\"greet.py\"]");
+    let orca = project("preset = \"opencode\"\nmodel = \"m1\"", "outputs = [\"greet.md\"]");
     let refusal = "level=ERROR message=\"stream error\" error.error=\"AI_APICallError: Rate limit reached. Please try again in 30000s.\"";
     install(&orca, "opencode", &format!("#!/bin/sh\ncat >/dev/null\necho '{refusal}' >&2\nsleep 100\n"));
     let since = std::time::Instant::now();
@@ -173,7 +173,7 @@ fn an_agent_that_claims_success_without_the_file_has_failed() {
     install(&orca, "codex", &agent("", &stream("codex/lie.jsonl"), 0));
     let red = orca.build_red();
     assert_eq!(red.failure("one").kind, FailureKind::MissingOutput);
-    assert_eq!(red.failure("one").details, ["greet.py is not there"]);
+    assert_eq!(red.failure("one").details, ["greet.md is not there"]);
 }
 
 #[test]
@@ -201,8 +201,8 @@ fn a_missing_program_is_told_before_anything_runs() {
 #[test]
 fn a_program_to_fall_back_to_may_be_missing() {
     let plan = "preset = \"codex\"\nfallback = \"b\"\n\n[agents.b]\ncommand = [\"no-such-agent\"]";
-    let orca = project(plan, "agent = \"a\"\noutputs = [\"greet.py\"]");
-    install(&orca, "codex", &agent("rm argv prompt env; echo 1 > greet.py", &stream("codex/success.jsonl"), 0));
+    let orca = project(plan, "agent = \"a\"\noutputs = [\"greet.md\"]");
+    install(&orca, "codex", &agent("rm argv prompt env; echo 1 > greet.md", &stream("codex/success.jsonl"), 0));
     orca.orca(["check"]).exits(0).prints(["`no-such-agent`, the program of the agent `b`, is not on PATH"]);
     orca.build().ran(["one"]);
 }
@@ -212,7 +212,7 @@ fn a_program_can_be_another_one() {
     let table = "preset = \"claude-code\"\ncommand = [\"my-claude\", \"--wrapped\"]\n\
                  args = [\"--permission-mode\", \"plan\"]\nenv = { DISABLE_TELEMETRY = \"0\" }";
     let orca = project(table, WRITTEN);
-    install(&orca, "my-claude", &agent("echo 1 > greet.py", &stream("claude-code/success.jsonl"), 0));
+    install(&orca, "my-claude", &agent("echo 1 > greet.md", &stream("claude-code/success.jsonl"), 0));
     orca.build().ran(["one"]);
     let argv = orca.read("argv");
     assert!(argv.starts_with("--wrapped\n-p\n") && argv.ends_with("--permission-mode\nplan\n"), "{argv}");
@@ -274,9 +274,9 @@ fn an_agent_that_writes_to_git_is_caught_by_name() {
         (&*format!("mkdir deep; cd deep; git init -q; {commit}"), "it committed to git: sneaky", "deep/.git"),
     ];
     for (work, words, place) in table {
-        for declared in ["outputs = [\"greet.py\"]\nundeclared = \"discard\"", "outputs = [\"greet.py\"]"] {
+        for declared in ["outputs = [\"greet.md\"]\nundeclared = \"discard\"", "outputs = [\"greet.md\"]"] {
             let orca = project("preset = \"codex\"", declared);
-            install(&orca, "codex", &agent(&format!("echo 1 > greet.py; {work}"), &stream("codex/success.jsonl"), 0));
+            install(&orca, "codex", &agent(&format!("echo 1 > greet.md; {work}"), &stream("codex/success.jsonl"), 0));
             let red = orca.build_red();
             let failure = red.failure("one");
             assert_eq!(failure.kind, FailureKind::UndeclaredWrite, "{work}");

@@ -1,4 +1,5 @@
 //! The check `dependencies` in a build: where its database comes from, and when it judges again.
+#![expect(clippy::disallowed_methods, reason = "puts a scanner of its own on PATH")]
 
 mod support;
 
