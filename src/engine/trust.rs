@@ -67,6 +67,7 @@ pub struct TrustError {
 pub fn powers(plan: &Plan, tasks: &BTreeSet<TaskName>, backend: Backend) -> BTreeSet<Power> {
     let mut powers = BTreeSet::new();
     let mut sandboxed = false;
+    let of_plan = plan.gates_of_plan();
     for task in tasks.iter().filter_map(|name| plan.tasks.get(name)) {
         if task.network {
             powers.insert(Power::Network { task: task.name.to_string() });
@@ -81,11 +82,11 @@ pub fn powers(plan: &Plan, tasks: &BTreeSet<TaskName>, backend: Backend) -> BTre
         if let Body::Prompt { agent, .. } = &task.body {
             powers.extend(secrets(plan, agent));
         }
-        for gate in plan.gates_of(task).into_iter().chain(plan.gates_of_plan()) {
+        for gate in plan.gates_of(task).iter().chain(&of_plan) {
             if gate.network {
                 powers.insert(Power::Network { task: format!("gate {}", gate.name) });
             }
-            if let Some(reviewer) = Reviewer::of(&gate) {
+            if let Some(reviewer) = Reviewer::of(gate) {
                 powers.extend(secrets(plan, &reviewer.agent));
             }
         }
