@@ -74,7 +74,11 @@ fn told(report: &RunReport, running: bool) -> String {
             0 => String::new(),
             cost => format!(", {}", format_micro_usd(cost)),
         };
-        let _ = writeln!(out, "gate {} of {of}: {}{known}{cost}", gate.gate, sanitize_line(&gate.verdict));
+        let said = match gate.verdict.as_str() {
+            "passed" => String::new(),
+            _ => format!(": {}", sanitize_line(&bounded(&gate.message, 200))),
+        };
+        let _ = writeln!(out, "gate {} of {of}: {}{known}{cost}{said}", gate.gate, sanitize_line(&gate.verdict));
     }
     for layer in &report.layers {
         let _ = writeln!(
