@@ -14,6 +14,8 @@ const LINE_CHARS_MAX: usize = 160;
 pub struct LineIndex<'t> {
     text: &'t str,
     starts: Vec<usize>,
+    /// Then a column is counted without looking at the line, however long that is.
+    is_ascii: bool,
 }
 
 impl<'t> LineIndex<'t> {
@@ -21,7 +23,7 @@ impl<'t> LineIndex<'t> {
     #[must_use]
     pub fn new(text: &'t str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { text, starts: std::iter::once(0).chain(ends).collect() }
+        Self { text, starts: std::iter::once(0).chain(ends).collect(), is_ascii: text.is_ascii() }
     }
 
     /// Line and column of a byte, both from 1; columns in characters.
@@ -30,7 +32,10 @@ impl<'t> LineIndex<'t> {
         let offset = offset.min(self.text.len());
         let line = self.starts.partition_point(|start| *start <= offset);
         let before = &self.text.as_bytes()[self.starts[line - 1]..offset];
-        let column = before.iter().filter(|byte| (**byte & 0xC0) != 0x80).count() + 1;
+        let column = match self.is_ascii {
+            true => before.len() + 1,
+            false => before.iter().filter(|byte| (**byte & 0xC0) != 0x80).count() + 1,
+        };
         (number(line), number(column))
     }
 
