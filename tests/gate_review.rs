@@ -417,10 +417,10 @@ fn what_a_linter_says_counts_on_lines_that_are_new() {
 }
 
 #[test]
-fn a_linter_that_cannot_be_read_warns_and_one_that_cannot_run_is_an_error() {
+fn a_linter_that_cannot_be_read_or_run_is_an_error_and_never_green() {
     let orca = linted("echo all is lost; exit 2");
-    let said = found(&orca.build(), "warning", &["lint/unread"]);
-    assert!(said.findings[0].help.as_ref().is_some_and(|help| help.contains("all is lost")), "{:?}", said.findings);
+    let said = found(&orca.build_red(), "error", &[]);
+    assert!(said.message.contains("no finding could be read: all is lost"), "{}", said.message);
     let orca = linted("exec no-such-linter");
     let said = found(&orca.build_red(), "error", &[]);
     assert!(said.message.contains("lint `sh lint.sh a.py`: it could not be run"), "{}", said.message);

@@ -235,3 +235,31 @@ fn what_a_gate_said_of_a_failed_attempt_is_told_though_the_next_one_passes() {
         serde_json::from_str(&orca.orca(["log", "one", "--failed", "--json"]).exits(0).stdout).expect("JSON");
     assert_eq!(value["details"][0], "second thoughts");
 }
+
+/// A command that writes a report with the given severity and exits so.
+fn reporting(severity: &str, exit: u32, more: &str) -> Project {
+    let result = format!(
+        r#"{{"ruleId":"r","level":"{severity}","message":{{"text":"m"}},"locations":[{{"physicalLocation":{{"artifactLocation":{{"uri":"out"}},"region":{{"startLine":1}}}}}}]}}"#
+    );
+    let report =
+        format!(r#"{{"version":"2.1.0","runs":[{{"tool":{{"driver":{{"name":"t"}}}},"results":[{result}]}}]}}"#);
+    let orca = Project::new(&format!(
+        "[gates.good]\nrun = \"cp made.json r.sarif; exit {exit}\"\ninputs = [\"made.json\"]\nreport = \"r.sarif\"\n{more}\
+         [tasks.one]\nrun = 'echo 1 > out'\noutputs = [\"out\"]\ngates = [\"good\"]\n"
+    ));
+    orca.write("made.json", report);
+    orca
+}
+
+/// What a report says decides only where it explains the exit: a remark is no reason to exit with 1.
+#[test]
+fn an_exit_that_its_report_does_not_explain_is_red() {
+    let verdict = |build: &Build| verdicts(build)[0].1.clone();
+    assert_eq!(verdict(&reporting("note", 0, "").build()), "passed");
+    assert_eq!(verdict(&reporting("warning", 0, "").build()), "warning");
+    assert_eq!(verdict(&reporting("note", 1, "").build_red()), "failed");
+    assert_eq!(verdict(&reporting("warning", 1, "").build_red()), "failed");
+    assert_eq!(verdict(&reporting("error", 1, "").build_red()), "failed");
+    assert_eq!(verdict(&reporting("error", 0, "").build_red()), "failed");
+    assert_eq!(verdict(&reporting("error", 1, "ignore = [\"*\"]\n").build()), "passed");
+}

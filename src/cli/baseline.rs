@@ -10,14 +10,22 @@ use super::terminal::Terminal;
 use super::{CliError, Exit, JSON_VERSION, gate, project};
 use crate::base::{Name, counted, sanitize_line};
 use crate::engine::{Listener, accept_findings};
-use crate::event::{Event, EventRecord, GateFinding};
+use crate::event::{Event, EventRecord, GateFinding, is_green};
 use crate::gates::BASELINE_FILE;
 
 pub(super) fn run(args: &Args, accept: &BaselineArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     let found: Arc<Mutex<BTreeMap<Name, Vec<GateFinding>>>> = Arc::default();
-    let for_listener = Arc::clone(&found);
+    let silent: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (for_listener, for_silent) = (Arc::clone(&found), Arc::clone(&silent));
     let listener: Listener = Arc::new(move |record: &EventRecord| {
-        if let Event::GateJudged { gate, findings, .. } = &record.event {
+        if let Event::GateJudged { task, gate, findings, verdict, message, .. } = &record.event {
+            if findings.is_empty() && !is_green(verdict) {
+                let of = task.as_ref().map_or_else(|| "the plan".to_owned(), ToString::to_string);
+                let said = format!(
+                    "{gate} of {of}: {verdict}: {message}: it is red without a finding, so there is nothing to accept"
+                );
+                for_silent.lock().expect("no holder panics").push(sanitize_line(&said));
+            }
             let mut found = for_listener.lock().expect("no holder panics");
             found.entry(gate.clone()).or_default().extend(findings.iter().cloned());
         }
@@ -48,6 +56,9 @@ pub(super) fn run(args: &Args, accept: &BaselineArgs, terminal: &Terminal) -> Re
     }
     for (task, failure) in report.summary.failures() {
         terminal.err(&format!("{task}: {}\n", failure.message));
+    }
+    for line in silent.lock().expect("no holder panics").iter() {
+        terminal.err(&format!("{line}\n"));
     }
     let count = counted(all().count() as u64, "finding");
     terminal.err(&match (all().next().is_some(), accept.dry_run) {

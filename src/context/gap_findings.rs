@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gaps::Gap;
-use crate::base::{Finding, NodeId, TaskName};
+use crate::base::{Finding, Name, NodeId, TaskName};
 use crate::plan::{Document, Plan, declared, mention, origin, table};
 
 /// The findings for what these tasks lack, in the order of the plan's text.
@@ -114,8 +114,8 @@ fn finding(plan: &Plan, node: NodeId, gap: &Gap, tasks: &[&TaskName]) -> Finding
                 .help("add acceptance = [\"...\"], each a fact that somebody could check")
         }
         Gap::Gates => {
-            let message = format!("nothing judges what {who} brings");
-            Finding::warning("orca::task::no_gates", message, node, "no gate").help(gate_help(plan))
+            let message = format!("only what judges every agent judges what {who} brings: nothing runs it");
+            Finding::warning("orca::task::no_gates", message, node, "no gate of its own").help(gate_help(plan))
         }
         Gap::Tests => {
             let message = format!("no test judges what {who} brings");
@@ -161,7 +161,10 @@ fn subject(tasks: &[&TaskName]) -> String {
 
 fn gate_help(plan: &Plan) -> String {
     const NAMED_MAX: usize = 3;
-    let known: Vec<String> = plan.gate_defs.keys().take(NAMED_MAX).map(|name| format!("\"{name}\"")).collect();
+    let comes_by_itself = |name: &&Name| ["integrity", "scope", "security", "review", "tdd"].contains(&name.as_str());
+    let is_of_plan = |name: &&Name| plan.gates.contains(name);
+    let own = plan.gate_defs.keys().filter(|name| !comes_by_itself(name) && !is_of_plan(name));
+    let known: Vec<String> = own.take(NAMED_MAX).map(|name| format!("\"{name}\"")).collect();
     match &known[..] {
         [] => "declare [gates.tests] with run = \"...\", and add gates = [\"tests\"]".to_owned(),
         known => format!("add gates = [...] with {}", known.join(", ")),

@@ -102,7 +102,11 @@ impl Builder {
         {
             match self.judge_candidate(task, &reused, &gates, &cancel).await? {
                 Candidate::Ends(end) => return Ok(end),
-                Candidate::Fails(red) => self.note_lesson(task, red),
+                Candidate::Fails(red) => {
+                    let name = self.name(task);
+                    self.notice(false, format!("a result of `{name}` is there already, and is red: it runs again"));
+                    self.note_lesson(task, red);
+                }
                 Candidate::IsGone if self.is_unjudged_for_good(task) => {
                     let message = "its gates cannot judge its cached result: files that they need change all the time";
                     let failure = conflict(message.to_owned(), vec!["build with --force to make it anew".to_owned()]);
@@ -308,8 +312,10 @@ impl Builder {
     /// it names letter by letter is its work, whatever else it is.
     fn protected_files_changed(&self, task: TaskIx, observed: &Observed) -> Option<Failure> {
         let resolver = &self.resolver;
-        let named = &resolver.task(task).edits;
-        let is_named = |path: &RelPath| named.iter().any(|pattern| pattern.as_literal().as_ref() == Some(path));
+        let (named, may_change) = (&resolver.task(task).edits, &resolver.task(task).may_change);
+        let is_named = |path: &RelPath| {
+            may_change.matches(path) || named.iter().any(|pattern| pattern.as_literal().as_ref() == Some(path))
+        };
         let plan = resolver.plan();
         let is_orcas = |path: &RelPath| [LOCK_FILE, BASELINE_FILE].contains(&path.as_str());
         let of_plan = |path: &RelPath| is_orcas(path) || plan.files.contains(path) || plan.includes.matches(path);
@@ -320,7 +326,9 @@ impl Builder {
         };
         let why = |path: &RelPath| match ignores_of(path) {
             _ if of_plan(path) => Some(format!("{path} is the plan's: no task changes it")),
-            ignores => ignores.map(|gate| format!("{path} says what the gate `{}` sees", gate.name)),
+            ignores => ignores
+                .filter(|_| !may_change.matches(path))
+                .map(|gate| format!("{path} says what the gate `{}` sees", gate.name)),
         };
         let written = observed.outputs.keys().chain(observed.edits.keys());
         let mut details: Vec<String> = written.filter_map(why).collect();
@@ -331,9 +339,10 @@ impl Builder {
                 details.push(format!("{path} is what the gate `{}` judges with", gate.name));
             }
         }
+        let message = "it changed files that it is judged by; `may_change` of the task covers those that it may";
         (!details.is_empty()).then(|| Failure {
             kind: FailureKind::UndeclaredWrite,
-            message: "it changed files that it is judged by".to_owned(),
+            message: message.to_owned(),
             exit_code: None,
             signal: None,
             details,

@@ -308,7 +308,13 @@ impl Builder {
                 Ok(Resolved::Dirty { key, because: format!("{} must judge its result", names.join(", ")) })
             }
             Standing::Dirty(cause @ (Cause::RedGate(_) | Cause::Rejected | Cause::Forced)) => {
+                // A build that ended red taught something: the next one need not begin without it.
+                let lesson = match &cause {
+                    Cause::RedGate(_) => self.resolver.red_verdicts(task, &keyed),
+                    _ => None,
+                };
                 self.hold_to_run(task, keyed);
+                lesson.into_iter().for_each(|lesson| self.note_lesson(task, lesson));
                 Ok(Resolved::Dirty { key, because: cause.to_string() })
             }
             Standing::Dirty(cause) => {

@@ -16,8 +16,8 @@ use super::gate_inputs::inputs_changed;
 use super::gate_run::{GateCommand, GateRun};
 use super::host::now_ms;
 use super::resolve::Keyed;
-use super::subject::Subject;
-use crate::base::{Changes, FailureKind, GateKey, Name, Pattern, TaskName, Tree};
+use super::subject::{Subject, lesson};
+use crate::base::{Changes, FailureKind, GateKey, Name, Pattern, Severity, TaskName, Tree};
 use crate::event::{Event, Failure};
 use crate::exec::{Bench, Fault, cancelled};
 use crate::gates::{Options, Part, Verdict, VerdictKind, findings_of_report, verdict_of_exit, verdict_of_parts};
@@ -34,6 +34,28 @@ pub(super) enum Judged {
     Red(Failure, String),
     /// A file that they need changed meanwhile.
     Changed,
+}
+
+impl Judged {
+    /// What two gates say together: the first that is red names the failure, and all that are red are told. A gate that broke
+    /// teaches nothing, and a verdict of another counts as much as it did.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Green, other) => other,
+            (this, Self::Green) => this,
+            (Self::Red(mut first, lesson), Self::Red(second, more)) => {
+                // What is known to be bad outweighs what nobody knows.
+                if first.kind == FailureKind::GateError && second.kind == FailureKind::Gate {
+                    return Self::Red(second, more).and(Self::Red(first, lesson));
+                }
+                first.details.push(second.message);
+                first.details.extend(second.details);
+                let lessons = [lesson, more].into_iter().filter(|lesson| !lesson.is_empty());
+                Self::Red(first, lessons.collect::<Vec<_>>().join("\n\n"))
+            }
+            (Self::Changed, _) | (_, Self::Changed) => Self::Changed,
+        }
+    }
 }
 
 /// One gate's work on one result.
@@ -97,8 +119,8 @@ impl Builder {
                 if bench.is_cancelled() {
                     return Ok(Judged::Red(cancelled(), String::new()));
                 }
-                if !verdict.is_green() && matches!(judged, Judged::Green) {
-                    judged = red(gate, &verdict);
+                if !verdict.is_green() {
+                    judged = judged.and(red(gate, &verdict));
                 }
             }
             if !matches!(judged, Judged::Green) {
@@ -230,11 +252,11 @@ impl Builder {
                 }
             }
         }
-        let is_explained = !part.findings.is_empty();
+        let is_explained = part.findings.iter().any(|finding| finding.severity == Severity::Error);
         let counts = case.options().filter();
         part.findings.retain(|finding| counts(finding));
         let by_report = self.fold(case, vec![part]);
-        // A linter exits so because of what it found; whether that fails is the level's to say.
+        // A linter exits so because of errors that it found; where these are ignored or accepted, that is no reason any more.
         let kind = if by_exit.is_green() || is_explained { by_report.kind } else { by_exit.kind };
         let message = format!("{}; {}", by_exit.message, by_report.message);
         Verdict { kind, message, parts: by_report.parts, ..by_exit }
@@ -282,7 +304,7 @@ fn red(gate: &GateDef, verdict: &Verdict) -> Judged {
         details: verdict.details(),
     };
     let lesson = match verdict.kind {
-        VerdictKind::Failed => format!("{}\n\n{}", failure.message, verdict.details().join("\n")),
+        VerdictKind::Failed => lesson(gate, verdict),
         _ => String::new(),
     };
     Judged::Red(failure, lesson)

@@ -8,10 +8,9 @@ use super::builder::Builder;
 use super::checking::Sides;
 use super::gate_run::GateCommand;
 use super::judge::Case;
-use crate::base::{Severity, bounded, counted, sanitize_line};
-use crate::event::GateFinding;
+use crate::base::{bounded, sanitize_line};
 use crate::exec::Fault;
-use crate::gates::review::findings_of_lint;
+use crate::gates::review::part_of_lint;
 use crate::gates::{Judged, Part, last_lines};
 use crate::sandbox::End;
 
@@ -65,11 +64,5 @@ fn part_of(command: &str, end: &End, output: &str, root: &str, judged: &Judged<'
         End::Cancelled => return Part::broke(&name, "interrupted"),
         End::NotStarted(why) => return Part::broke(&name, why.clone()),
     };
-    let mut found = findings_of_lint(output, Some(root), judged);
-    if code != 0 && found.kept.is_empty() && found.dropped == 0 {
-        let message = format!("`{command}` ends with exit {code}, and no finding of it could be read");
-        let finding = GateFinding::new("lint/unread", Severity::Warning, message);
-        found.kept.push(GateFinding { help: Some(format!("it says: {}", last_lines(output))), ..finding });
-    }
-    Part::judged(&name, found.kept).note(format!("{} on other lines", counted(found.dropped as u64, "finding")))
+    part_of_lint(command, code, output, Some(root), judged)
 }

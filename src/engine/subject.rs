@@ -6,10 +6,17 @@ use super::resolve::{Keyed, Resolver};
 use super::reviewing::{Reviewer, goal_of};
 use crate::base::{Changes, GateKey, Name, Tree};
 use crate::context::{Runner, ToolIdentity, Toolchain};
-use crate::gates::{CHECKS_VERSION, Protected};
+use crate::gates::{CHECKS_VERSION, Protected, Verdict};
 use crate::graph::TaskIx;
 use crate::key::{GateSurroundings, gate_key};
 use crate::plan::{GateDef, GateKind};
+
+/// What the next attempt is told of a verdict that is not green.
+#[must_use]
+pub(super) fn lesson(gate: &GateDef, verdict: &Verdict) -> String {
+    let message = format!("the gate `{}` says {}: {}", gate.name, verdict.word(), verdict.message);
+    format!("{message}\n\n{}", verdict.details().join("\n"))
+}
 
 static NO_TREE: Tree = Tree::new();
 static NO_CHANGES: Changes = Changes::new();
@@ -133,6 +140,19 @@ impl Resolver {
         let mut gates = self.plan_gates();
         gates.extend(task.into_iter().flat_map(|task| self.gates(task)));
         Protected::of(self.plan(), &gates)
+    }
+
+    /// What the gates of a task have against its result in the cache, in words for who makes the next one.
+    #[must_use]
+    pub fn red_verdicts(&self, task: TaskIx, keyed: &Keyed) -> Option<String> {
+        let result = self.store.as_ref()?.result(&keyed.key).ok().flatten()?;
+        let subject = Subject::of_task(task, &keyed.context.view, &result.outputs, &result.edits);
+        let said = |gate: GateDef| {
+            let verdict = self.verdict(&self.gate_key(&gate, &subject))?;
+            (!verdict.is_green()).then(|| lesson(&gate, &verdict))
+        };
+        let said: Vec<String> = self.gates(task).into_iter().filter_map(said).collect();
+        (!said.is_empty()).then(|| said.join("\n\n"))
     }
 
     /// The keys of the gates of a task, for a result that all of them agree to.

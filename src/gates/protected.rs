@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::base::{PatternSet, RelPath};
-use crate::plan::{GateDef, GateKind, Plan};
+use crate::plan::{Check, GateDef, GateKind, Plan};
 
 /// Programs that run the script they are given.
 const INTERPRETERS: [&str; 16] = [
@@ -45,7 +45,7 @@ impl Protected {
             declared: plan.protected.clone(),
             ..Self::default()
         };
-        let mut reports = Vec::new();
+        let (mut reports, mut tests) = (Vec::new(), Vec::new());
         for gate in gates {
             if gate.inputs.iter().next().is_some() {
                 protected.inputs.push(gate.inputs.clone());
@@ -62,10 +62,15 @@ impl Protected {
             for line in gate.options.get("lint").and_then(words).into_iter().flatten() {
                 protected.programs.extend(programs_of_shell(&line));
             }
+            if gate.kind == GateKind::Check(Check::Tdd) {
+                tests.push(crate::gates::Options::new(&gate.options).patterns("files"));
+            }
             let places = ["report", "coverage"].iter().filter_map(|key| gate.options.get(*key)?.as_str());
             reports.extend(places.filter_map(|text| crate::base::Pattern::new(text).ok()));
         }
         protected.reports = PatternSet::new(reports);
+        // Tests that are declared to be written are the task's work, also where a command names them.
+        protected.programs.retain(|path| !tests.iter().any(|tests| tests.matches(path)));
         protected
     }
 }

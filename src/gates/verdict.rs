@@ -161,7 +161,11 @@ pub fn verdict_of_parts(mut parts: Vec<Part>, level: Level) -> Verdict {
         _ if skipped.len() == parts.len() && !parts.is_empty() => VerdictKind::Skipped,
         _ => VerdictKind::Passed,
     };
-    let message = broke.unwrap_or_else(|| message(&parts, &skipped));
+    let is_unjudged = kind == VerdictKind::Failed && worst != Some(Effect::Fails);
+    let message = broke.unwrap_or_else(|| match is_unjudged {
+        true => format!("`strict` lets nothing pass that could not be judged: {}", skipped.join("; ")),
+        false => message(&parts, &skipped),
+    });
     Verdict { parts, ..Verdict::new(kind, message) }
 }
 

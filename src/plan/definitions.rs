@@ -6,13 +6,14 @@ use super::demands::check_gate;
 use super::document::Place;
 use super::environment::{is_text, texts, variable_names, variables};
 use super::format::{RawAgent, RawGate, RawToolchain};
+use super::implied::{CHECKS, word};
 use super::model::{AgentDef, AgentPreset, GateDef, GateKind, ToolchainDef};
 use super::names::{Names, checked_name};
 use super::options::{check_options, scanner_programs};
 use super::paths::{Use, patterns};
 use super::reader::{Reader, quoted, shown};
 use super::table::Table;
-use super::values::Text;
+use super::values::{At, Text};
 use crate::base::{Finding, Name, Pattern, PatternSet, RelPath};
 
 /// One agent; nothing where it cannot be one.
@@ -108,6 +109,8 @@ pub(super) fn gate(
     reader: &mut Reader<'_>,
 ) -> Option<GateDef> {
     let name = checked_name(at, reader)?;
+    let named = named_like_its_check(at, raw, &name);
+    let raw = named.as_ref().unwrap_or(raw);
     let kind = gate_kind(at, raw, agents, reader);
     let options = check_options(raw, agents, reader);
     check_gate(at, raw, &name, kind.as_ref(), reader);
@@ -130,6 +133,16 @@ pub(super) fn gate(
         kind: kind?,
         name,
     })
+}
+
+/// A gate that says nothing of who judges, and has the name of a check, is that check: `[gates.security]` with `level = "strict"`.
+fn named_like_its_check(at: Place, raw: &RawGate, name: &Name) -> Option<RawGate> {
+    let is_silent = raw.run.is_none() && raw.check.is_none() && raw.agent.is_none() && raw.prompt.is_none();
+    let check =
+        CHECKS.into_iter().find(|check| word(*check) == name.as_str()).filter(|_| is_silent && !raw.is_broken())?;
+    let mut named = raw.clone();
+    named.check = Some(At { at, value: check });
+    Some(named)
 }
 
 fn gate_kind(at: Place, raw: &RawGate, agents: &Names, reader: &mut Reader<'_>) -> Option<GateKind> {

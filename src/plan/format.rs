@@ -131,7 +131,7 @@ tables! {
         /// Check performance: runs of each side before that, which do not count. Default: 1.
         warmup: At<Count>,
         /// Check performance: how much slower than the base it may be, in percent. Default: 10.
-        max_regression: At<Percent>,
+        max_regression: At<Count>,
         /// Check performance: the wall time one measurement may take.
         budget: At<DurationMs>,
         /// Check performance: the CPU time one measurement may take.

@@ -104,6 +104,21 @@ fn options_of(tdd: &Tdd) -> impl Iterator<Item = (&'static str, serde_json::Valu
     all.into_iter().filter_map(|(key, value)| Some((key, value?)))
 }
 
+/// All checks.
+pub(super) const CHECKS: [Check; 11] = [
+    Check::Tdd,
+    Check::Security,
+    Check::Secrets,
+    Check::Patterns,
+    Check::Dependencies,
+    Check::Performance,
+    Check::Review,
+    Check::Integrity,
+    Check::Scope,
+    Check::Schema,
+    Check::Files,
+];
+
 /// The check's word in a plan, which is the name of the gate that it is by itself.
 #[must_use]
 pub fn word(check: Check) -> &'static str {

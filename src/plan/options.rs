@@ -9,7 +9,7 @@ use super::document::Place;
 use super::format::RawGate;
 use super::model::Check;
 use super::names::Names;
-use super::paths::{Use, literal, patterns};
+use super::paths::{Use, literal, pattern, patterns};
 use super::reader::Reader;
 use super::table::Table;
 use super::values::words;
@@ -121,6 +121,10 @@ pub(super) fn check_options(
     ];
     for (key, text) in texts {
         if let Some(text) = text {
+            if ["report", "coverage"].contains(&key) {
+                // Where it lies in the judged tree; what is wrong with it is reported.
+                pattern(text, Use::Input, reader);
+            }
             add(key, json!(text.value));
         }
     }

@@ -67,7 +67,8 @@ pub(super) fn literal(text: &Text, usage: Use, reader: &mut Reader<'_>) -> Optio
     literal
 }
 
-fn pattern(text: &Text, usage: Use, reader: &mut Reader<'_>) -> Option<Pattern> {
+/// One pattern, if it is one; what is wrong with it is reported.
+pub(super) fn pattern(text: &Text, usage: Use, reader: &mut Reader<'_>) -> Option<Pattern> {
     let (sign, body) = match text.value.strip_prefix('!') {
         Some(body) => ("!", body),
         None => ("", &*text.value),

@@ -9,7 +9,7 @@ use super::environment::{is_text, texts, variable_names, variables};
 use super::format::{RawResources, RawRetry, RawTask, RawTdd};
 use super::model::{Body, Plan, Resources, Retry, Task, Tdd};
 use super::names::{Kind, Names, checked_name};
-use super::paths::{Use, check_own_outputs, check_scratch, literals, patterns};
+use super::paths::{Use, check_own_outputs, check_scratch, literals, pattern, patterns};
 use super::reader::{Reader, Strings, shown};
 use super::scope::Scope;
 use super::table::Table;
@@ -455,7 +455,10 @@ fn tdd(raw: &RawTdd, reader: &mut Reader<'_>) -> Option<Tdd> {
         }
         return None;
     };
-    let text = |text: &Option<Text>| text.as_ref().map(|text| text.value.clone());
+    let mut text = |text: &Option<Text>| {
+        let text = text.as_ref()?;
+        pattern(text, Use::Input, reader).map(|_| text.value.clone())
+    };
     Some(Tdd {
         tests: tests.iter().cloned().collect(),
         run: run.argv.clone(),

@@ -212,9 +212,11 @@ pub(super) fn names<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
 
-/// The first line of a message that says anything, shortened.
+/// The line of a message that says what went wrong, shortened.
 pub(super) fn first_line(message: &str) -> String {
     let line = message.lines().map(str::trim).rfind(|line| line.contains("Error: ") || line.starts_with("error"));
-    let line = line.or_else(|| message.lines().map(str::trim).find(|line| !line.is_empty())).unwrap_or_default();
+    // An exception without words is the last line there is; lines that are drawn say nothing.
+    let says = |line: &&str| line.chars().any(char::is_alphanumeric);
+    let line = line.or_else(|| message.lines().map(str::trim).rfind(says)).unwrap_or_default();
     crate::base::sanitize_line(&line.chars().take(200).collect::<String>())
 }

@@ -227,14 +227,16 @@ pub(super) fn counts(case: &Case<'_>, part: &mut Part) {
             names if names.is_empty() => String::new(),
             names => format!(": {names}"),
         };
-        let message =
-            format!("{had} tests ran on the base, {has} run on the result, and some of the former do not{which}");
+        let message = format!(
+            "on the base {had} ran, on the result {has}, and some of the former do not{which}",
+            had = counted(had as u64, "test")
+        );
         let finding = GateFinding::new("tdd/fewer-tests", Severity::Error, message);
         part.findings.push(finding.help("put the tests back that no longer run"));
     } else {
         part.findings.extend(silenced(case, base, result));
     }
-    part.note = Some(format!("{had} tests before, {has} after"));
+    part.note = Some(format!("{} before, {has} after", counted(had as u64, "test")));
 }
 
 /// Whether more tests went than came: of the declared files, or of all others. The tests that a task is there to write make up for
