@@ -93,3 +93,37 @@ fn what_strict_does_not_let_pass_is_named() {
     let message = &red.failure("one").message;
     assert!(message.contains("`strict` lets nothing pass that could not be judged: dependencies skipped"), "{message}");
 }
+
+/// Who reads all files does not mean the plan: a changed gate, and what a person accepts, judge again and run nothing.
+#[test]
+fn a_changed_gate_and_a_baseline_run_nothing_of_a_task_that_reads_everything() {
+    let task = by_hands("one", "edits = ['**']\ngates = ['g']", "date +%s%N > stamp; echo 'x = eval(y)' > a.py");
+    let orca = Project::new(&with_hands(&["[gates.g]\nrun = \"true\"\n".to_owned(), task]));
+    orca.write("b.txt", "b\n");
+    orca.build().ran(["one"]);
+    let stamp = orca.read("stamp");
+    orca.replace("orca.toml", "run = \"true\"", "run = \"exit 0\"");
+    orca.build().ran([]);
+    orca.append("orca.toml", "[plan]\nlevel = \"strict\"\n");
+    orca.orca(["gate"]).exits(1);
+    orca.orca(["baseline"]).exits(0).prints(["patterns/python-eval"]);
+    orca.build().ran([]);
+    assert_eq!(orca.read("stamp"), stamp);
+    orca.orca(["baseline"]).exits(0).prints(["nothing is found that was not accepted before"]);
+}
+
+/// What is accepted is that secret on that line, and no other one of the same length.
+#[test]
+fn an_accepted_secret_is_that_one_and_no_other() {
+    let token = |letters: &str| format!("gh{}_{}", "p", letters);
+    let (one, other) = (token("aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2"), token("Zq9XwV7tS5rQ3pN1mL8kJ6hG4fE2dC0bA9yB"));
+    let lines = |token: &str| format!("echo 'token = \"{token}\"' > conf.py");
+    let orca = Project::new(&with_hands(&[by_hands("one", "outputs = ['conf.py']", &lines(&one))]));
+    orca.build_red();
+    orca.orca(["baseline"]).exits(0);
+    let text = orca.read("orca.baseline.json");
+    assert!(text.contains("secrets/") && !text.contains(&one), "{text}");
+    orca.build().ran([]);
+    orca.replace("orca.toml", &one, &other);
+    orca.build_red();
+}

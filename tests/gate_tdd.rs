@@ -114,14 +114,16 @@ fn work_that_does_not_do_it_is_refused_with_the_reason() {
 }
 
 #[test]
-fn what_no_suite_says_is_skipped_and_fails_where_it_is_strict() {
+fn what_no_suite_says_is_skipped_and_red_where_it_is_strict() {
     let orca = project(&[TEST, REAL], &run());
     let (verdict, message, _) = said(&orca.build());
     assert_eq!(verdict, "passed");
     assert!(message.contains("suite skipped: the task's `tdd` names no `suite`"), "{message}");
     let strict = project(&[TEST, REAL], &run());
     strict.replace("orca.toml", "tools = [\"python3\"]", "tools = [\"python3\"]\nlevel = \"strict\"");
-    assert_eq!(said(&strict.build_red()).0, "failed");
+    let red = strict.build_red();
+    assert_eq!(said(&red).0, "error");
+    assert_eq!(red.failure("add").kind, orca::base::FailureKind::GateError, "another result would mend nothing");
 }
 
 #[test]

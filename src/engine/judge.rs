@@ -130,20 +130,20 @@ impl Builder {
         Ok(Judged::Green)
     }
 
-    /// Lets one gate of the plan judge the integrated tree; whether it is green.
+    /// Lets one gate of the plan judge the integrated tree.
     pub(super) async fn judge_plan_gate(
         &self,
         gate: &GateDef,
         tree: &Tree,
         cancel: &watch::Receiver<CancelLevel>,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Verdict, Fault> {
         let bench = &Bench::new(cancel.clone(), self.lender.clone());
         let case = Case { gate, subject: Subject::of_plan(tree), workspace: None, bench };
         let Some(verdict) = self.verdict(&case).await? else {
             let message = format!("files changed while the gate `{}` was to judge them; build again", gate.name);
             return Err(Fault(message));
         };
-        Ok(verdict.is_green())
+        Ok(verdict)
     }
 
     /// The verdict of a gate, reported. `None` where a file of the tree changed.

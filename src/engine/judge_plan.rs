@@ -18,6 +18,7 @@ use super::subject::Subject;
 use crate::base::Tree;
 use crate::event::Event;
 use crate::exec::{Bench, Fault};
+use crate::gates::{Verdict, VerdictKind};
 use crate::graph::TaskIx;
 use crate::plan::GateDef;
 use crate::sandbox::CancelLevel;
@@ -45,8 +46,11 @@ pub(super) async fn judge_plan(
             break;
         }
         let judging = async {
-            let is_green = builder.judge_plan_gate(gate, &tree, &cancelled).await?;
-            if !is_green && !is_paid(gate) && *cancelled.borrow() == CancelLevel::None {
+            let verdict = builder.judge_plan_gate(gate, &tree, &cancelled).await?;
+            let is_green = verdict.is_green();
+            // Of a gate that broke nobody is to blame.
+            let is_red = verdict.kind == VerdictKind::Failed;
+            if is_red && !is_paid(gate) && *cancelled.borrow() == CancelLevel::None {
                 blame(builder, gate, &cancelled).await?;
             }
             Ok::<bool, Fault>(is_green)
@@ -75,12 +79,14 @@ async fn blame(builder: &Arc<Builder>, gate: &GateDef, cancel: &watch::Receiver<
     let resolver = &builder.resolver;
     let steps = steps(resolver);
     let mut judged = 0_u64;
+    // `None` where the gate breaks on such a tree: it needs something that is not there yet, and says nothing of it.
     let mut is_green = async |results: usize| {
         let end = steps.get(results).copied().unwrap_or(TaskIx(u32::MAX));
         let tree = resolver.integrated_up_to(end).map_err(fault)?;
         judged += 1;
         builder.is_green(gate, &tree, cancel).await
     };
+    let is_stopped = || *cancel.borrow() != CancelLevel::None;
     let said = |task: Option<TaskIx>, by_hand: bool, judged: u64| {
         if *cancel.borrow() == CancelLevel::None {
             let task = task.map(|task| resolver.name(task).clone());
@@ -90,25 +96,41 @@ async fn blame(builder: &Arc<Builder>, gate: &GateDef, cancel: &watch::Receiver<
     // What a person edited is in the tree that is red, and in none of those that are tried here.
     let is_edited =
         resolver.integrated().map_err(fault)? != resolver.integrated_up_to(TaskIx(u32::MAX)).map_err(fault)?;
-    if is_edited && is_green(steps.len()).await? {
+    if is_edited && is_green(steps.len()).await? == Some(true) {
         said(None, true, judged);
         return Ok(());
     }
     // INVARIANT: with `green` results the gate is green, with `red` of them it is not.
-    let (mut green, mut red) = (0, steps.len());
-    if red == 0 || !is_green(0).await? {
+    let (mut green, mut red) = (None, steps.len());
+    for results in 0..red {
+        match is_green(results).await? {
+            Some(true) => green = Some(results),
+            Some(false) => red = results,
+            None if !is_stopped() => continue,
+            None => return Ok(()),
+        }
+        break;
+    }
+    let Some(mut green) = green else {
         said(None, false, judged);
         return Ok(());
-    }
-    while red - green > 1 {
+    };
+    'search: while red - green > 1 {
         let middle = usize::midpoint(green, red);
-        match is_green(middle).await? {
-            true => green = middle,
-            false => red = middle,
+        for results in (middle..red).chain((green + 1..middle).rev()) {
+            let known = is_green(results).await?;
+            if is_stopped() {
+                return Ok(());
+            }
+            match known {
+                Some(true) => green = results,
+                Some(false) => red = results,
+                None => continue,
+            }
+            continue 'search;
         }
-        if *cancel.borrow() != CancelLevel::None {
-            return Ok(());
-        }
+        // Nothing between them can be judged: the last of these results made it red, or one that it came with.
+        break;
     }
     said(Some(steps[red - 1]), false, judged);
     Ok(())
@@ -123,17 +145,17 @@ fn steps(resolver: &Resolver) -> Vec<TaskIx> {
 }
 
 impl Builder {
-    /// Whether a gate of the plan lets a tree pass that is not the integrated one; nothing is reported.
+    /// Whether a gate of the plan lets a tree pass that is not the integrated one; `None` where it breaks. Nothing is reported.
     async fn is_green(
         &self,
         gate: &GateDef,
         tree: &Tree,
         cancel: &watch::Receiver<CancelLevel>,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Option<bool>, Fault> {
         let bench = &Bench::new(cancel.clone(), self.lender.clone());
         let case = Case { gate, subject: Subject::of_plan(tree), workspace: None, bench };
         let (verdict, _) = self.verdict_on(&case).await?;
-        Ok(verdict.is_some_and(|verdict| verdict.is_green()))
+        Ok(verdict.filter(Verdict::is_final).map(|verdict| verdict.is_green()))
     }
 }
 

@@ -31,6 +31,11 @@ fn patterns(plan: &Plan) -> impl Iterator<Item = &Pattern> {
     tasks.chain(gates).filter(|pattern| !pattern.excludes())
 }
 
+/// The paths that the plan's tasks and gates name letter by letter.
+pub(super) fn literals(plan: &Plan) -> BTreeSet<RelPath> {
+    patterns(plan).filter_map(Pattern::as_literal).collect()
+}
+
 /// Says whether a path counts as source, where an empty directory (`true`), a file or a link (`false`) is.
 pub(super) type IsSource<'a> = &'a (dyn Fn(&RelPath, bool) -> bool + Sync);
 

@@ -16,7 +16,7 @@ use super::lock::take_lock;
 use super::merging::Contents;
 use super::project::{Project, ProjectError};
 use super::reconcile::Sides;
-use super::scan::{ScanError, scan};
+use super::scan::{ScanError, literals, scan};
 use crate::base::{BlobDigest, Change, Finding, Name, Pattern, RelPath, Severity, TaskName, Tree};
 use crate::context::{ToolIdentity, covered_paths};
 use crate::db::{Facts, Lowered, OrcaDb};
@@ -194,9 +194,15 @@ impl Session {
         };
         // Where outputs go, a directory is empty because they are not there yet, or not any more.
         let awaits_outputs = |path: &RelPath| graph.provides(&Pattern::literal(path));
+        // The lock changes with every accepted result, the baseline with what a person accepts, the plan with every word about
+        // any task: who asks for all files does not mean them, and would have to run again. The plan can be named.
+        let named: BTreeSet<RelPath> = literals(self.plan());
+        let files: BTreeSet<RelPath> = self.plan().files.iter().cloned().collect();
+        let is_orcas = |path: &RelPath| {
+            [LOCK_FILE, BASELINE_FILE].contains(&path.as_str()) || files.contains(path) && !named.contains(path)
+        };
         let is_source = |path: &RelPath, is_empty_dir: bool| {
-            // What is in the lock changes with every accepted result, and is about them: no task sees it.
-            path.as_str() != LOCK_FILE
+            !is_orcas(path)
                 && graph.owner(path).is_none()
                 && !is_leftover(path)
                 && !(is_empty_dir && awaits_outputs(path))

@@ -111,7 +111,8 @@ impl Resolver {
                 known.entry(path.to_owned()).or_insert_with(|| self.osv.fingerprint(path).unwrap_or_else(|why| why));
             facts.push(("database", known.clone()));
         }
-        if let Some(task) = subject.task.map(|task| self.task(task)) {
+        let asks_for_them = matches!(gate.kind, GateKind::Check(_));
+        if let Some(task) = subject.task.filter(|_| asks_for_them).map(|task| self.task(task)) {
             facts.push(("outputs", format!("{:?}", task.outputs)));
             facts.push(("edits", format!("{:?}", task.edits)));
             facts.push(("may_change", format!("{:?}", task.may_change)));

@@ -51,6 +51,9 @@ pub struct GateFinding {
     /// The lines it points at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<Excerpt>,
+    /// Eight digits that tell its line from others where what the lines show is masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Where more of it can be read: a file of the judged tree, or of the project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
@@ -71,6 +74,7 @@ impl GateFinding {
             message: message.into(),
             help: None,
             excerpt: None,
+            fingerprint: None,
             evidence: None,
         }
     }

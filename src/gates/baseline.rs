@@ -67,7 +67,10 @@ impl Fingerprint {
         Self {
             rule: finding.rule.clone(),
             file: finding.file.as_ref().map_or_else(String::new, ToString::to_string),
-            line_text: BlobDigest::of(text.as_bytes()).short(),
+            line_text: match &finding.fingerprint {
+                Some(fingerprint) => fingerprint.clone(),
+                None => BlobDigest::of(text.as_bytes()).short(),
+            },
         }
     }
 }

@@ -5,7 +5,7 @@
 //!  error       fails     fails      fails
 //!  warning     is told   warns      fails
 //!  advice      dropped   is told    warns
-//!  skipped     skipped   skipped    fails       of a part that had nothing to judge with
+//!  skipped     skipped   skipped    is an error of a part that had nothing to judge with: another result mends nothing
 //! ```
 
 use crate::base::Severity;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::base::{RelPath, sanitize_line};
+use crate::base::{BlobDigest, RelPath, sanitize_line};
 use crate::event::{Excerpt, GateFinding};
 
 /// Lines shown before and after the one that is meant.
@@ -79,9 +79,16 @@ impl<'t> LineIndex<'t> {
             column: Some(column),
             end_line: (end_line != line).then_some(end_line),
             end_column: Some(end_column),
+            fingerprint: masked.as_ref().map(|_| self.fingerprint(line)),
             excerpt: Some(self.excerpt(line, masked)),
             ..finding
         }
+    }
+
+    /// Tells a line from others without showing it: a few digits say nothing of a secret that is worth one.
+    fn fingerprint(&self, line: u32) -> String {
+        let digest = BlobDigest::of(self.text[self.line(line)].trim().as_bytes());
+        digest.short()[..8].to_owned()
     }
 
     /// The lines around one, bounded; `masked` is shown as stars.

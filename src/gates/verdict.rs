@@ -156,12 +156,13 @@ pub fn verdict_of_parts(mut parts: Vec<Part>, level: Level) -> Verdict {
     let kind = match worst {
         _ if broke.is_some() => VerdictKind::Error,
         Some(Effect::Fails) => VerdictKind::Failed,
-        _ if !skipped.is_empty() && level == Level::Strict => VerdictKind::Failed,
+        // Nobody knows: another result would change nothing about that.
+        _ if !skipped.is_empty() && level == Level::Strict => VerdictKind::Error,
         Some(Effect::Warns) => VerdictKind::Warning,
         _ if skipped.len() == parts.len() && !parts.is_empty() => VerdictKind::Skipped,
         _ => VerdictKind::Passed,
     };
-    let is_unjudged = kind == VerdictKind::Failed && worst != Some(Effect::Fails);
+    let is_unjudged = kind == VerdictKind::Error;
     let message = broke.unwrap_or_else(|| match is_unjudged {
         true => format!("`strict` lets nothing pass that could not be judged: {}", skipped.join("; ")),
         false => message(&parts, &skipped),
@@ -244,7 +245,7 @@ mod tests {
             (found(Error), [V::Failed, V::Failed, V::Failed]),
             (found(Warning), [V::Passed, V::Warning, V::Failed]),
             (found(Advice), [V::Passed, V::Passed, V::Warning]),
-            (skipped(), [V::Skipped, V::Skipped, V::Failed]),
+            (skipped(), [V::Skipped, V::Skipped, V::Error]),
             (Part::broke("p", "no"), [V::Error, V::Error, V::Error]),
             (Part::judged("p", Vec::new()), [V::Passed, V::Passed, V::Passed]),
         ];

@@ -99,19 +99,23 @@ struct Walk<'t> {
 
 impl<'t> Walk<'t> {
     fn run(&mut self, mut cursor: TreeCursor<'t>) {
+        // The cursor would count its way up each time.
+        let mut depth = 0_u32;
         loop {
-            self.enter(cursor.node(), cursor.depth());
+            self.enter(cursor.node(), depth);
             if cursor.goto_first_child() {
+                depth += 1;
                 continue;
             }
             loop {
-                self.leave(cursor.node(), cursor.depth());
+                self.leave(cursor.node(), depth);
                 if cursor.goto_next_sibling() {
                     break;
                 }
                 if !cursor.goto_parent() {
                     return;
                 }
+                depth -= 1;
             }
         }
     }

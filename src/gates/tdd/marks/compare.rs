@@ -164,7 +164,8 @@ fn deleted(at: usize, file: &Sides<'_>, pairs: &Pairs, sides: &[Sides<'_>], find
     let tests = Sides::tests(file.before.as_ref());
     // Where the file got as many as it lost, they may have been rewritten. Tests elsewhere make up for nothing.
     let is_rewritten = !is_gone && pairs.new.get(&at).is_some_and(|new| *new >= gone.len());
-    let severity = if is_rewritten { Severity::Warning } else { Severity::Error };
+    let is_merged = !is_gone && are_merged(tests, Sides::tests(file.after.as_ref()));
+    let severity = if is_rewritten || is_merged { Severity::Warning } else { Severity::Error };
     if is_gone || is_unreadable {
         let count = counted(gone.len() as u64, "test");
         let what = if is_gone { "is deleted" } else { "can no longer be read" };
@@ -178,6 +179,15 @@ fn deleted(at: usize, file: &Sides<'_>, pairs: &Pairs, sides: &[Sides<'_>], find
         _ => format!("the tests {} are gone", list(names)),
     };
     findings.push(finding("tdd/deleted-test", severity, message, KEEP).at(path));
+}
+
+/// Whether tests of a file may have become fewer with as much to say: they claim as much as before, or one of those that are new
+/// stands for many, with a loop, a table or parameters.
+fn are_merged(before: &[Test], after: &[Test]) -> bool {
+    let claims = |tests: &[Test]| tests.iter().map(Test::claims).sum::<usize>();
+    let loops_before = |name: &str| before.iter().find(|test| test.name == name).map_or(0, |test| test.loops);
+    let stands_for_many = |test: &Test| test.loops > loops_before(&test.name) && test.claims() > 0;
+    !after.is_empty() && (claims(after) >= claims(before) || after.iter().any(stands_for_many))
 }
 
 /// Whether a file holds tests and not only what they use: `conftest.py` and its kin hold none.
