@@ -101,17 +101,17 @@ async fn blame(builder: &Arc<Builder>, gate: &GateDef, cancel: &watch::Receiver<
         return Ok(());
     }
     // INVARIANT: with `green` results the gate is green, with `red` of them it is not.
-    let (mut green, mut red) = (None, steps.len());
-    for results in 0..red {
-        match is_green(results).await? {
-            Some(true) => green = Some(results),
-            Some(false) => red = results,
-            None if !is_stopped() => continue,
-            None => return Ok(()),
+    let (mut first, mut red) = (None, steps.len());
+    for results in 0..steps.len() {
+        first = is_green(results).await?.map(|is_green| (results, is_green));
+        if is_stopped() {
+            return Ok(());
         }
-        break;
+        if first.is_some() {
+            break;
+        }
     }
-    let Some(mut green) = green else {
+    let Some((mut green, true)) = first else {
         said(None, false, judged);
         return Ok(());
     };

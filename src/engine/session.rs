@@ -202,10 +202,8 @@ impl Session {
             [LOCK_FILE, BASELINE_FILE].contains(&path.as_str()) || files.contains(path) && !named.contains(path)
         };
         let is_source = |path: &RelPath, is_empty_dir: bool| {
-            !is_orcas(path)
-                && graph.owner(path).is_none()
-                && !is_leftover(path)
-                && !(is_empty_dir && awaits_outputs(path))
+            let is_made = graph.owner(path).is_some() || is_leftover(path);
+            !is_orcas(path) && !is_made && !(is_empty_dir && awaits_outputs(path))
         };
         let mut scanned = scan(&root_path, self.plan(), whole, &is_source)?;
         // Of what orca edited the base is the source, whatever lies there now.
