@@ -203,7 +203,7 @@ impl Session {
         };
         let is_source = |path: &RelPath, is_empty_dir: bool| {
             let is_made = graph.owner(path).is_some() || is_leftover(path);
-            !is_orcas(path) && !is_made && !(is_empty_dir && awaits_outputs(path))
+            !(is_orcas(path) || is_made || is_empty_dir && awaits_outputs(path))
         };
         let mut scanned = scan(&root_path, self.plan(), whole, &is_source)?;
         // Of what orca edited the base is the source, whatever lies there now.
