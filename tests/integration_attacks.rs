@@ -67,7 +67,7 @@ fn an_agent_takes_nothing_away_from_a_gate_and_adds_nothing_to_the_plan() {
     assert_eq!(red.failure("a").kind, FailureKind::UndeclaredWrite);
     assert!(red.failure("a").details[0].contains("`g`"), "{:?}", red.failure("a"));
 
-    let plans = by_hands("a", "edits = ['f', 'sub/**']", "echo A >> f; echo x > sub/new.toml");
+    let plans = by_hands("a", "edits = ['f', 'sub/**']", "mkdir -p sub; echo A >> f; echo x > sub/new.toml");
     let orca = Project::new(&format!("include = ['sub/*.toml']\n{}", with_hands(&[plans])));
     orca.write("f", "f\n").write("sub/k.toml", "[tasks.k]\nrun = 'true'\n");
     let red = orca.build_args(["-k"]).red();
