@@ -4,7 +4,7 @@
 //! results it never has to compute twice. The modules stand in that order, and imports only point left:
 //!
 //! ```text
-//! sys <- base <- plan, event <- graph, context, report, merge, draft <- key <- db, store, sandbox
+//! sys <- base <- snapshot <- plan, event <- graph, context, report, merge, draft <- key <- db, store, sandbox
 //!     <- agents, gates <- exec <- engine <- cli
 //! ```
 //!
@@ -26,5 +26,6 @@ pub mod merge;
 pub mod plan;
 pub mod report;
 pub mod sandbox;
+pub mod snapshot;
 pub mod store;
 pub mod sys;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["sys"],
     &["base"],
+    &["snapshot"],
     &["plan", "event"],
     &["graph", "context", "report", "merge", "draft"],
     &["key"],
@@ -23,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
 ];
 /// The modules that may know of tokio: `sandbox` and what stands to its right.
-const ASYNC_FROM: usize = 6;
+const ASYNC_FROM: usize = 7;
 const LINES_MAX: usize = 700;
 
 #[test]
