@@ -115,8 +115,7 @@ impl Race {
         let mut taken: Vec<Vec<Taken>> = vec![Vec::new(); self.peers.len()];
         for round in 1..=rounds {
             let mut outputs: Vec<(usize, Option<String>)> = Vec::new();
-            for at in 0..self.peers.len() {
-                let peer = &self.peers[at];
+            for (at, peer) in self.peers.iter().enumerate() {
                 if self.out[at] || peer.only_cold && !is_cold {
                     continue;
                 }
