@@ -29,6 +29,7 @@ mod syntax;
 mod table;
 mod tasks;
 mod templates;
+mod tree;
 mod values;
 
 pub use document::Document;
