@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rayon::prelude::*;
 use tokio::sync::watch;
 
 use super::repository::{self, GIT, MadeRepository};
 use super::workspace::{TOOLS, Workspace, WorkspaceError};
-use crate::base::{Change, Changes, Pattern, PatternSet, RelPath, Tree};
+use crate::base::{Change, Changes, Pattern, PatternSet, RelPath, Tree, parallel};
 use crate::sandbox::{CancelLevel, End, Exit, Launch, Sandbox, SandboxError, Stdin};
 use crate::store::{Listed, Listing, MaterializeError, Root, Source, StoreError, materialize};
 use crate::sys::beneath::FileKind;
@@ -337,7 +336,7 @@ fn is_within_any(path: &RelPath, directories: &[RelPath]) -> bool {
 
 fn digest_all(root: &Root, paths: &[RelPath]) -> Result<Tree, StoreError> {
     let digest = |path: &RelPath| Ok(root.entry(path)?.map(|entry| (path.clone(), entry)));
-    let entries: Vec<Result<Option<_>, StoreError>> = paths.par_iter().map(digest).collect();
+    let entries: Vec<Result<Option<_>, StoreError>> = parallel::map(paths, 0, digest);
     entries.into_iter().filter_map(Result::transpose).collect()
 }
 

@@ -48,10 +48,15 @@ impl Workspace {
     /// Makes a fresh one beneath the project's state directory. What was there of an earlier attempt is removed.
     pub fn create(state: &Path, name: &str) -> Result<Self, WorkspaceError> {
         let directory = state.join("work").join(name);
-        remove_tree(&directory)?;
+        if let Err(error) = fs::create_dir(&directory) {
+            if error.kind() != io::ErrorKind::NotFound {
+                remove_tree(&directory)?;
+            }
+            at("make the directory", &directory, fs::create_dir_all(&directory))?;
+        }
         let workspace = Self { scratch: state.join("scratch").join(name), directory };
-        for part in [workspace.tree(), workspace.home(), workspace.tmp(), workspace.bin()] {
-            at("make the directory", &part, fs::create_dir_all(&part))?;
+        for part in [workspace.tree(), workspace.home(), workspace.tmp()] {
+            at("make the directory", &part, fs::create_dir(&part))?;
         }
         Ok(workspace)
     }
@@ -94,6 +99,9 @@ impl Workspace {
 
     /// Links the declared tools into `bin`.
     pub fn link_tools(&self, tools: &BTreeMap<String, PathBuf>) -> Result<(), WorkspaceError> {
+        if !tools.is_empty() {
+            at("make the directory", &self.bin(), fs::create_dir_all(self.bin()))?;
+        }
         for (name, target) in tools {
             let link = self.bin().join(name);
             at("link the tool", &link, sys::symlink(target, &link))?;

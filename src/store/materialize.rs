@@ -50,6 +50,11 @@ pub type SourceOf<'a, 's> = &'a (dyn Fn(&RelPath, &Entry) -> Source<'s> + Sync);
 /// Files of one directory that one thread makes: the directory is opened once for them.
 const FILES_PER_UNIT: usize = 64;
 
+/// A smaller tree is made by the thread that wants it: the pool is not woken for a handful of files.
+const SEVERAL_THREADS_MIN: usize = 32;
+/// Unless they hold this much.
+const SEVERAL_THREADS_BYTES_MIN: u64 = 1 << 20;
+
 /// Puts every entry of `tree` beneath `root`.
 pub fn materialize(tree: &Tree, root: &Root, source: SourceOf<'_, '_>) -> Result<(), MaterializeError> {
     let mut directories: BTreeSet<RelPath> = BTreeSet::new();
@@ -62,16 +67,28 @@ pub fn materialize(tree: &Tree, root: &Root, source: SourceOf<'_, '_>) -> Result
         }
     }
     directories.extend(entries.keys().flatten().cloned());
-    for directory in &directories {
-        root.create_dir_all(directory)?;
+    let mut directories = directories.into_iter().peekable();
+    while let Some(directory) = directories.next() {
+        // What lies in it brings it along.
+        if !directories.peek().is_some_and(|next| next.is_within(&directory)) {
+            root.create_dir_all(&directory)?;
+        }
     }
     let units: Vec<_> = entries
         .iter()
         .flat_map(|(directory, all)| all.chunks(FILES_PER_UNIT).map(move |some| (directory, some)))
         .collect();
+    if tree.len() < SEVERAL_THREADS_MIN && size_of(tree) < SEVERAL_THREADS_BYTES_MIN {
+        return units.iter().try_for_each(|(directory, some)| make_unit(root, directory.as_ref(), some, source));
+    }
     let made: Vec<Result<(), MaterializeError>> =
         units.into_par_iter().map(|(directory, some)| make_unit(root, directory.as_ref(), some, source)).collect();
     made.into_iter().collect()
+}
+
+fn size_of(tree: &Tree) -> u64 {
+    let size = |entry: &Entry| if let Entry::File { size_bytes, .. } = entry { *size_bytes } else { 0 };
+    tree.values().map(size).sum()
 }
 
 fn make_unit(

@@ -60,7 +60,7 @@ impl Root {
         let parent = self.parent(path).map_err(failed)?;
         let name = path.file_name().as_ref();
         let top = open_whatever_mode(parent.as_fd(), name).map_err(failed)?;
-        empty_directory(top.as_fd()).map_err(failed)?;
+        empty_directory(&top).map_err(failed)?;
         beneath::remove_dir(parent.as_fd(), name).map_err(failed)
     }
 
@@ -147,11 +147,16 @@ impl Root {
 
 /// Removes everything in `top`. A directory found deeper is first moved up into `top`, so any depth a task can make,
 /// beyond the longest path and the most open files, takes the same few descriptors and no recursion.
-fn empty_directory(top: BorrowedFd<'_>) -> io::Result<()> {
-    let mut waiting: Vec<OsString> = remove_files(top)?;
+fn empty_directory(opened: &OwnedFd) -> io::Result<()> {
+    let mut waiting: Vec<OsString> = remove_files(opened)?;
+    let top = opened.as_fd();
     while let Some(name) = waiting.pop() {
+        // Most are empty by now, or were all the time.
+        if beneath::remove_dir(top, &name).is_ok() {
+            continue;
+        }
         let dir = open_whatever_mode(top, &name)?;
-        for child in remove_files(dir.as_fd())? {
+        for child in remove_files(&dir)? {
             let hoisted = OsString::from(temp_name());
             move_whatever_mode(dir.as_fd(), &child, top, &hoisted)?;
             waiting.push(hoisted);
@@ -162,9 +167,9 @@ fn empty_directory(top: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Unlinks every entry of `dir` that is no directory, and answers the directories.
-fn remove_files(dir: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
-    let mut directories = Vec::new();
-    for name in beneath::list(dir)? {
+fn remove_files(opened: &OwnedFd) -> io::Result<Vec<OsString>> {
+    let (dir, mut directories) = (opened.as_fd(), Vec::new());
+    for name in beneath::list_opened(opened)? {
         let name = beneath::name_of(&name);
         match beneath::unlink(dir, name) {
             Ok(_) => {}
