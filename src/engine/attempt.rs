@@ -453,13 +453,20 @@ impl Builder {
             return Ok(Once::End(AttemptEnd::Again { usage }));
         }
         let outputs = Arc::new(result.outputs);
-        match self.publisher().publish(ran.task, &outputs, Content::Workspace(&ran.root), &[]) {
-            Ok(done) => self.tell(done.notices),
+        let log = Some(ran.log.digest());
+        let record = || Some(self.record_of_command(ran.task, ran.keyed, true, "ran", log));
+        let is_recorded = match self.publisher().publish(ran.task, &outputs, Content::Workspace(&ran.root), &[], &record) {
+            Ok(done) => {
+                self.tell(done.notices);
+                done.is_recorded
+            }
             Err(Refused::Conflict(failure)) => return self.failed(ran, failure, None),
             Err(Refused::Lost(path)) => return Err(fault(Cause::Lost(path))),
             Err(Refused::World(error)) => return Err(fault(error)),
+        };
+        if !is_recorded {
+            self.record(ran.task, ran.keyed, true, "ran", log);
         }
-        self.record(ran.task, ran.keyed, true, "ran", Some(ran.log.digest()));
         self.resolver.accept(ran.task, Produced::outputs(outputs));
         ran.workspace.remove().map_err(fault)?;
         Ok(Once::End(AttemptEnd::Accepted { outcome: Outcome::Ran, usage: result.usage }))
