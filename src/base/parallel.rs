@@ -37,7 +37,9 @@ mod tests {
 
     #[test]
     fn answers_are_in_order_either_way_and_few_small_things_stay_on_their_thread() {
-        for (count, size_bytes, is_on_pool) in [(0, 0, false), (15, 0, false), (16, 0, true), (2, 1 << 20, true), (1, 1 << 30, false)] {
+        for (count, size_bytes, is_on_pool) in
+            [(0, 0, false), (15, 0, false), (16, 0, true), (2, 1 << 20, true), (1, 1 << 30, false)]
+        {
             let (on_pool, answers) = threads(count, size_bytes);
             assert_eq!(on_pool > 0, is_on_pool, "{count} things of {size_bytes} bytes");
             assert_eq!(answers, (0..count).map(|item| item * 2).collect::<Vec<_>>());

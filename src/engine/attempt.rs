@@ -31,7 +31,9 @@ use super::standing::{Cause, Conflict, Reused, Standing};
 use crate::agents::{AgentReport, Waiting};
 use crate::base::{BlobDigest, Changes, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Spent, Usage};
-use crate::exec::{self, AttemptEnd, AttemptError, AttemptSpec, Fault, Observed, Tasks, Workspace, WorkspaceError};
+use crate::exec::{
+    self, AttemptEnd, AttemptError, AttemptSpec, BodyEnded, Fault, Observed, Tasks, Workspace, WorkspaceError,
+};
 use crate::gates::BASELINE_FILE;
 use crate::graph::TaskIx;
 use crate::plan::{GateDef, LOCK_FILE};
@@ -99,7 +101,9 @@ impl Builder {
         lesson: Option<String>,
         spent: &mut Spent,
         cancel: watch::Receiver<CancelLevel>,
+        ended: BodyEnded,
     ) -> Result<AttemptEnd, Fault> {
+        let mut ended = Some(ended);
         let held = self.held(task);
         let _alone = self.working.alone(held.keyed.key).await;
         if !held.is_tried
@@ -145,7 +149,7 @@ impl Builder {
                 let failure = Conflict { paths, cause: None }.failure();
                 return Ok(AttemptEnd::red(failure));
             }
-            match self.once(task, lesson.as_deref(), spent, &cancel).await? {
+            match self.once(task, lesson.as_deref(), (&mut *spent, &mut ended), &cancel).await? {
                 Once::End(end) => return Ok(end),
                 Once::InputsChanged => {
                     let name = self.name(task);
@@ -208,15 +212,14 @@ impl Builder {
         &self,
         task: TaskIx,
         lesson: Option<&str>,
-        spent: &mut Spent,
+        (spent, ended): (&mut Spent, &mut Option<BodyEnded>),
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<Once, Fault> {
         let keyed = self.held(task).keyed;
-        let Prepared { workspace, spec, root, before } =
-            match block_in_place(|| self.prepare(task, &keyed, lesson))? {
-                Ok(prepared) => prepared,
-                Err(once) => return Ok(once),
-            };
+        let Prepared { workspace, spec, root, before } = match block_in_place(|| self.prepare(task, &keyed, lesson))? {
+            Ok(prepared) => prepared,
+            Err(once) => return Ok(once),
+        };
         let agent = self.resolver.agent_of(&keyed).map(|agent| agent.preset);
         let gives_up = agent.map(|preset| -> exec::GivesUp {
             let mut waiting = Waiting::new(preset);
@@ -234,7 +237,7 @@ impl Builder {
                 *spent += money::spent(report);
                 self.count_cost(task, &keyed, report);
             }
-            self.look(Ran { task, keyed: &keyed, workspace, root, observed, log, report }, &secrets)
+            self.look(Ran { task, keyed: &keyed, workspace, root, observed, log, report }, &secrets, ended)
         })?;
         let (ran, result) = match looked {
             Ok(looked) => *looked,
@@ -258,7 +261,8 @@ impl Builder {
         if let Some(failure) = self.out_of_reach(task, keyed).map_err(fault)? {
             return Ok(Err(Once::End(AttemptEnd::red(failure))));
         }
-        let workspace = Workspace::create(&self.state, &self.resolver.name(task).file_name()).map_err(fault)?;
+        let workspace = Workspace::create(&self.state, &self.resolver.name(task).file_name(), self.spares.as_ref())
+            .map_err(fault)?;
         let spec = self.spec(task, keyed, lesson);
         let (root, before) = match exec::fill(&workspace, &spec, &|path, entry| self.source(path, entry)) {
             Ok(filled) => filled,
@@ -279,7 +283,7 @@ impl Builder {
     }
 
     /// Looks at what a body left, and stores it if it may be a result. The inner `Err` is how it ends where it may not.
-    fn look<'k>(&self, ran: Ran<'k>, secrets: &[Secret]) -> Result<Looked<'k>, Fault> {
+    fn look<'k>(&self, ran: Ran<'k>, secrets: &[Secret], ended: &mut Option<BodyEnded>) -> Result<Looked<'k>, Fault> {
         let (task, keyed) = (ran.task, ran.keyed);
         // An agent may print nothing but what it reports.
         let text = ran.log.shown();
@@ -302,6 +306,10 @@ impl Builder {
         let early = if is_sealed { Some(self.candidate(&ran).map_err(fault)?) } else { None };
         if self.inputs_changed(task, keyed, &ran.observed.edits).map_err(fault)? {
             return ran.over_again().map(Err);
+        }
+        // From here on nothing of it runs: no gate judges it, and it is published at once.
+        if !self.waits_its_turn(task) && self.resolver.gates(task).is_empty() {
+            ended.take().into_iter().for_each(|ended| ended());
         }
         let result = match early {
             Some(result) => result,
@@ -455,15 +463,16 @@ impl Builder {
         let outputs = Arc::new(result.outputs);
         let log = Some(ran.log.digest());
         let record = || Some(self.record_of_command(ran.task, ran.keyed, true, "ran", log));
-        let is_recorded = match self.publisher().publish(ran.task, &outputs, Content::Workspace(&ran.root), &[], &record) {
-            Ok(done) => {
-                self.tell(done.notices);
-                done.is_recorded
-            }
-            Err(Refused::Conflict(failure)) => return self.failed(ran, failure, None),
-            Err(Refused::Lost(path)) => return Err(fault(Cause::Lost(path))),
-            Err(Refused::World(error)) => return Err(fault(error)),
-        };
+        let is_recorded =
+            match self.publisher().publish(ran.task, &outputs, Content::Workspace(&ran.root), &[], &record) {
+                Ok(done) => {
+                    self.tell(done.notices);
+                    done.is_recorded
+                }
+                Err(Refused::Conflict(failure)) => return self.failed(ran, failure, None),
+                Err(Refused::Lost(path)) => return Err(fault(Cause::Lost(path))),
+                Err(Refused::World(error)) => return Err(fault(error)),
+            };
         if !is_recorded {
             self.record(ran.task, ran.keyed, true, "ran", log);
         }

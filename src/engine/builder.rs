@@ -28,12 +28,12 @@ use super::standing::{Cause, Reused, Standing};
 use crate::base::{ActionKey, BlobDigest, Entry, FailureKind, Name, RelPath, TaskName};
 use crate::event::{Event, Failure, Outcome, RunId, Spent};
 use crate::exec::scheduler::{AgentIx, CostEstimate};
-use crate::exec::{Attempted, BoxFuture, EventSink, Fault, Hired, Lender, Resolved, Tasks};
+use crate::exec::{Attempted, BodyEnded, BoxFuture, EventSink, Fault, Hired, Lender, Resolved, Tasks};
 use crate::graph::TaskIx;
 use crate::key::Description;
 use crate::plan::{Retry, SandboxMode};
 use crate::sandbox::{Backend, CancelLevel, Sandbox};
-use crate::store::{Origin, Root, Source, TaskRecord};
+use crate::store::{Origin, Root, Source, Spares, TaskRecord};
 
 /// How often a result is made again on top of others before the task is red.
 const MEETINGS_MAX: u32 = 3;
@@ -54,6 +54,8 @@ pub(super) struct Builder {
     pub project: Root,
     /// `.orca`.
     pub state: PathBuf,
+    /// What workspaces leave for the next ones; `None` where they cannot be kept.
+    pub spares: Option<Arc<Spares>>,
     /// This run.
     pub run: RunId,
     /// Where events go.
@@ -175,10 +177,11 @@ impl Tasks for Builder {
         task: TaskIx,
         lesson: Option<String>,
         cancel: watch::Receiver<CancelLevel>,
+        ended: BodyEnded,
     ) -> BoxFuture<Result<Attempted, Fault>> {
         Box::pin(async move {
             let mut spent = Spent::default();
-            let end = self.make_attempt(task, lesson, &mut spent, cancel).await?;
+            let end = self.make_attempt(task, lesson, &mut spent, cancel, ended).await?;
             spent += self.take_reviews(task);
             Ok(Attempted { end, spent })
         })

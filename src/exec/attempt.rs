@@ -12,7 +12,7 @@ use super::repository::{self, GIT, MadeRepository};
 use super::workspace::{TOOLS, Workspace, WorkspaceError};
 use crate::base::{Change, Changes, Pattern, PatternSet, RelPath, Tree, parallel};
 use crate::sandbox::{CancelLevel, End, Exit, Launch, Sandbox, SandboxError, Stdin};
-use crate::store::{Listed, Listing, MaterializeError, Root, Source, StoreError, materialize};
+use crate::store::{Listed, Listing, MaterializeError, Root, Source, StoreError, materialize_from};
 use crate::sys::beneath::FileKind;
 
 /// Where programs are looked for after tools and toolchains.
@@ -124,7 +124,7 @@ pub fn fill<'s>(
     source: &(dyn Fn(&RelPath, &crate::base::Entry) -> Source<'s> + Sync),
 ) -> Result<(Root, Listing), AttemptError> {
     let root = Root::open(&workspace.tree())?;
-    materialize(spec.view, &root, source)?;
+    materialize_from(spec.view, &root, source, workspace.spares())?;
     for parent in spec.outputs.iter().filter_map(Pattern::as_literal).filter_map(|path| path.parent()) {
         root.create_dir_all(&parent)?;
     }

@@ -142,7 +142,8 @@ impl Database {
             return written.map_err(failed);
         }
         let all = std::mem::take(&mut *self.queued.lock().unwrap_or_else(PoisonError::into_inner));
-        let together = transact(&mut opened.connection, |connection| all.iter().try_for_each(|one| (one.work)(connection)));
+        let together =
+            transact(&mut opened.connection, |connection| all.iter().try_for_each(|one| (one.work)(connection)));
         for one in all {
             let written = match &together {
                 Ok(()) => Ok(()),

@@ -170,7 +170,8 @@ impl Journal {
     /// From here on the task is not on record as accepted, until [`Journal::put_tasks`] says so again.
     pub fn begin_publish(&self, task: &TaskName, paths: &[(RelPath, Entry, Option<Entry>)]) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO published (path, task, entry, old, pending) VALUES (?1, ?2, ?3, ?4, 1)";
-        let row = |(path, new, old): &(RelPath, Entry, Option<Entry>)| (path.clone(), json(new), old.as_ref().map(json));
+        let row =
+            |(path, new, old): &(RelPath, Entry, Option<Entry>)| (path.clone(), json(new), old.as_ref().map(json));
         let (task, rows): (TaskName, Vec<_>) = (task.clone(), paths.iter().map(row).collect());
         self.write_together("begin to publish in", move |connection| {
             let unaccept = "UPDATE tasks SET accepted = 0, outcome = ?2 WHERE name = ?1 AND accepted = 1";

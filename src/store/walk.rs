@@ -63,9 +63,7 @@ impl Root {
         let size_bytes = found.iter().map(|listed| listed.stat.size_bytes).sum();
         let found = parallel::map(&found, size_bytes, |listed| match listed.is_empty_dir {
             true => Ok(Some((listed.path.clone(), Entry::EmptyDir))),
-            false => {
-                Ok(self.entry_of_kind(&listed.path, listed.stat.kind)?.map(|entry| (listed.path.clone(), entry)))
-            }
+            false => Ok(self.entry_of_kind(&listed.path, listed.stat.kind)?.map(|entry| (listed.path.clone(), entry))),
         });
         found.into_iter().filter_map(Result::transpose).collect()
     }
