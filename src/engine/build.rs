@@ -39,7 +39,7 @@ use crate::exec::{self, Approver, EventSink, Executor, Loans, Tasks, remove_tree
 use crate::graph::{Graph, TaskIx};
 use crate::plan::{Document, Plan};
 use crate::sandbox::{DetectOptions, Sandbox};
-use crate::store::{Journal, Kept, Root, Store};
+use crate::store::{Journal, Kept, Root, Spares, Store};
 
 /// What the rest of the machine keeps where the plan does not say.
 const RESERVE_MEMORY: SizeBytes = SizeBytes::new(1 << 30);
@@ -235,6 +235,7 @@ pub fn build(
         lender,
         project,
         state: state.clone(),
+        spares: spares(&state),
         run,
         sink: Arc::clone(&recorder) as Arc<dyn EventSink>,
         forced: if options.force { asked.clone() } else { BTreeSet::new() },
@@ -284,6 +285,12 @@ pub fn build(
     }
     runtime.shutdown_timeout(Duration::from_secs(2));
     finish(&builder, &recorder, &summary, started_ms, fault, ending.interrupted_by)
+}
+
+/// Where workspaces leave what the next ones can use. Without, they are made anew.
+fn spares(state: &std::path::Path) -> Option<Arc<Spares>> {
+    let path = RelPath::new("work/.spares").expect("a plain path");
+    Some(Arc::new(Spares::create(&Root::open(state).ok()?, &path).ok()?))
 }
 
 /// The tasks, and those on top of which the record says that they have to be made.

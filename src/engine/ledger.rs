@@ -13,7 +13,7 @@ use crate::store::{
 
 /// The record of earlier runs. Reads are answered from memory, writes go to the journal first.
 pub struct Ledger {
-    journal: Option<Mutex<Journal>>,
+    journal: Option<Journal>,
     tasks: BTreeMap<TaskName, TaskSummary>,
     published: Mutex<Placed>,
     edits: Mutex<Edits>,
@@ -74,7 +74,7 @@ impl Ledger {
             placed.insert(path, published);
         }
         Ok(Self {
-            journal: journal.map(Mutex::new),
+            journal,
             tasks,
             published: Mutex::new(placed),
             edits: Mutex::new(Edits { provenance, by_task }),
@@ -317,7 +317,7 @@ impl Ledger {
     /// The full record of a task, with the description of its context.
     pub fn record(&self, name: &TaskName) -> Result<Option<TaskRecord>, StoreError> {
         match &self.journal {
-            Some(journal) => journal.lock().expect("no holder panics").task(name),
+            Some(journal) => journal.task(name),
             None => Ok(None),
         }
     }
@@ -325,10 +325,10 @@ impl Ledger {
     /// Does something with the journal, if there is one.
     pub fn with_journal<T>(
         &self,
-        act: impl FnOnce(&mut Journal) -> Result<T, StoreError>,
+        act: impl FnOnce(&Journal) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         match &self.journal {
-            Some(journal) => act(&mut journal.lock().expect("no holder panics")).map(Some),
+            Some(journal) => act(journal).map(Some),
             None => Ok(None),
         }
     }

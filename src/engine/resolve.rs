@@ -14,8 +14,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use rayon::prelude::*;
-
 use super::fallback::StoppedAgents;
 use super::git_history::GitHistory;
 use super::judge_plan::with_drift;
@@ -27,7 +25,7 @@ use super::reconcile::ELSEWHERE;
 use super::session::{EngineError, Session, Survey};
 use super::standing::{Cause, Conflict, Reused, Standing};
 use super::subject::Subject;
-use crate::base::{ActionKey, Change, Entry, GateKey, Name, RelPath, TaskName, Tree};
+use crate::base::{ActionKey, Change, Entry, GateKey, Name, RelPath, TaskName, Tree, parallel};
 use crate::context::{TaskContext, ToolIdentity, view};
 use crate::db::{Facts, OrcaDb};
 use crate::event::ActionResult;
@@ -185,13 +183,23 @@ impl Resolver {
     /// Digests these source files anew and tells the memos. What is no longer a file, link or empty directory is gone.
     /// Of a path that orca edited the base stays the source.
     pub fn refresh(&self, paths: &[RelPath]) -> Result<(), StoreError> {
+        let states = self.digests(paths)?;
+        self.take_digests(states);
+        Ok(())
+    }
+
+    /// What these source files are now.
+    pub(super) fn digests(&self, paths: &[RelPath]) -> Result<Vec<(RelPath, Option<Entry>)>, StoreError> {
         let digest = |path: &RelPath| match self.ledger.provenance(path) {
             Some(provenance) => Ok((path.clone(), provenance.base)),
             None => Ok((path.clone(), on_disk(&self.stat_cache, &self.root, path)?)),
         };
-        let states = paths.par_iter().map(digest).collect::<Result<Vec<_>, StoreError>>()?;
+        parallel::map(paths, 0, digest).into_iter().collect()
+    }
+
+    /// Tells the memos what source files are now.
+    pub(super) fn take_digests(&self, states: Vec<(RelPath, Option<Entry>)>) {
         self.db.lock().expect("no holder panics").set_files(states);
-        Ok(())
     }
 
     /// The source paths that a task's patterns cover.

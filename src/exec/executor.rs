@@ -21,7 +21,7 @@ use super::budget::Budget;
 use super::limits::{Limits, Verdict};
 use super::loans::{LoanMessage, Loans};
 use super::scheduler::{AgentIx, Command, Ended, Input, Scheduler, SchedulerConfig, SkipReason, TaskSpec, TooDear};
-use super::work::{AttemptEnd, Attempted, EventSink, Fault, Resolved, Tasks, Tries, cancelled};
+use super::work::{AttemptEnd, Attempted, BodyEnded, EventSink, Fault, Resolved, Tasks, Tries, cancelled};
 use crate::base::{ActionKey, FailureKind, TaskName, format_micro_usd};
 use crate::event::{Event, Failure, Outcome, Spent, Usage};
 use crate::graph::{Graph, TaskIx};
@@ -82,6 +82,7 @@ pub struct Ending {
 /// What comes back from what was started.
 enum Message {
     Resolved(TaskIx, Result<Resolved, Fault>),
+    BodyEnded(TaskIx),
     Answer(bool),
 }
 
@@ -236,6 +237,7 @@ impl Loop {
         match message {
             Message::Answer(true) => self.feed(Input::LayerApproved),
             Message::Answer(false) => self.feed(Input::LayerRefused),
+            Message::BodyEnded(task) => self.feed(Input::BodyEnded(task)),
             Message::Resolved(task, Ok(Resolved::Clean { key, outcome })) => {
                 self.keys.insert(task, key);
                 let (attempts, usage) = self.tries.get(&task).map_or_else(Default::default, |t| (t.made, t.usage));
@@ -283,7 +285,10 @@ impl Loop {
             estimate_ms: tasks.estimate_ms(task),
             agent: agent.map(|agent| tasks.agent_name(agent)),
         });
-        self.futures.spawn(async move { (task, tasks.attempt(task, lesson, receiver).await) });
+        let messages = self.messages.clone();
+        // A loop that is gone has no slot to free.
+        let ended: BodyEnded = Box::new(move || drop(messages.send(Message::BodyEnded(task))));
+        self.futures.spawn(async move { (task, tasks.attempt(task, lesson, receiver, ended).await) });
     }
 
     fn preempt(&mut self, task: TaskIx) {

@@ -141,13 +141,8 @@ impl Journal {
 
     /// Records the state of tasks, all or none.
     pub fn put_tasks(&self, tasks: &[(TaskName, TaskRecord)]) -> Result<(), StoreError> {
-        let packed: Vec<Vec<u8>> = tasks.iter().map(|(_, record)| pack(&record.description)).collect();
-        self.write("record tasks in", |connection| {
-            tasks
-                .iter()
-                .zip(&packed)
-                .try_for_each(|((name, record), packed)| put_task(connection, name, record, packed))
-        })
+        let rows: Vec<TaskRow> = tasks.iter().map(|(name, record)| TaskRow::of(name, record)).collect();
+        self.write_together("record tasks in", move |connection| rows.iter().try_for_each(|row| row.put(connection)))
     }
 
     /// Forgets the state of tasks: of those that the plan no longer has.
@@ -175,13 +170,15 @@ impl Journal {
     /// From here on the task is not on record as accepted, until [`Journal::put_tasks`] says so again.
     pub fn begin_publish(&self, task: &TaskName, paths: &[(RelPath, Entry, Option<Entry>)]) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO published (path, task, entry, old, pending) VALUES (?1, ?2, ?3, ?4, 1)";
-        self.write("begin to publish in", |connection| {
+        let row =
+            |(path, new, old): &(RelPath, Entry, Option<Entry>)| (path.clone(), json(new), old.as_ref().map(json));
+        let (task, rows): (TaskName, Vec<_>) = (task.clone(), paths.iter().map(row).collect());
+        self.write_together("begin to publish in", move |connection| {
             let unaccept = "UPDATE tasks SET accepted = 0, outcome = ?2 WHERE name = ?1 AND accepted = 1";
             connection.prepare_cached(unaccept)?.execute([task.as_str(), UNFINISHED])?;
             let mut statement = connection.prepare_cached(sql)?;
-            for (path, new, old) in paths {
-                let old = old.as_ref().map(json);
-                statement.execute(params![path.as_str(), task.as_str(), json(new), old])?;
+            for (path, new, old) in &rows {
+                statement.execute(params![path.as_str(), task.as_str(), new, old])?;
             }
             Ok(())
         })
@@ -189,22 +186,27 @@ impl Journal {
 
     /// Marks what a task had begun to publish as written, and forgets what was removed.
     pub fn finish_publish(&self, task: &TaskName, removed: &[RelPath]) -> Result<(), StoreError> {
-        self.write("end publishing in", |connection| {
-            let sql = "UPDATE published SET pending = 0, old = NULL WHERE task = ?1 AND pending = 1";
-            connection.prepare_cached(sql)?.execute([task.as_str()])?;
-            forget(connection, removed)
-        })
+        self.end_publish(task, removed, &[], None)
     }
 
-    /// Notes what a task's results put at these paths, where a person's edits are merged into what lies there: the paths
-    /// were written one by one, and were never pending.
-    pub fn note_published(&self, task: &TaskName, paths: &[(RelPath, Entry)]) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO published (path, task, entry, old, pending) VALUES (?1, ?2, ?3, NULL, 0)";
-        self.write("note what was published in", |connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            paths.iter().try_for_each(|(path, entry)| {
-                statement.execute(params![path.as_str(), task.as_str(), json(entry)]).map(drop)
-            })
+    /// As [`Journal::finish_publish`], and notes what the task put where a person's edits are merged into it: those paths
+    /// were written one by one, and were never pending. With them, if it is accepted with that, the state of the task.
+    pub fn end_publish(
+        &self,
+        task: &TaskName,
+        removed: &[RelPath],
+        noted: &[(RelPath, Entry)],
+        record: Option<&TaskRecord>,
+    ) -> Result<(), StoreError> {
+        let record = record.map(|record| TaskRow::of(task, record));
+        let noted: Vec<(RelPath, String)> = noted.iter().map(|(path, entry)| (path.clone(), json(entry))).collect();
+        let (task, removed) = (task.clone(), removed.to_vec());
+        self.write_together("end publishing in", move |connection| {
+            let sql = "UPDATE published SET pending = 0, old = NULL WHERE task = ?1 AND pending = 1";
+            connection.prepare_cached(sql)?.execute([task.as_str()])?;
+            forget(connection, &removed)?;
+            note(connection, &task, &noted)?;
+            record.iter().try_for_each(|record| record.put(connection))
         })
     }
 
@@ -290,6 +292,32 @@ fn summary_of(row: &Row<'_>) -> rusqlite::Result<Option<TaskSummary>> {
         Some(TaskSummary { key: ActionKey::from_bytes(bytes(key)?), accepted, outcome, run, log, is_agent, origin })
     };
     Ok(parse())
+}
+
+/// What a task put at paths where a person's edits are merged into what lies there: they were written one by one, and were
+/// never pending.
+fn note(connection: &Connection, task: &TaskName, paths: &[(RelPath, String)]) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO published (path, task, entry, old, pending) VALUES (?1, ?2, ?3, NULL, 0)";
+    let mut statement = connection.prepare_cached(sql)?;
+    paths.iter().try_for_each(|(path, entry)| statement.execute([path.as_str(), task.as_str(), entry]).map(drop))
+}
+
+/// The state of a task, ready to be written.
+struct TaskRow {
+    name: TaskName,
+    record: TaskRecord,
+    packed: Vec<u8>,
+}
+
+impl TaskRow {
+    fn of(name: &TaskName, record: &TaskRecord) -> Self {
+        let packed = pack(&record.description);
+        Self { name: name.clone(), record: TaskRecord { description: String::new(), ..record.clone() }, packed }
+    }
+
+    fn put(&self, connection: &Connection) -> rusqlite::Result<()> {
+        put_task(connection, &self.name, &self.record, &self.packed)
+    }
 }
 
 pub(super) fn put_task(

@@ -148,6 +148,8 @@ pub enum Input {
         /// How.
         ended: Ended,
     },
+    /// The body of a running task is over, and what is left of it, storing and publishing its result, needs no job slot.
+    BodyEnded(TaskIx),
     /// A look at the machine.
     Sample(Machine),
     /// How many job slots of the machine's shared budget this orca may hold; at least one is always used.
