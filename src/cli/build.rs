@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use super::args::{Args, BuildArgs, Schedule};
 use super::ask::AtTerminal;
+use super::closing::{self, Closing};
 use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{CliError, Exit, check, dry_run, locked, open_valid, signals};
-use crate::base::{TaskName, format_duration_ms, format_micro_usd};
+use crate::base::TaskName;
 use crate::engine::{self, BuildOptions, Built, Listener, Power, Report, Summary};
 use crate::event::Outcome;
 
@@ -58,6 +59,9 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         Built::Untrusted(powers) => Ok(untrusted(&powers, terminal)),
         Built::Ran(report) => {
             if !build.json {
+                if let Some(why) = report.unwitnessed.as_ref().filter(|_| build.verbose) {
+                    terminal.err(&format!("note: the next build looks at everything again: {why}\n"));
+                }
                 terminal.err(&closing_line(&report, terminal));
             }
             Ok(exit(&report, terminal))
@@ -98,34 +102,24 @@ fn closing_line(report: &Report, terminal: &Terminal) -> String {
     let summary = &report.summary;
     let word = match (report.interrupted_by, report.ok) {
         (Some(_), _) => "interrupted",
-        (None, true) if summary.ran() == 0 => "nothing to do",
+        (None, true) if summary.ran() == 0 => closing::NOTHING_TO_DO,
         (None, true) => "done",
         (None, false) if summary.awaits_approval() > 0 && is_only_waiting(summary) => "waiting",
         (None, false) => "failed",
     };
-    let colour = if report.ok { "32" } else { "31" };
-    let word = if terminal.color_err() { format!("\x1b[1;{colour}m{word}\x1b[0m") } else { word.to_owned() };
-    let mut parts = Vec::new();
-    for (count, what) in [
-        (summary.ran(), "ran"),
-        (summary.cached(), "cached"),
-        (summary.failed(), "failed"),
-        (summary.skipped(), "skipped"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{count} {what}"));
-        }
+    let mut line = Closing {
+        word,
+        is_good: report.ok,
+        ran: summary.ran(),
+        cached: summary.cached(),
+        failed: summary.failed(),
+        skipped: summary.skipped(),
+        wall_ms: report.wall_ms,
+        spent_micro_usd: summary.spent.cost_micro_usd,
+        saved_ms: summary.saved_ms,
+        saved_micro_usd: summary.saved_micro_usd,
     }
-    let mut line = format!("{word}: {} in {}", parts.join(", "), format_duration_ms(report.wall_ms));
-    if summary.spent.cost_micro_usd > 0 {
-        line.push_str(&format!(", {} spent", format_micro_usd(summary.spent.cost_micro_usd)));
-    }
-    let time = (summary.saved_ms > 0).then(|| format_duration_ms(summary.saved_ms));
-    let money = (summary.saved_micro_usd > 0).then(|| format_micro_usd(summary.saved_micro_usd));
-    let saved: Vec<String> = time.into_iter().chain(money).collect();
-    if !saved.is_empty() {
-        line.push_str(&format!(", {} saved", saved.join(" and ")));
-    }
+    .to_line(terminal.color_err());
     if !summary.red_gates.is_empty() {
         line.push_str(&format!("; red gates of the plan: {}", summary.red_gates.join(", ")));
     }

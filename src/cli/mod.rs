@@ -17,6 +17,7 @@ mod build;
 mod cache;
 mod check;
 mod clean;
+mod closing;
 mod diff;
 mod dry_run;
 mod explain;
@@ -30,6 +31,7 @@ mod opening;
 mod progress;
 mod rebase;
 mod shell;
+mod shortcut;
 mod show;
 mod signals;
 mod status;
@@ -89,6 +91,9 @@ enum CliError {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = shortcut::answer() {
+        return code;
+    }
     let mut args = Args::parse();
     let terminal = Terminal::new(args.color);
     args.directory = args.directory.take().or_else(|| opening::above(&args, &terminal));

@@ -162,6 +162,12 @@ impl OrcaDb {
         self.plan().documents(self).clone()
     }
 
+    /// What files there are, as it was set.
+    #[must_use]
+    pub fn index(&self) -> Arc<SourceIndex> {
+        self.listing().index(self).clone()
+    }
+
     fn plan(&self) -> PlanInput {
         self.singletons().plan
     }

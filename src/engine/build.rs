@@ -16,6 +16,7 @@ use super::approval::ApprovalRequest;
 use super::builder::{Builder, Working};
 use super::host::now_ms;
 use super::ignored::Ignored;
+use super::imaging;
 use super::integrate::adopt_leavers;
 use super::judge_again::{Judging, judge_again};
 use super::judge_plan::judge_plan;
@@ -118,6 +119,8 @@ pub struct Report {
     pub fault: Option<String>,
     /// The signal that interrupted it.
     pub interrupted_by: Option<i32>,
+    /// Why it leaves no snapshot, so that the next build looks at everything.
+    pub unwitnessed: Option<String>,
 }
 
 /// The tasks that a build is about.
@@ -152,7 +155,7 @@ pub fn build(
     }
     let holder = format!("process {} (orca {})", std::process::id(), options.args.join(" "));
     let mut waited = false;
-    let _lock = session.project.lock(&holder, |other| {
+    let _lock = session.project.lock_to_change(&holder, |other| {
         waited = true;
         person.waits_for(other);
     })?;
@@ -500,7 +503,7 @@ fn finish(
 ) -> Result<Built, EngineError> {
     let resolver = &builder.resolver;
     builder.write_lock();
-    if let Err(error) = resolver.stat_cache.save(&builder.state.join("snapshot")) {
+    if let Err(error) = resolver.stat_cache.save(&builder.state.join("stat")) {
         recorder.emit(Event::Notice { warning: true, message: format!("the next build will hash again: {error}") });
     }
     for message in resolver.store.iter().flat_map(Store::take_warnings) {
@@ -543,5 +546,11 @@ fn finish(
     });
     recorder.flush();
     resolver.ledger.with_journal(|journal| journal.finish_run(builder.run, ok, now_ms()))?;
-    Ok(Built::Ran(Report { run: builder.run, summary: done, ok, wall_ms, fault, interrupted_by }))
+    let is_whole = fault.is_none() && interrupted_by.is_none() && disturbed.is_empty() && builder.judging.is_none();
+    let left = match is_whole {
+        true => imaging::leave(builder, &done, ok, started_ms),
+        false => Err("the build did not come to its end".to_owned()),
+    };
+    let unwitnessed = left.err();
+    Ok(Built::Ran(Report { run: builder.run, summary: done, ok, wall_ms, fault, interrupted_by, unwitnessed }))
 }

@@ -25,6 +25,7 @@ mod git_history;
 mod history;
 mod host;
 mod ignored;
+mod imaging;
 mod input_findings;
 mod integrate;
 mod judge;
@@ -69,6 +70,7 @@ mod tests_first;
 mod trust;
 mod undo;
 mod unedited;
+mod witnesses;
 mod written;
 
 pub use crate::store::Decision;

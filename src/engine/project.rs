@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::load::ROOT_PLAN;
 use crate::base::sanitize_line;
+use crate::snapshot;
 use crate::sys::{open_lock_file, open_to_read};
 
 /// What of the project's directory cannot be worked with.
@@ -93,6 +94,14 @@ impl Project {
         let record = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{holder}"));
         at("write the lock", &path, record)?;
         Ok(BuildLock { _file: file })
+    }
+
+    /// As [`Project::lock`], for whatever goes on to change something: what the snapshot says holds no longer from here on,
+    /// however this process ends.
+    pub fn lock_to_change(&self, holder: &str, waits_for: impl FnOnce(&str)) -> Result<BuildLock, ProjectError> {
+        let lock = self.lock(holder, waits_for)?;
+        at("remove the snapshot in", &self.state(), snapshot::forget(&self.state()))?;
+        Ok(lock)
     }
 }
 

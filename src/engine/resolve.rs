@@ -28,14 +28,14 @@ use super::session::{EngineError, Session, Survey};
 use super::standing::{Cause, Conflict, Reused, Standing};
 use super::subject::Subject;
 use crate::base::{ActionKey, Change, Entry, GateKey, Name, RelPath, TaskName, Tree};
-use crate::context::{TaskContext, ToolIdentity, view};
+use crate::context::{SourceIndex, TaskContext, ToolIdentity, view};
 use crate::db::{Facts, OrcaDb};
 use crate::event::ActionResult;
 use crate::gates::{Baseline, Verdict};
 use crate::graph::{EdgeKind, Graph, TaskIx};
 use crate::key::{Description, action_key};
 use crate::merge::is_binary;
-use crate::plan::{GateDef, Plan, Task};
+use crate::plan::{Document, GateDef, Plan, Task};
 use crate::store::{Decision, Kept, Root, StatCache, Store, StoreError};
 use crate::sys::beneath::{FileKind, FileStat};
 
@@ -205,6 +205,18 @@ impl Resolver {
     #[must_use]
     pub fn source_view(&self, task: TaskIx) -> Arc<Tree> {
         self.db.lock().expect("no holder panics").source_view(self.graph.name(task))
+    }
+
+    /// What files there are, as they were listed.
+    #[must_use]
+    pub fn index(&self) -> Arc<SourceIndex> {
+        self.db.lock().expect("no holder panics").index()
+    }
+
+    /// The plan's files.
+    #[must_use]
+    pub fn documents(&self) -> Arc<Vec<Document>> {
+        self.db.lock().expect("no holder panics").documents()
     }
 
     /// Keys a task. All it waits for must be accepted.

@@ -170,7 +170,7 @@ impl Session {
         writes: bool,
     ) -> Result<Vec<String>, EngineError> {
         let root = Root::open(self.project.root())?;
-        let stat_cache = StatCache::load(&self.project.state().join("snapshot"));
+        let stat_cache = StatCache::load(&self.project.state().join("stat"));
         let history = GitHistory::new(self.project.root().to_owned(), &self.host);
         let deltas = BTreeMap::new();
         let contents = Contents { kept, store, project: &root, deltas: Some(&deltas), history: Some(&history) };
@@ -184,7 +184,7 @@ impl Session {
     pub fn survey(&mut self, ledger: &Ledger, tasks: &BTreeSet<TaskIx>, whole: bool) -> Result<Survey, EngineError> {
         let root_path = self.project.root().to_owned();
         let root = Root::open(&root_path)?;
-        let stat_cache = StatCache::load(&self.project.state().join("snapshot"));
+        let stat_cache = StatCache::load(&self.project.state().join("stat"));
         self.db.set_facts(self.facts(&root)?);
         let graph = Arc::clone(&self.graph);
         // What orca put there for a task that no longer writes it is about to be removed; unless a person changed it.

@@ -31,6 +31,8 @@ pub struct Summary {
     pub green_verdicts: u64,
     /// See there.
     pub red_verdicts: u64,
+    /// Notices and warnings for people.
+    pub notices: u64,
     /// What the cached results had taken, in milliseconds.
     pub saved_ms: u64,
     /// Wall time of everything that ran, one after another, in milliseconds.
@@ -68,6 +70,7 @@ impl Summary {
                     self.red_gates.push(gate.to_string());
                 }
             }
+            Event::Notice { .. } => self.notices += 1,
             _ => {}
         }
     }

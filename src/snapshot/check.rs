@@ -344,7 +344,11 @@ pub fn outside(path: &Path) -> Fingerprint {
 #[must_use]
 pub fn system(path: &Path) -> Option<Vec<u8>> {
     use std::io::Read as _;
-    let file = crate::sys::open_to_read(path).ok()?;
+    let file = match crate::sys::open_to_read(path) {
+        Ok(file) => file,
+        // Namespaces are links to their names.
+        Err(_) => return Some(glance::path_bytes(&path.read_link().ok()?).to_vec()),
+    };
     let mut content = Vec::new();
     file.take(SYSTEM_FILE_BYTES_MAX as u64).read_to_end(&mut content).ok()?;
     Some(content)
