@@ -12,6 +12,7 @@
 //! pays for a result that cannot be put into the project.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
@@ -109,6 +110,7 @@ pub struct Resolver {
     pub(super) facts: Arc<Facts>,
     db: std::sync::Mutex<OrcaDb>,
     results: Vec<OnceLock<Produced>>,
+    is_overtaken: AtomicBool,
     pub(super) stopped: StoppedAgents,
 }
 
@@ -141,6 +143,7 @@ impl Resolver {
             facts: session.db.facts(),
             db: std::sync::Mutex::new(session.db),
             results,
+            is_overtaken: AtomicBool::new(false),
             stopped: StoppedAgents::default(),
         }
     }
@@ -182,6 +185,13 @@ impl Resolver {
         let _ = self.results[task.0 as usize].set(produced);
     }
 
+    /// Whether a source file was changed while tasks of this build were keyed by it: some may be accepted that saw it as it was
+    /// before.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        self.is_overtaken.load(Ordering::Relaxed)
+    }
+
     /// Digests these source files anew and tells the memos. What is no longer a file, link or empty directory is gone.
     /// Of a path that orca edited the base stays the source.
     pub fn refresh(&self, paths: &[RelPath]) -> Result<(), StoreError> {
@@ -190,7 +200,9 @@ impl Resolver {
             None => Ok((path.clone(), on_disk(&self.stat_cache, &self.root, path)?)),
         };
         let states = paths.par_iter().map(digest).collect::<Result<Vec<_>, StoreError>>()?;
-        self.db.lock().expect("no holder panics").set_files(states);
+        if self.db.lock().expect("no holder panics").set_files(states) {
+            self.is_overtaken.store(true, Ordering::Relaxed);
+        }
         Ok(())
     }
 
