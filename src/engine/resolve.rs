@@ -12,6 +12,7 @@
 //! pays for a result that cannot be put into the project.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::fallback::StoppedAgents;
@@ -26,14 +27,14 @@ use super::session::{EngineError, Session, Survey};
 use super::standing::{Cause, Conflict, Reused, Standing};
 use super::subject::Subject;
 use crate::base::{ActionKey, Change, Entry, GateKey, Name, RelPath, TaskName, Tree, parallel};
-use crate::context::{TaskContext, ToolIdentity, view};
+use crate::context::{SourceIndex, TaskContext, ToolIdentity, view};
 use crate::db::{Facts, OrcaDb};
 use crate::event::ActionResult;
 use crate::gates::{Baseline, Verdict};
 use crate::graph::{EdgeKind, Graph, TaskIx};
 use crate::key::{Description, action_key};
 use crate::merge::is_binary;
-use crate::plan::{GateDef, Plan, Task};
+use crate::plan::{Document, GateDef, Plan, Task};
 use crate::store::{Decision, Kept, Root, StatCache, Store, StoreError};
 use crate::sys::beneath::{FileKind, FileStat};
 
@@ -107,6 +108,7 @@ pub struct Resolver {
     pub(super) facts: Arc<Facts>,
     db: std::sync::Mutex<OrcaDb>,
     results: Vec<OnceLock<Produced>>,
+    is_overtaken: AtomicBool,
     pub(super) stopped: StoppedAgents,
 }
 
@@ -139,6 +141,7 @@ impl Resolver {
             facts: session.db.facts(),
             db: std::sync::Mutex::new(session.db),
             results,
+            is_overtaken: AtomicBool::new(false),
             stopped: StoppedAgents::default(),
         }
     }
@@ -180,6 +183,13 @@ impl Resolver {
         let _ = self.results[task.0 as usize].set(produced);
     }
 
+    /// Whether a source file was changed while tasks of this build were keyed by it: some may be accepted that saw it as it was
+    /// before.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        self.is_overtaken.load(Ordering::Relaxed)
+    }
+
     /// Digests these source files anew and tells the memos. What is no longer a file, link or empty directory is gone.
     /// Of a path that orca edited the base stays the source.
     pub fn refresh(&self, paths: &[RelPath]) -> Result<(), StoreError> {
@@ -199,7 +209,9 @@ impl Resolver {
 
     /// Tells the memos what source files are now.
     pub(super) fn take_digests(&self, states: Vec<(RelPath, Option<Entry>)>) {
-        self.db.lock().expect("no holder panics").set_files(states);
+        if self.db.lock().expect("no holder panics").set_files(states) {
+            self.is_overtaken.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The source paths that a task's patterns cover.
@@ -213,6 +225,18 @@ impl Resolver {
     #[must_use]
     pub fn source_view(&self, task: TaskIx) -> Arc<Tree> {
         self.db.lock().expect("no holder panics").source_view(self.graph.name(task))
+    }
+
+    /// What files there are, as they were listed.
+    #[must_use]
+    pub fn index(&self) -> Arc<SourceIndex> {
+        self.db.lock().expect("no holder panics").index()
+    }
+
+    /// The plan's files.
+    #[must_use]
+    pub fn documents(&self) -> Arc<Vec<Document>> {
+        self.db.lock().expect("no holder panics").documents()
     }
 
     /// Keys a task. All it waits for must be accepted.

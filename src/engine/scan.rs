@@ -25,7 +25,7 @@ pub struct ScanError {
 }
 
 /// Every pattern of the plan that files of the project answer.
-fn patterns(plan: &Plan) -> impl Iterator<Item = &Pattern> {
+pub(super) fn patterns(plan: &Plan) -> impl Iterator<Item = &Pattern> {
     let tasks = plan.tasks.values().flat_map(|task| task.inputs.iter().chain(task.edits.iter()));
     let gates = plan.gate_defs.values().flat_map(|gate| gate.inputs.iter());
     tasks.chain(gates).filter(|pattern| !pattern.excludes())
@@ -109,7 +109,7 @@ pub(super) fn scan(root: &Path, plan: &Plan, whole: bool, is_source: IsSource<'_
 }
 
 /// Those of the directories that lie in no other of them.
-fn outermost(bases: BTreeSet<String>) -> Vec<String> {
+pub(super) fn outermost(bases: BTreeSet<String>) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     for base in bases {
         let within = |outer: &String| {

@@ -48,6 +48,8 @@ pub struct Executor {
     pub graph: Arc<Graph>,
     /// The tasks asked for, closed over what they need.
     pub selected: BTreeSet<TaskIx>,
+    /// How many layers there are.
+    pub layers: u32,
     /// How they are scheduled.
     pub config: SchedulerConfig,
     /// What each task of the graph holds while it runs, in plan order.
@@ -104,7 +106,6 @@ struct Loop {
     messages: mpsc::UnboundedSender<Message>,
     sampler: Sampler,
     slots_granted: u32,
-    layers: u32,
     ending: Ending,
 }
 
@@ -113,7 +114,6 @@ impl Executor {
     /// stops admission and asks what runs to end, the second is immediate.
     pub async fn run(self, signals: &mut mpsc::UnboundedReceiver<i32>) -> Ending {
         let (messages, mut inbox) = mpsc::unbounded_channel();
-        let layers = self.selected.iter().map(|ix| self.graph.layer(*ix) + 1).max().unwrap_or(0);
         let scheduler = Scheduler::new(&self.graph, &self.selected, self.config.clone(), self.specs.clone());
         let mut this = Loop {
             executor: self,
@@ -127,7 +127,6 @@ impl Executor {
             messages,
             sampler: Sampler::default(),
             slots_granted: 0,
-            layers,
             ending: Ending::default(),
         };
         this.look_at_machine();
@@ -175,7 +174,7 @@ impl Loop {
                 Command::Skip { task, because } => self.skip(task, because),
                 Command::AskLayer { layer, tasks } => self.ask(layer, &tasks),
                 Command::LayerDone(layer) => {
-                    self.emit(Event::LayerFinished { layer: u64::from(layer), of: u64::from(self.layers) });
+                    self.emit(Event::LayerFinished { layer: u64::from(layer), of: u64::from(self.executor.layers) });
                 }
                 Command::Lend => unwanted += u32::from(!self.executor.loans.give()),
                 Command::Done => {}

@@ -114,7 +114,8 @@ impl Scheduler {
     /// A scheduler for the selected tasks of a graph. `specs` has one entry for every task of the graph, in plan order.
     ///
     /// # Panics
-    /// Where a selected task waits for one that is not selected, or `specs` has another length than the graph.
+    /// Where a selected task waits for one that is neither selected nor there already, or `specs` has another length than the
+    /// graph.
     #[must_use]
     pub fn new(graph: &Graph, selected: &BTreeSet<TaskIx>, config: SchedulerConfig, specs: Vec<TaskSpec>) -> Self {
         assert_eq!(specs.len(), graph.len(), "one spec for each task");
@@ -141,7 +142,8 @@ impl Scheduler {
             }
             layers[layer].tasks.push(ix);
             layers[layer].unsettled += 1;
-            let deps = graph.deps(ix);
+            let deps: Vec<TaskIx> =
+                graph.deps(ix).iter().copied().filter(|dep| !tasks[dep.index()].spec.is_there).collect();
             assert!(deps.iter().all(|dep| chosen[dep.index()]), "a selection holds what its tasks wait for");
             let task = &mut tasks[ix.index()];
             task.phase = Phase::Waiting;

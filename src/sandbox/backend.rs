@@ -84,7 +84,8 @@ impl Sandbox {
     /// Finds the strongest isolation that works here.
     pub fn detect(options: &DetectOptions<'_>) -> Result<Self, SandboxError> {
         let shim = File::open(&options.shim).map_err(SandboxError::file("open", &options.shim))?;
-        let mut sandbox = Self { mechanism: Mechanism::None, shim: Arc::new(shim), pool: Pool::default(), why: String::new() };
+        let mut sandbox =
+            Self { mechanism: Mechanism::None, shim: Arc::new(shim), pool: Pool::default(), why: String::new() };
         let wanted = |backend| options.only.is_none_or(|only| only == backend);
         let mut reasons = Vec::new();
         let mut candidates = Vec::new();
@@ -111,6 +112,12 @@ impl Sandbox {
         sandbox.mechanism = Mechanism::None;
         sandbox.why = reasons.join("; ");
         Ok(sandbox)
+    }
+
+    /// No isolation, and nothing is tried: for commands that ask for none.
+    pub fn none(shim: &Path) -> Result<Self, SandboxError> {
+        let shim = File::open(shim).map_err(SandboxError::file("open", shim))?;
+        Ok(Self { mechanism: Mechanism::None, shim: Arc::new(shim), pool: Pool::default(), why: String::new() })
     }
 
     /// What was found.

@@ -38,12 +38,8 @@ pub(super) fn guard() -> io::Result<()> {
     } else {
         process::adopt_orphans()?;
     }
-    let mut guardian = Guardian {
-        exits: process::child_exits()?,
-        control,
-        born_as: Inheritable::now(),
-        oom_kills: OomKills::now(),
-    };
+    let mut guardian =
+        Guardian { exits: process::child_exits()?, control, born_as: Inheritable::now(), oom_kills: OomKills::now() };
     while let Some(([stdin, log], spec)) = protocol::receive_order(&guardian.control)? {
         guardian.oom_kills.refresh();
         match start(&spec, stdin, log) {

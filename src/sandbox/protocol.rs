@@ -97,10 +97,7 @@ pub(super) fn send<T: Serialize>(stream: &UnixStream, message: &T) -> io::Result
 }
 
 /// Several messages in one call.
-pub(super) fn send_all<T: Serialize>(
-    mut stream: &UnixStream,
-    messages: impl IntoIterator<Item = T>,
-) -> io::Result<()> {
+pub(super) fn send_all<T: Serialize>(mut stream: &UnixStream, messages: impl IntoIterator<Item = T>) -> io::Result<()> {
     let mut bytes = Vec::new();
     for message in messages {
         socket::push_frame(&mut bytes, &serde_json::to_vec(&message)?)?;

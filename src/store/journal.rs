@@ -170,6 +170,11 @@ impl Journal {
         })
     }
 
+    /// Brings what was written into the one file, so that its log is empty.
+    pub fn empty_log(&self) -> Result<(), StoreError> {
+        self.read(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+    }
+
     /// The newest runs, newest first.
     pub fn runs(&self, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         self.read(|connection| {

@@ -2,7 +2,7 @@
 //! second is what makes publishing safe to kill: paths are marked *pending*, durably, before the first file is written,
 //! with what was on disk before, so the next build can tell an unfinished publish from an edit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use rusqlite::{Connection, Row, params};
@@ -139,6 +139,32 @@ impl Journal {
         Ok(tasks.collect())
     }
 
+    /// The last state of each of these tasks that has one, without descriptions.
+    pub fn tasks_among(&self, names: &BTreeSet<TaskName>) -> Result<BTreeMap<TaskName, TaskSummary>, StoreError> {
+        let sql = "SELECT key, accepted, outcome, run, log, is_agent, origin FROM tasks WHERE name = ?1";
+        let mut tasks = BTreeMap::new();
+        for name in names {
+            let found = self.read(|connection| one(connection, sql, name.as_str(), |row| lenient(summary_of(row))))?;
+            match found {
+                Some(Some(summary)) => drop(tasks.insert(name.clone(), summary)),
+                Some(None) => drop(self.damaged::<()>(format!("the record of task `{name}`"))),
+                None => {}
+            }
+        }
+        Ok(tasks)
+    }
+
+    /// Everything orca put into the project for these tasks and has not removed.
+    pub fn published_for(&self, names: &BTreeSet<TaskName>) -> Result<BTreeMap<RelPath, Published>, StoreError> {
+        let sql = "SELECT path, task, entry, old, pending FROM published WHERE task = ?1";
+        let mut published = BTreeMap::new();
+        for name in names {
+            let rows = self.published_where(sql, &[name.as_str()])?;
+            published.extend(rows.into_iter().map(PublishedRow::published));
+        }
+        Ok(published)
+    }
+
     /// Records the state of tasks, all or none.
     pub fn put_tasks(&self, tasks: &[(TaskName, TaskRecord)]) -> Result<(), StoreError> {
         let rows: Vec<TaskRow> = tasks.iter().map(|(name, record)| TaskRow::of(name, record)).collect();
@@ -159,11 +185,8 @@ impl Journal {
 
     /// Everything orca put into the project and has not removed.
     pub fn published(&self) -> Result<BTreeMap<RelPath, Published>, StoreError> {
-        let rows = self.published_rows("SELECT path, task, entry, old, pending FROM published")?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (row.path, Published { task: row.task, entry: row.entry, pending: row.pending }))
-            .collect())
+        let rows = self.published_where("SELECT path, task, entry, old, pending FROM published", &[])?;
+        Ok(rows.into_iter().map(PublishedRow::published).collect())
     }
 
     /// Marks paths as being published, durably, before any of them is written: `(path, new entry, what is on disk)`.
@@ -212,8 +235,8 @@ impl Journal {
 
     /// What was begun and not ended: the work of a build that was killed.
     pub fn pending(&self) -> Result<Vec<PendingPublish>, StoreError> {
-        let rows = self
-            .published_rows("SELECT path, task, entry, old, pending FROM published WHERE pending = 1 ORDER BY path")?;
+        let sql = "SELECT path, task, entry, old, pending FROM published WHERE pending = 1 ORDER BY path";
+        let rows = self.published_where(sql, &[])?;
         let pending =
             |row: PublishedRow| PendingPublish { task: row.task, path: row.path, new: row.entry, old: row.old };
         Ok(rows.into_iter().map(pending).collect())
@@ -225,10 +248,11 @@ impl Journal {
         self.write("forget paths in", |connection| forget(connection, paths))
     }
 
-    fn published_rows(&self, sql: &str) -> Result<Vec<PublishedRow>, StoreError> {
+    fn published_where(&self, sql: &str, is: &[&str]) -> Result<Vec<PublishedRow>, StoreError> {
         let rows: Vec<(String, Option<PublishedRow>)> = self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, lenient(published_of(row))?)))?;
+            let bound = rusqlite::params_from_iter(is);
+            let rows = statement.query_map(bound, |row| Ok((row.get(0)?, lenient(published_of(row))?)))?;
             rows.collect()
         })?;
         // A row that cannot be read makes no path orca's: its file is left alone.
@@ -245,6 +269,12 @@ struct PublishedRow {
     entry: Entry,
     old: Option<Entry>,
     pending: bool,
+}
+
+impl PublishedRow {
+    fn published(self) -> (RelPath, Published) {
+        (self.path, Published { task: self.task, entry: self.entry, pending: self.pending })
+    }
 }
 
 /// A column of the wrong type, or text that is none, is a row that cannot be read, and no reason to read no other.

@@ -276,7 +276,9 @@ impl Root {
         let _ = beneath::unlink(staging, temp.as_ref());
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    /// The directory itself, for looks that the calls here do not take.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 

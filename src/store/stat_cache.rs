@@ -18,6 +18,7 @@ use std::sync::{PoisonError, RwLock};
 
 use super::{Root, StoreError, clock, stream};
 use crate::base::{BlobDigest, Entry, RelPath, Tree, parallel};
+use crate::snapshot::Fingerprint;
 use crate::sys::beneath::{self, FileKind, FileStat};
 
 const MAGIC: &[u8; 8] = b"orcastat";
@@ -123,6 +124,17 @@ impl StatCache {
         let found = parallel::map(paths, 0, |path| self.digest(root, path));
         let pairs = paths.iter().zip(found);
         pairs.filter_map(|(path, entry)| entry.map(|e| e.map(|e| (path.clone(), e))).transpose()).collect()
+    }
+
+    /// The fingerprint that the file at `path` had when it was `entry`; `None` where that is not known. Reads nothing.
+    #[must_use]
+    pub fn fingerprint(&self, path: &RelPath, entry: &Entry) -> Option<Fingerprint> {
+        let Entry::File { digest, size_bytes, executable } = entry else { return None };
+        let (known, found) = self.entries.read().unwrap_or_else(PoisonError::into_inner).get(path).copied()?;
+        let StatTuple { dev, inode, size_bytes: size, mode, mtime_ns, ctime_ns } = known;
+        let stat = FileStat { kind: FileKind::File, dev, inode, size_bytes: size, mode, mtime_ns, ctime_ns };
+        let is_it = found == *digest && size == *size_bytes && stat.is_executable() == *executable;
+        is_it.then(|| Fingerprint::of(&stat))
     }
 
     /// Forgets what is known of a path.

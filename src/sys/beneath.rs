@@ -399,7 +399,7 @@ pub fn is_link_refusal(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
-fn stat_of(stat: &rustix::fs::Stat) -> FileStat {
+pub(super) fn stat_of(stat: &rustix::fs::Stat) -> FileStat {
     let ns = |seconds: i64, ns: i64| seconds.saturating_mul(1_000_000_000).saturating_add(ns);
     FileStat {
         kind: match FileType::from_raw_mode(stat.st_mode) {

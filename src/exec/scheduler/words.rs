@@ -67,6 +67,8 @@ pub struct TaskSpec {
     pub pools: Vec<usize>,
     /// Whether its body is a prompt.
     pub is_agent: bool,
+    /// Whether its result was accepted before this run began: it is not selected, and nothing waits for it.
+    pub is_there: bool,
     /// The agent that works on it, once that is known; none for a command, and where only gates have to work.
     pub agent: Option<AgentIx>,
     /// What an attempt of it is expected to cost.
