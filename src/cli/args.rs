@@ -159,6 +159,9 @@ pub(super) struct BuildArgs {
     /// Print events, one JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Write down where the time went, as a trace that ui.perfetto.dev opens
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub profile: Option<PathBuf>,
     /// Name cached tasks, too, with more of their output
     #[arg(short, long)]
     pub verbose: bool,

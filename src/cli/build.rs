@@ -1,27 +1,60 @@
 //! `orca build`.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::args::{Args, BuildArgs, Schedule};
 use super::ask::AtTerminal;
 use super::progress::Progress;
 use super::terminal::Terminal;
-use super::{CliError, Exit, check, dry_run, locked, open_valid, signals};
-use crate::base::{TaskName, format_duration_ms, format_micro_usd};
-use crate::engine::{self, BuildOptions, Built, Listener, Power, Report, Summary};
-use crate::event::Outcome;
+use super::{CliError, Exit, check, dry_run, locked, open_valid_traced, signals};
+use crate::base::{TaskName, format_duration_ms, format_micro_usd, sanitize_line};
+use crate::engine::{self, BuildOptions, Built, Listener, Power, ProfileFile, Report, Summary, monotonic_us};
+use crate::event::{Outcome, Trace};
+use crate::report::ProfileHeader;
 
 pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     if build.dry_run {
         return dry_run::run(args, build, terminal);
     }
+    let Some(file) = &build.profile else { return built(args, build, &Trace::default(), terminal) };
+    let shown = sanitize_line(&file.display().to_string());
+    let cannot = |error: io::Error| CliError::World(format!("cannot write the profile `{shown}`: {error}"));
+    let file = ProfileFile::at(&args.directory().join(file)).map_err(&cannot)?;
+    let trace = Trace::on(monotonic_us);
+    let ended = built(args, build, &trace, terminal);
+    let header = ProfileHeader {
+        version: env!("CARGO_PKG_VERSION"),
+        args: &command_line(build),
+        ended: match &ended {
+            Ok(Exit::Good) => "good",
+            Ok(Exit::Red) => "red",
+            Ok(Exit::Signal(_)) => "interrupted",
+            Ok(Exit::Usage | Exit::Invalid | Exit::World) | Err(_) => "did not run to its end",
+        },
+    };
+    let written = file.write(&trace, &header);
+    match ended {
+        Ok(Exit::Good) => written.map(|()| Exit::Good).map_err(cannot),
+        ended => {
+            // What went wrong with the build is what its exit code says.
+            if let Err(error) = written {
+                terminal.error(&cannot(error).to_string());
+            }
+            ended
+        }
+    }
+}
+
+/// Builds, and tells the trace what takes how long.
+fn built(args: &Args, build: &BuildArgs, trace: &Trace, terminal: &Terminal) -> Result<Exit, CliError> {
     if build.locked
         && let Some(exit) = locked::refuse(args, build, terminal)?
     {
         return Ok(exit);
     }
-    let session = match open_valid(args, terminal)? {
+    let session = match open_valid_traced(args, trace.clone(), terminal)? {
         Ok(session) => session,
         Err(exit) => return Ok(exit),
     };

@@ -43,7 +43,7 @@ use clap::Parser as _;
 
 use crate::engine::{EngineError, HostError};
 use args::{Args, Command};
-use opening::{look, look_at_one, open, open_valid, project};
+use opening::{look, look_at_one, open, open_valid, open_valid_traced, project};
 use terminal::Terminal;
 
 /// Version of every form that `--json` prints, but for events, findings and graphs, which have their own.

@@ -89,7 +89,9 @@ impl Builder {
         cancel: watch::Receiver<CancelLevel>,
     ) -> Result<AttemptEnd, Fault> {
         let held = self.held(task);
+        let timing = self.host.trace.part("wait for the same key", self.resolver.name(task));
         let _alone = self.working.alone(held.keyed.key).await;
+        drop(timing);
         if !held.is_tried
             && !held.must_run
             && held.candidate.is_none()
@@ -204,6 +206,7 @@ impl Builder {
         if let Some(failure) = block_in_place(|| self.out_of_reach(task, &keyed)).map_err(fault)? {
             return Ok(Once::End(AttemptEnd::red(failure)));
         }
+        let timing = self.host.trace.part("workspace", &name);
         let workspace = block_in_place(|| Workspace::create(&self.state, &name.file_name())).map_err(fault)?;
         let spec = self.spec(task, &keyed, lesson);
         let filled = block_in_place(|| exec::fill(&workspace, &spec, &|path, entry| self.source(path, entry)));
@@ -228,8 +231,12 @@ impl Builder {
             let mut waiting = Waiting::new(preset);
             Box::new(move |output| waiting.hear(output, now_ms()))
         });
+        drop(timing);
+        let timing = self.host.trace.part("run", &name);
         let running = exec::run(&workspace, &spec, &self.sandbox, cancel.clone(), gives_up);
         let exit = running.await.map_err(fault)?;
+        drop(timing);
+        let timing = self.host.trace.part("collect", &name);
         let mut observed = block_in_place(|| exec::observe(&workspace, &spec, &root, &before, exit)).map_err(fault)?;
         self.drop_ignored(task, &mut observed);
         let secrets = self.secrets(self.resolver.agent_of(&keyed));
@@ -239,6 +246,7 @@ impl Builder {
             *spent += money::spent(report);
             self.count_cost(task, &keyed, report);
         }
+        drop(timing);
         let ran = Ran { task, keyed: &keyed, workspace, root, observed, log, report };
         // An agent may print nothing but what it reports.
         let text = ran.log.shown();
@@ -365,6 +373,7 @@ impl Builder {
 
     /// Stores what an attempt brought, whatever gates will say: a changed gate judges it again without a new run.
     fn candidate(&self, ran: &Ran<'_>) -> Result<ActionResult, EngineError> {
+        let _timing = self.host.trace.part("store", self.resolver.name(ran.task));
         let result = ActionResult {
             outputs: ran.observed.outputs.clone(),
             edits: ran.observed.edits.clone(),
@@ -406,6 +415,7 @@ impl Builder {
 
     /// Publishes and records a result that every gate agrees to.
     fn accept(&self, ran: Ran<'_>, result: ActionResult) -> Result<Once, Fault> {
+        let _timing = self.host.trace.part("publish", self.resolver.name(ran.task));
         if self.waits_its_turn(ran.task) {
             let usage = result.usage;
             self.hold_ready(ran.task, ran.keyed.clone(), Ready { reused: ready(result), is_fresh: true });
@@ -427,6 +437,7 @@ impl Builder {
 
     /// Keeps what a failed attempt left, with its log and its patch, unless it was only interrupted.
     fn failed(&self, ran: Ran<'_>, failure: Failure, lesson: Option<String>) -> Result<Once, Fault> {
+        let _timing = self.host.trace.part("keep what failed", self.resolver.name(ran.task));
         let usage = ran.observed.exit.usage;
         let lesson = lesson.unwrap_or_else(|| ran.log.lesson(&failure));
         let told = ran.report.as_ref().and_then(|report| report.failure.as_ref());
