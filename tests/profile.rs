@@ -247,7 +247,8 @@ fn ten_thousand_tasks_stay_loadable() {
 
 #[test]
 fn older_events_are_read() {
-    let line = r#"{"v":1,"run":1,"at_ms":5,"event":"task-started","task":"a","attempt":1,"layer":0,"estimate_ms":null}"#;
+    let line =
+        r#"{"v":1,"run":1,"at_ms":5,"event":"task-started","task":"a","attempt":1,"layer":0,"estimate_ms":null}"#;
     let record: EventRecord = serde_json::from_str(line).expect("fields that are newer have defaults");
     assert!(matches!(record.event, Event::TaskStarted { worker: 0, queued_ms: 0, .. }));
 }

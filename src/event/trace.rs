@@ -159,10 +159,7 @@ impl Trace {
     pub fn event(&self, record: &EventRecord) {
         let is_kept = matches!(
             record.event,
-            Event::RunStarted { .. }
-                | Event::Graph { .. }
-                | Event::AgentPaused { .. }
-                | Event::TaskFinished { .. }
+            Event::RunStarted { .. } | Event::Graph { .. } | Event::AgentPaused { .. } | Event::TaskFinished { .. }
         );
         if let Some(recording) = self.0.as_ref().filter(|_| is_kept) {
             let at_us = (recording.clock_us)();

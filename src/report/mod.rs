@@ -8,6 +8,7 @@ mod excerpt;
 mod gate_findings;
 mod json;
 mod lanes;
+pub mod page;
 mod profile;
 
 pub use critical::critical_path;

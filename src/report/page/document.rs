@@ -22,10 +22,10 @@ pub fn html(run: &RunPage) -> String {
     gates::draw(run, &mut body);
     overview::notices(run, &mut body);
     body.raw("</main>\n");
-    body.fill("<footer><p>orca {}, run {}. This page holds all it shows and loads nothing.</p></footer>\n", &[
-        &run.version,
-        &run.run,
-    ]);
+    body.fill(
+        "<footer><p>orca {}, run {}. This page holds all it shows and loads nothing.</p></footer>\n",
+        &[&run.version, &run.run],
+    );
     // Whoever writes into a log cannot know the digest of the page that the log becomes a part of.
     let nonce = BlobDigest::of(body.as_str().as_bytes()).to_string();
     let nonce = &nonce[..32];

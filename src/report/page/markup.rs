@@ -110,10 +110,7 @@ mod tests {
     fn literals_stay_and_values_are_escaped() {
         let mut html = Html::default();
         html.fill("<a title=\"{}\">{}</a>", &[&"\"'><script>", &"a&b\u{0}\u{202e}c"]);
-        assert_eq!(
-            html.as_str(),
-            "<a title=\"&quot;&#39;&gt;&lt;script&gt;\">a&amp;b\u{fffd}\u{fffd}c</a>"
-        );
+        assert_eq!(html.as_str(), "<a title=\"&quot;&#39;&gt;&lt;script&gt;\">a&amp;b\u{fffd}\u{fffd}c</a>");
     }
 
     #[test]
@@ -135,7 +132,8 @@ mod tests {
         fn no_value_leaves_its_place(text in any::<String>()) {
             let mut html = Html::default();
             html.value(&text);
-            prop_assert!(!html.as_str().contains(['<', '>', '"', '\'', '\u{1b}', '\0']));
+            let is_loose = html.as_str().contains(['<', '>', '"', '\'', '\u{1b}', '\0']);
+            prop_assert!(!is_loose, "it is loose");
         }
     }
 }

@@ -49,15 +49,15 @@ pub(super) fn draw(run: &RunPage, html: &mut Html) {
     for (id, title, _) in parts.iter().filter(|part| part.2) {
         html.fill("<a href=\"#{}\">{}</a>", &[id, title]);
     }
-    html.raw("</nav>\n<button type=\"button\" id=\"theme\" class=\"theme\" hidden aria-pressed=\"false\">Dark</button>\n");
+    html.raw(
+        "</nav>\n<button type=\"button\" id=\"theme\" class=\"theme\" hidden aria-pressed=\"false\">Dark</button>\n",
+    );
     html.raw("</div>\n");
     let (class, sign) = end_sign(run.end);
-    html.fill("<h1><span class=\"end {}\"><span aria-hidden=\"true\">{}</span> {}</span> {}</h1>\n", &[
-        &class,
-        &sign,
-        &end_word(run.end),
-        &plan_name(run),
-    ]);
+    html.fill(
+        "<h1><span class=\"end {}\"><span aria-hidden=\"true\">{}</span> {}</span> {}</h1>\n",
+        &[&class, &sign, &end_word(run.end), &plan_name(run)],
+    );
     let args = sanitize_line(&bounded(&run.args.join(" "), 300));
     html.fill("<p class=\"facts\"><span>Run {}</span><span><code>orca {}</code></span>", &[&run.run, &args]);
     if let Some((machine, shown)) = moment(run.started_ms) {
@@ -80,10 +80,17 @@ fn moment(at_ms: u64) -> Option<(String, String)> {
 /// The numbers.
 pub(super) fn figures(run: &RunPage, html: &mut Html) {
     html.raw("<section aria-labelledby=\"numbers\" class=\"figures\">\n<h2 id=\"numbers\" class=\"hidden\">In numbers</h2>\n<dl>\n");
-    figure(html, "Took", &format_duration_ms(run.wall_ms), &match run.speed_up {
-        Some(factor) => format!("{} of work, {factor:.1} times as fast side by side", format_duration_ms(run.work_ms)),
-        None => "no task ran".to_owned(),
-    });
+    figure(
+        html,
+        "Took",
+        &format_duration_ms(run.wall_ms),
+        &match run.speed_up {
+            Some(factor) => {
+                format!("{} of work, {factor:.1} times as fast side by side", format_duration_ms(run.work_ms))
+            }
+            None => "no task ran".to_owned(),
+        },
+    );
     let path_ms: u64 = run.critical.iter().map(|task| run.tasks[*task].wall_ms).sum();
     if !run.critical.is_empty() {
         let note = format!("{} one after the other", counted(run.critical.len() as u64, "task"));
@@ -129,12 +136,10 @@ fn states(run: &RunPage, html: &mut Html) {
     bar(html, &counts, run.tasks.len() as f64, 10);
     html.raw("</svg>\n<ul class=\"legend\">");
     for (state, count) in counts {
-        html.fill("<li><span class=\"sign {}\" aria-hidden=\"true\">{}</span> {} {}</li>", &[
-            &state.class(),
-            &state.sign(),
-            &count,
-            &state.word(),
-        ]);
+        html.fill(
+            "<li><span class=\"sign {}\" aria-hidden=\"true\">{}</span> {} {}</li>",
+            &[&state.class(), &state.sign(), &count, &state.word()],
+        );
     }
     if !run.critical.is_empty() {
         html.raw("<li><span class=\"sign path\" aria-hidden=\"true\">━</span> on the critical path</li>");
@@ -146,14 +151,17 @@ fn states(run: &RunPage, html: &mut Html) {
 pub(super) fn bar(html: &mut Html, counts: &[(TaskState, u64)], whole: f64, height: u32) {
     let mut from = 0;
     for (state, count) in counts {
-        html.fill("<rect class=\"s-{}\" x=\"{}\" width=\"{}\" height=\"{}\"><title>{} {}</title></rect>", &[
-            &state.class(),
-            &percent(from as f64, whole),
-            &percent(*count as f64, whole),
-            &height,
-            count,
-            &state.word(),
-        ]);
+        html.fill(
+            "<rect class=\"s-{}\" x=\"{}\" width=\"{}\" height=\"{}\"><title>{} {}</title></rect>",
+            &[
+                &state.class(),
+                &percent(from as f64, whole),
+                &percent(*count as f64, whole),
+                &height,
+                count,
+                &state.word(),
+            ],
+        );
         from += count;
     }
 }
@@ -166,11 +174,10 @@ pub(super) fn notices(run: &RunPage, html: &mut Html) {
     html.raw("<section aria-labelledby=\"notices\">\n<h2 id=\"notices\">Notices</h2>\n<ul class=\"notices\">\n");
     for notice in run.notices.iter().take(NOTICES_MAX) {
         let (class, word) = if notice.warning { ("warning", "warning") } else { ("note", "note") };
-        html.fill("<li><span class=\"chip {}\">{}</span> {}</li>\n", &[
-            &class,
-            &word,
-            &sanitize_line(&bounded(&notice.message, 1000)),
-        ]);
+        html.fill(
+            "<li><span class=\"chip {}\">{}</span> {}</li>\n",
+            &[&class, &word, &sanitize_line(&bounded(&notice.message, 1000))],
+        );
     }
     html.raw("</ul>\n");
     if run.notices.len() > NOTICES_MAX {
