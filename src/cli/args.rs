@@ -159,6 +159,9 @@ pub(super) struct BuildArgs {
     /// Print events, one JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Write down where the time went, as a trace that ui.perfetto.dev opens
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub profile: Option<PathBuf>,
     /// Name cached tasks, too, with more of their output
     #[arg(short, long)]
     pub verbose: bool,
@@ -323,6 +326,9 @@ pub(super) struct ReportArgs {
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+    /// Write it as one HTML page that needs nothing else: to FILE, else to .orca/reports; `-` prints it
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["json", "sarif", "junit"])]
+    pub html: Option<Option<PathBuf>>,
     /// Write what its gates said as SARIF 2.1.0: to FILE, or print it
     #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with = "json")]
     pub sarif: Option<Option<PathBuf>>,

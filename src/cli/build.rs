@@ -1,6 +1,7 @@
 //! `orca build`.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::args::{Args, BuildArgs, Schedule};
@@ -9,10 +10,13 @@ use super::closing::{self, Closing};
 use super::progress::Progress;
 use super::shortcut::{self, Changed};
 use super::terminal::Terminal;
-use super::{CliError, Exit, check, dry_run, locked, open_valid, signals};
-use crate::base::TaskName;
-use crate::engine::{self, BuildOptions, Built, Host, Listener, Parties, Person, Power, Report, Summary};
-use crate::event::Outcome;
+use super::{CliError, Exit, check, dry_run, locked, open_valid_traced, signals};
+use crate::base::{TaskName, sanitize_line};
+use crate::engine::{
+    self, BuildOptions, Built, Host, Listener, Parties, Person, Power, ProfileFile, Report, Summary, monotonic_us,
+};
+use crate::event::{Outcome, Trace};
+use crate::report::ProfileHeader;
 
 /// Builds. `changed` is what is known to have changed since the last build.
 pub(super) fn run(
@@ -24,18 +28,58 @@ pub(super) fn run(
     if build.dry_run {
         return dry_run::run(args, build, terminal);
     }
+    let Some(file) = &build.profile else {
+        return built(args, build, changed, &Trace::default(), terminal);
+    };
+    let shown = sanitize_line(&file.display().to_string());
+    let cannot = |error: io::Error| CliError::World(format!("cannot write the profile `{shown}`: {error}"));
+    let file = ProfileFile::at(&args.directory().join(file)).map_err(&cannot)?;
+    let trace = Trace::on(monotonic_us);
+    let ended = built(args, build, None, &trace, terminal);
+    let header = ProfileHeader {
+        version: env!("CARGO_PKG_VERSION"),
+        args: &command_line(build),
+        ended: match &ended {
+            Ok(Exit::Good) => "good",
+            Ok(Exit::Red) => "red",
+            Ok(Exit::Signal(_)) => "interrupted",
+            Ok(Exit::Usage | Exit::Invalid | Exit::World) | Err(_) => "did not run to its end",
+        },
+    };
+    let written = file.write(&trace, &header);
+    match ended {
+        Ok(Exit::Good) => written.map(|()| Exit::Good).map_err(cannot),
+        ended => {
+            // What went wrong with the build is what its exit code says.
+            if let Err(error) = written {
+                terminal.error(&cannot(error).to_string());
+            }
+            ended
+        }
+    }
+}
+
+/// Builds, and tells the trace what takes how long.
+fn built(
+    args: &Args,
+    build: &BuildArgs,
+    changed: Option<Box<Changed>>,
+    trace: &Trace,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     if build.locked
         && let Some(exit) = locked::refuse(args, build, terminal)?
     {
         return Ok(exit);
     }
-    let changed = changed.or_else(|| changed_of(args, build));
+    // A profile shows the whole way.
+    let changed = changed.or_else(|| changed_of(args, build)).filter(|_| !trace.is_on());
     if let Some(changed) = changed
         && let Some(exit) = run_part(args, build, &changed, terminal)?
     {
         return Ok(exit);
     }
-    let session = match open_valid(args, terminal)? {
+    let session = match open_valid_traced(args, trace.clone(), terminal)? {
         Ok(session) => session,
         Err(exit) => return Ok(exit),
     };

@@ -45,7 +45,7 @@ use clap::Parser as _;
 
 use crate::engine::{EngineError, HostError};
 use args::{Args, Command};
-use opening::{look, look_at_one, open, open_valid, project};
+use opening::{look, look_at_one, open, open_valid, open_valid_traced, project};
 use shortcut::{Answered, Changed};
 use terminal::Terminal;
 

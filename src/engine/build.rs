@@ -33,7 +33,7 @@ use super::summary::Summary;
 use super::trust::{Power, consent, consented, powers};
 use super::undo::finish_interrupted;
 use crate::base::{ActionKey, BlobDigest, Entry, Finding, RelPath, SizeBytes, TaskName};
-use crate::event::{Event, EventRecord, Outcome, RunId, Spent, Usage};
+use crate::event::{Event, EventRecord, Outcome, RunId, Spent, Trace, Usage};
 use crate::exec::admission::{Sampler, auto_jobs, cores};
 use crate::exec::budget::Budget;
 use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
@@ -150,12 +150,16 @@ pub fn build(
     listen: impl FnOnce() -> mpsc::UnboundedReceiver<i32>,
 ) -> Result<Built, EngineError> {
     let started_ms = now_ms();
+    let trace = session.host.trace.clone();
+    let mut phases = trace.phases();
+    phases.next("select");
     let mut tasks = Asked::of(&session, options)?;
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
     let holder = format!("process {} (orca {})", std::process::id(), options.args.join(" "));
     let mut waited = false;
+    phases.next("lock");
     let _lock = session.project.lock_to_change(&holder, |other| {
         waited = true;
         person.waits_for(other);
@@ -176,6 +180,7 @@ pub fn build(
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
+    phases.next("ledger");
     let state = session.project.state();
     let journal = Journal::open(&state)?;
     let mut early = journal.take_warnings();
@@ -188,17 +193,20 @@ pub fn build(
     let whole = !session.plan().gates.is_empty();
     let selected = with_those_beneath(&session.graph, &ledger, selected);
     let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
+    phases.next("survey");
     let survey = session.survey(&ledger, &selected, whole)?;
     let oversized = session.oversized(&selected);
     session.findings.extend(oversized);
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
+    phases.next("sandbox");
     let sandbox = sandbox_for(&session, &names)?;
     let needed = powers(session.plan(), &names, sandbox.backend());
     if !permitted(&session, &needed, person.as_ref())? {
         return Ok(Built::Untrusted(needed));
     }
+    phases.next("recover");
     let project = Root::open_staged(session.project.root(), &RelPath::new(".orca/staging").expect("a plain path"))?;
     remove_tree(&state.join("work")).map_err(|error| EngineError::World(error.to_string()))?;
     let host = session.host.clone();
@@ -303,9 +311,12 @@ impl Prepared {
     ) -> Result<Built, EngineError> {
         let Self { resolver, project, host, sandbox, run, started_ms, asked, selected, leavers, early, part } = self;
         let state = resolver.root.path().join(".orca");
+        let trace = host.trace.clone();
+        let mut phases = trace.phases();
+        phases.next("prepare");
         let resolver = Arc::new(resolver);
         let summary = Arc::new(Mutex::new(Summary::default()));
-        let recorder = Arc::new(recorder(run, &resolver, &summary, listener));
+        let recorder = Arc::new(recorder(run, &resolver, &summary, listener, trace.clone()));
         let config = config(&resolver, options, &selected);
         let (rest, leaving) = part.unzip();
         let layers = rest.as_ref().map_or_else(|| layers(&resolver.graph, &selected), |rest| rest.layers);
@@ -316,6 +327,7 @@ impl Prepared {
             jobs: u64::from(config.jobs.all),
             sandbox: sandbox.backend().to_string(),
         });
+        recorder.emit(edges(&resolver.graph, &selected));
         if let Some(rest) = rest {
             rest.tell(&recorder);
         }
@@ -359,6 +371,7 @@ impl Prepared {
             .build()
             .map_err(|error| EngineError::World(format!("cannot start the runtime: {error}")))?;
         let mut signals = listen();
+        phases.next("run");
         let mut ending = match &options.judging {
             None => runtime.block_on(executor.run(&mut signals)),
             Some(_) => runtime.block_on(judge_again(&builder, &asked, &mut signals)),
@@ -374,11 +387,13 @@ impl Prepared {
         }
         let judges_plan = options.judging.as_ref().is_none_or(|judging| judging.includes_plan);
         if green && all && judges_plan && fault.is_none() && ending.interrupted_by.is_none() {
+            phases.next("plan gates");
             match runtime.block_on(judge_plan(&builder, &mut signals)) {
                 Ok(interrupted_by) => ending.interrupted_by = interrupted_by,
                 Err(failed) => fault = Some(failed.0),
             }
         }
+        phases.next("finish");
         runtime.shutdown_timeout(Duration::from_secs(2));
         finish(&builder, &recorder, &summary, started_ms, leaving, fault, ending.interrupted_by)
     }
@@ -453,7 +468,13 @@ pub(super) fn open_store(session: &Session, warnings: &mut Vec<String>) -> Optio
     }
 }
 
-fn recorder(run: RunId, resolver: &Arc<Resolver>, summary: &Arc<Mutex<Summary>>, listener: Listener) -> Recorder {
+fn recorder(
+    run: RunId,
+    resolver: &Arc<Resolver>,
+    summary: &Arc<Mutex<Summary>>,
+    listener: Listener,
+    trace: Trace,
+) -> Recorder {
     let (of_writer, of_listener) = (Arc::clone(resolver), Arc::clone(summary));
     let writer = move |batch: &[EventRecord]| {
         // What happened is known from the results as well: a journal that cannot be written loses times, not truth.
@@ -463,7 +484,18 @@ fn recorder(run: RunId, resolver: &Arc<Resolver>, summary: &Arc<Mutex<Summary>>,
         of_listener.lock().expect("no holder panics").take(record);
         listener(record);
     });
-    Recorder::new(run, Arc::new(writer), listener)
+    Recorder::new(run, Arc::new(writer), listener, trace)
+}
+
+/// Who waits for whom, among the tasks of the run.
+fn edges(graph: &Graph, selected: &BTreeSet<TaskIx>) -> Event {
+    let places: BTreeMap<TaskIx, u32> = selected.iter().copied().zip(0..).collect();
+    let deps = |ix: &TaskIx| graph.deps(*ix).iter().filter_map(|dep| places.get(dep).copied()).collect();
+    Event::Graph {
+        tasks: selected.iter().map(|ix| graph.name(*ix).clone()).collect(),
+        layers: selected.iter().map(|ix| graph.layer(*ix)).collect(),
+        deps: selected.iter().map(deps).collect(),
+    }
 }
 
 fn layers(graph: &Graph, selected: &BTreeSet<TaskIx>) -> u32 {
@@ -552,6 +584,7 @@ fn executor(
         specs: specs(resolver),
         reserve_bytes: reserve_bytes(resolver.plan()),
         sink: Arc::clone(recorder) as Arc<dyn EventSink>,
+        trace: builder.host.trace.clone(),
         approver: person,
         budget,
         loans,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::agents::{ProgramView, program_view};
+use crate::event::Trace;
 use crate::exec::SYSTEM_PATH;
 use crate::sandbox::Backend;
 
@@ -24,6 +25,8 @@ pub struct Host {
     pub program: PathBuf,
     /// A sandbox asked for by `ORCA_SANDBOX` (`bubblewrap`, `landlock`, `none`).
     pub sandbox_only: Option<Backend>,
+    /// Takes down what takes how long; off unless somebody turned it on.
+    pub trace: Trace,
 }
 
 /// What of the environment cannot be worked with.
@@ -65,7 +68,7 @@ impl Host {
             Some(value) if value.is_empty() || value == "auto" => None,
             Some(value) => Some(backend(&value).ok_or(HostError::Sandbox(value))?),
         };
-        Ok(Self { cache_dir, state_dir, program: env::current_exe()?, sandbox_only, env })
+        Ok(Self { cache_dir, state_dir, program: env::current_exe()?, sandbox_only, env, trace: Trace::default() })
     }
 
     /// A variable, where it is set and UTF-8.
@@ -110,7 +113,13 @@ pub fn now_ms() -> u64 {
 /// Milliseconds of a clock that never goes back; only differences mean anything.
 #[must_use]
 pub(super) fn monotonic_ms() -> u64 {
+    monotonic_us() / 1000
+}
+
+/// Microseconds of the same clock, from when it was first looked at.
+#[must_use]
+pub fn monotonic_us() -> u64 {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     let elapsed = START.get_or_init(std::time::Instant::now).elapsed();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
 }

@@ -111,15 +111,20 @@ impl Session {
     /// Opens the plan in this directory. An invalid plan is a session with findings, not an error.
     pub fn open(host: Host, directory: &Path) -> Result<Self, EngineError> {
         let project = Project::open(directory)?;
+        let mut phases = host.trace.phases();
+        phases.next("load");
         let loaded = load(project.root())?;
         let mut findings = loaded.findings;
+        phases.next("lower");
         let mut db = OrcaDb::default();
         db.set_documents(loaded.documents);
         let lowered = db.lowered();
         findings.extend(lowered.findings.iter().cloned());
+        phases.next("graph");
         let (graph, of_graph) = Graph::build(&lowered.plan);
         findings.extend(of_graph);
         let documents = db.documents();
+        drop(phases);
         Ok(Self { host, project, db, lowered, graph: Arc::new(graph), documents, findings })
     }
 
