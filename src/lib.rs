@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! sys <- base <- snapshot <- plan, event <- graph, context, report, merge, draft <- key <- db, store, sandbox
-//!     <- agents, gates <- exec <- engine <- cli
+//!     <- agents, gates <- exec <- engine <- watch <- cli
 //! ```
 //!
 //! `tests/tidy.rs` reads the imports and fails where one points right.
@@ -29,3 +29,4 @@ pub mod sandbox;
 pub mod snapshot;
 pub mod store;
 pub mod sys;
+pub mod watch;

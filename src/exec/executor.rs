@@ -63,6 +63,8 @@ pub struct Executor {
     pub reserve_bytes: u64,
     /// Slots that gates ask for.
     pub loans: Loans,
+    /// Brings running tasks whose inputs are not any more what they run on: the build goes on with nothing new.
+    pub outdated: mpsc::UnboundedReceiver<BTreeSet<TaskIx>>,
     /// Where events go.
     pub sink: Arc<dyn EventSink>,
     /// Takes down what takes how long.
@@ -82,6 +84,8 @@ pub struct Ending {
     pub fault: Option<Fault>,
     /// The signal that interrupted it.
     pub interrupted_by: Option<i32>,
+    /// Whether it ended early since files changed.
+    pub outdated: bool,
 }
 
 /// What comes back from what was started.
@@ -94,6 +98,7 @@ enum Message {
 struct Running {
     cancel: watch::Sender<CancelLevel>,
     preempted: bool,
+    outdated: bool,
     worker: u32,
     started_us: u64,
 }
@@ -155,6 +160,7 @@ impl Executor {
                 Some(signal) = signals.recv() => this.interrupt(signal),
                 Some(message) = inbox.recv() => this.take(message),
                 Some(message) = this.executor.loans.inbox.recv() => this.loan(message),
+                Some(tasks) = this.executor.outdated.recv() => this.outdate(tasks),
                 Some(joined) = this.futures.join_next() => {
                     let (task, end) = joined.expect("an attempt does not panic");
                     this.finished(task, end);
@@ -189,6 +195,7 @@ impl Loop {
                 Command::Resolve(task) => to_resolve.push(task),
                 Command::Run(task) => self.start(task),
                 Command::Preempt(task) => self.preempt(task),
+                Command::Stop(task) => self.stop(task),
                 Command::Refuse { task, because } => self.refuse(task, because),
                 Command::Skip { task, because } => self.skip(task, because),
                 Command::AskLayer { layer, tasks } => self.ask(layer, &tasks),
@@ -295,7 +302,7 @@ impl Loop {
     fn start(&mut self, task: TaskIx) {
         let (cancel, receiver) = watch::channel(CancelLevel::None);
         let (worker, started_us) = (self.workers.take(), self.executor.trace.now_us());
-        self.running.insert(task, Running { cancel, preempted: false, worker, started_us });
+        self.running.insert(task, Running { cancel, preempted: false, outdated: false, worker, started_us });
         let now_ms = (self.executor.clock_ms)();
         let queued_ms = self.ready.get(&task).map_or(0, |since| now_ms.saturating_sub(since.ms));
         let tasks = Arc::clone(&self.executor.tasks);
@@ -327,6 +334,23 @@ impl Loop {
             let message = format!("memory runs out: `{}` is stopped and will run again", self.name(task));
             self.emit(Event::Notice { warning: true, message });
         }
+    }
+
+    fn stop(&mut self, task: TaskIx) {
+        if let Some(running) = self.running.get_mut(&task) {
+            running.outdated = true;
+            // The task may have ended just now; then nobody listens.
+            let _ = running.cancel.send(CancelLevel::Graceful);
+            let message = format!("what `{}` works on has changed: it is stopped, and runs anew", self.name(task));
+            self.emit(Event::Notice { warning: false, message });
+        }
+    }
+
+    /// Files changed. What still fits goes on to its end, and another build takes up the rest.
+    fn outdate(&mut self, tasks: BTreeSet<TaskIx>) {
+        self.ending.outdated = true;
+        self.feed(Input::Superseded);
+        tasks.into_iter().for_each(|task| self.feed(Input::Outdated(task)));
     }
 
     fn finished(&mut self, task: TaskIx, attempted: Result<Attempted, Fault>) {
@@ -363,6 +387,11 @@ impl Loop {
                 // Not the task's fault: the attempt does not count.
                 self.tries.entry(task).or_default().made -= 1;
                 self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms: PREEMPTED_WAIT_MS } });
+            }
+            AttemptEnd::Failed { failure, usage, .. } if running.outdated && failure == cancelled() => {
+                let attempt = self.tries[&task].made;
+                self.attempt_failed(task, attempt, failure, (usage, spent), None);
+                self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms: 0 } });
             }
             AttemptEnd::Failed { failure, usage, lesson, resets_in_ms } => match agent {
                 Some(agent) if failure.kind == FailureKind::RateLimit => {
@@ -523,6 +552,9 @@ impl Loop {
                 format!("`{}` waits for approval", self.name(held))
             }
             SkipReason::RedDep(red) => format!("`{}` is red", self.name(red)),
+            SkipReason::Stopped if self.ending.outdated && self.ending.interrupted_by.is_none() => {
+                "files have changed, and the next build takes it up".to_owned()
+            }
             SkipReason::Stopped => "the build stopped before".to_owned(),
         };
         self.settle(task, Outcome::Skipped { because }, 0, Usage::default());

@@ -3,6 +3,7 @@
 pub mod beneath;
 pub mod confine;
 pub mod glance;
+pub mod inotify;
 pub mod namespace;
 mod open;
 pub mod process;
