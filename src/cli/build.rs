@@ -120,12 +120,7 @@ fn closing_line(report: &Report, terminal: &Terminal) -> String {
     if summary.spent.cost_micro_usd > 0 {
         line.push_str(&format!(", {} spent", format_micro_usd(summary.spent.cost_micro_usd)));
     }
-    let time = (summary.saved_ms > 0).then(|| format_duration_ms(summary.saved_ms));
-    let money = (summary.saved_micro_usd > 0).then(|| format_micro_usd(summary.saved_micro_usd));
-    let saved: Vec<String> = time.into_iter().chain(money).collect();
-    if !saved.is_empty() {
-        line.push_str(&format!(", {} saved", saved.join(" and ")));
-    }
+    line.push_str(&saved(summary.saved_ms, summary.saved_micro_usd));
     if !summary.red_gates.is_empty() {
         line.push_str(&format!("; red gates of the plan: {}", summary.red_gates.join(", ")));
     }
@@ -144,6 +139,30 @@ fn closing_line(report: &Report, terminal: &Terminal) -> String {
     }
     line.push('\n');
     line
+}
+
+/// The closing line of a build with nothing to do, where nobody had to build to know that.
+pub(super) fn nothing_to_do(
+    cached: u64,
+    wall_ms: u64,
+    saved_ms: u64,
+    saved_micro_usd: u64,
+    terminal: &Terminal,
+) -> String {
+    let word = if terminal.color_err() { "\x1b[1;32mnothing to do\x1b[0m" } else { "nothing to do" };
+    let counts = if cached > 0 { format!("{cached} cached") } else { String::new() };
+    let mut line = format!("{word}: {counts} in {}", format_duration_ms(wall_ms));
+    line.push_str(&saved(saved_ms, saved_micro_usd));
+    line.push('\n');
+    line
+}
+
+/// What of time and money was saved, if anything was.
+fn saved(saved_ms: u64, saved_micro_usd: u64) -> String {
+    let time = (saved_ms > 0).then(|| format_duration_ms(saved_ms));
+    let money = (saved_micro_usd > 0).then(|| format_micro_usd(saved_micro_usd));
+    let saved: Vec<String> = time.into_iter().chain(money).collect();
+    if saved.is_empty() { String::new() } else { format!(", {} saved", saved.join(" and ")) }
 }
 
 /// Whether nothing is wrong but that results wait for a person.
