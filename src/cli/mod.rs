@@ -9,9 +9,11 @@
 //! | 4 | orca or the world failed, or consent is missing |
 //! | 128+n | signal n interrupted it |
 
+mod answering;
 mod approve;
 mod args;
 mod ask;
+mod asking;
 mod baseline;
 mod build;
 mod cache;
@@ -29,6 +31,7 @@ mod log;
 mod opening;
 mod progress;
 mod rebase;
+mod screen;
 mod shell;
 mod show;
 mod signals;
@@ -89,6 +92,9 @@ enum CliError {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = asking::answered(std::env::args_os().skip(1)) {
+        return code;
+    }
     let mut args = Args::parse();
     let terminal = Terminal::new(args.color);
     args.directory = args.directory.take().or_else(|| opening::above(&args, &terminal));
