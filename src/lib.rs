@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! sys <- base <- snapshot <- plan, event <- graph, context, report, merge, draft <- key <- db, store, sandbox
-//!     <- agents, gates <- exec <- engine <- serve <- cli
+//!     <- agents, gates <- exec <- engine <- watch, serve <- cli
 //! ```
 //!
 //! `tests/tidy.rs` reads the imports and fails where one points right.
@@ -30,3 +30,4 @@ pub mod serve;
 pub mod snapshot;
 pub mod store;
 pub mod sys;
+pub mod watch;

@@ -6,6 +6,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::base::{DurationMs, UnitError};
 
+/// How long it has to be quiet before a build begins by itself, in milliseconds.
+const SETTLE_MS: u64 = 50;
+
 /// A declarative, incremental build engine whose targets are development tasks.
 #[derive(Debug, Parser)]
 #[command(name = "orca", version, max_term_width = 100, propagate_version = true)]
@@ -77,6 +80,8 @@ pub(super) enum Schedule {
 pub(super) enum Command {
     /// Run what is not up to date
     Build(BuildArgs),
+    /// Build, and build again whenever something changes
+    Watch(WatchArgs),
     /// Say what is wrong with the plan, and run nothing
     Check(CheckArgs),
     /// Draw the tasks, what they wait for, and where each stands
@@ -151,8 +156,14 @@ pub(super) struct BuildArgs {
     #[arg(long, conflicts_with_all = ["dry_run", "force"])]
     pub locked: bool,
     /// Ask before each layer
-    #[arg(long)]
+    #[arg(long, conflicts_with = "watch")]
     pub step: bool,
+    /// Build again whenever something changes
+    #[arg(long, conflicts_with_all = ["dry_run", "locked"])]
+    pub watch: bool,
+    /// With --watch: how long it has to be quiet before a build begins; ten times that is waited at most
+    #[arg(long, value_name = "MS", default_value_t = SETTLE_MS, requires = "watch")]
+    pub settle: u64,
     /// How tasks are ordered
     #[arg(long, value_enum, default_value_t = Schedule::Ready, value_name = "HOW")]
     pub schedule: Schedule,
@@ -162,6 +173,51 @@ pub(super) struct BuildArgs {
     /// Name cached tasks, too, with more of their output
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+/// `orca watch`
+#[derive(Debug, clap::Args)]
+pub(super) struct WatchArgs {
+    /// Tasks to build, as for `orca build`; all if none is given
+    pub tasks: Vec<String>,
+    /// The most tasks at a time
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub jobs: Option<u32>,
+    /// Go on with tasks that do not depend on a red one
+    #[arg(short, long)]
+    pub keep_going: bool,
+    /// How tasks are ordered
+    #[arg(long, value_enum, default_value_t = Schedule::Ready, value_name = "HOW")]
+    pub schedule: Schedule,
+    /// How long it has to be quiet before a build begins; ten times that is waited at most
+    #[arg(long, value_name = "MS", default_value_t = SETTLE_MS)]
+    pub settle: u64,
+    /// Print the events of every build, one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Name cached tasks, too, with more of their output
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+impl WatchArgs {
+    /// The build that is watched.
+    pub(super) fn build(&self) -> BuildArgs {
+        BuildArgs {
+            tasks: self.tasks.clone(),
+            dry_run: false,
+            jobs: self.jobs,
+            keep_going: self.keep_going,
+            force: false,
+            locked: false,
+            step: false,
+            watch: true,
+            settle: self.settle,
+            schedule: self.schedule,
+            json: self.json,
+            verbose: self.verbose,
+        }
+    }
 }
 
 /// `orca check`

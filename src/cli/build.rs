@@ -7,7 +7,7 @@ use super::args::{Args, BuildArgs, Schedule};
 use super::ask::AtTerminal;
 use super::progress::Progress;
 use super::terminal::Terminal;
-use super::{CliError, Exit, check, dry_run, locked, open_valid, signals};
+use super::{CliError, Exit, check, dry_run, locked, open_valid, signals, watch};
 use crate::base::{TaskName, format_duration_ms, format_micro_usd};
 use crate::engine::{self, BuildOptions, Built, Listener, Power, Report, Summary};
 use crate::event::Outcome;
@@ -15,6 +15,9 @@ use crate::event::Outcome;
 pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     if build.dry_run {
         return dry_run::run(args, build, terminal);
+    }
+    if build.watch {
+        return watch::run(args, build, terminal);
     }
     if build.locked
         && let Some(exit) = locked::refuse(args, build, terminal)?
@@ -30,18 +33,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         return Ok(Exit::Usage);
     }
     let asks = terminal.is_interactive() && !build.json;
-    let options = BuildOptions {
-        selectors: build.tasks.clone(),
-        jobs: build.jobs,
-        keep_going: build.keep_going,
-        force: build.force,
-        step: build.step,
-        asks,
-        layers: build.schedule == Schedule::Layers,
-        locked: build.locked,
-        judging: None,
-        args: command_line(build),
-    };
+    let options = options(build, asks);
     let questions = build.step || asks && session.plan().tasks.values().any(|task| task.approval);
     let progress = Arc::new(Mutex::new(Progress::new(build.json, build.verbose, questions, terminal)));
     let for_listener = Arc::clone(&progress);
@@ -65,6 +57,22 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
     }
 }
 
+/// How to build.
+pub(super) fn options(build: &BuildArgs, asks: bool) -> BuildOptions {
+    BuildOptions {
+        selectors: build.tasks.clone(),
+        jobs: build.jobs,
+        keep_going: build.keep_going,
+        force: build.force,
+        step: build.step,
+        asks,
+        layers: build.schedule == Schedule::Layers,
+        locked: build.locked,
+        judging: None,
+        args: command_line(build),
+    }
+}
+
 /// Refuses a plan whose powers were not given.
 pub(super) fn untrusted(powers: &BTreeSet<Power>, terminal: &Terminal) -> Exit {
     let list: Vec<String> = powers.iter().map(|power| format!("  - {power}")).collect();
@@ -76,7 +84,7 @@ pub(super) fn untrusted(powers: &BTreeSet<Power>, terminal: &Terminal) -> Exit {
 }
 
 fn command_line(build: &BuildArgs) -> Vec<String> {
-    let mut words = vec!["build".to_owned()];
+    let mut words = vec![if build.watch { "watch" } else { "build" }.to_owned()];
     words.extend(build.locked.then(|| "--locked".to_owned()));
     words.extend(build.tasks.iter().cloned());
     words
@@ -94,10 +102,11 @@ pub(super) fn exit(report: &Report, terminal: &Terminal) -> Exit {
 }
 
 /// One line: what ran, was cached, failed, was skipped, the time, the money, and what of both was saved.
-fn closing_line(report: &Report, terminal: &Terminal) -> String {
+pub(super) fn closing_line(report: &Report, terminal: &Terminal) -> String {
     let summary = &report.summary;
     let word = match (report.interrupted_by, report.ok) {
         (Some(_), _) => "interrupted",
+        (None, _) if report.outdated => "outdated",
         (None, true) if summary.ran() == 0 => "nothing to do",
         (None, true) => "done",
         (None, false) if summary.awaits_approval() > 0 && is_only_waiting(summary) => "waiting",

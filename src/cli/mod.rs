@@ -39,12 +39,14 @@ mod status;
 mod terminal;
 mod trust;
 mod undo;
+mod watch;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use crate::engine::{EngineError, HostError};
+use crate::watch::WatchError;
 use args::{Args, Command};
 use opening::{look, look_at_one, open, open_valid, project};
 use terminal::Terminal;
@@ -84,6 +86,8 @@ enum CliError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("{0}")]
+    Watched(WatchError),
+    #[error("{0}")]
     Usage(String),
     #[error("{0}")]
     World(String),
@@ -122,6 +126,7 @@ pub fn main() -> ExitCode {
 fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     match &args.command {
         Command::Build(build) => build::run(args, build, terminal),
+        Command::Watch(watch) => watch::run(args, &watch.build(), terminal),
         Command::Check(check) => check::run(args, check, terminal),
         Command::Graph(graph) => graph::run(args, graph, terminal),
         Command::Explain(explain) => explain::run(args, explain, terminal),

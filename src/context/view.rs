@@ -41,6 +41,18 @@ impl SourceIndex {
         }
     }
 
+    /// Whether a path is source.
+    #[must_use]
+    pub fn lists(&self, path: &RelPath) -> bool {
+        let by = |literal: &RelPath| self.literal.get(literal).is_some_and(|paths| paths.contains(path));
+        self.walked.contains(path) || by(path) || path.ancestors().any(|above| by(&above))
+    }
+
+    /// Every source path; one that is both walked and named comes twice.
+    pub fn paths(&self) -> impl Iterator<Item = &RelPath> {
+        self.walked.iter().chain(self.literal.values().flatten())
+    }
+
     /// The walked paths at or beneath `base`; all of them for an empty base.
     fn beneath<'a>(&'a self, base: &'a str) -> impl Iterator<Item = &'a RelPath> {
         let start = if base.is_empty() { Bound::Unbounded } else { Bound::Included(base) };

@@ -25,6 +25,7 @@ use super::money::Money;
 use super::placing::recover;
 use super::publish::Publisher;
 use super::recorder::{Listener, Recorder};
+use super::reins::Reins;
 use super::resolve::Resolver;
 use super::session::{EngineError, Session};
 use super::summary::Summary;
@@ -35,7 +36,7 @@ use crate::event::{Event, EventRecord, Outcome, RunId};
 use crate::exec::admission::{Sampler, auto_jobs, cores};
 use crate::exec::budget::Budget;
 use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
-use crate::exec::{self, Approver, EventSink, Executor, Loans, Tasks, remove_tree};
+use crate::exec::{self, Approver, Ending, EventSink, Executor, Fault, Loans, Tasks, remove_tree};
 use crate::graph::{Graph, TaskIx};
 use crate::plan::{Document, Plan};
 use crate::sandbox::{DetectOptions, Sandbox};
@@ -118,6 +119,8 @@ pub struct Report {
     pub fault: Option<String>,
     /// The signal that interrupted it.
     pub interrupted_by: Option<i32>,
+    /// Whether it ended early since files changed: another build has to follow.
+    pub outdated: bool,
 }
 
 /// The tasks that a build is about.
@@ -139,11 +142,23 @@ impl Asked {
 /// Builds. Blocks until done. `listen` is called when the build really begins; its channel brings the numbers of
 /// signals orca receives from then on.
 pub fn build(
+    session: Session,
+    options: &BuildOptions,
+    person: Arc<dyn Person>,
+    listener: Listener,
+    listen: impl FnOnce() -> mpsc::UnboundedReceiver<i32>,
+) -> Result<Built, EngineError> {
+    build_held(session, options, person, listener, listen, &Reins::default())
+}
+
+/// As [`build`], held by these reins: they hear of it when it runs tasks.
+pub fn build_held(
     mut session: Session,
     options: &BuildOptions,
     person: Arc<dyn Person>,
     listener: Listener,
     listen: impl FnOnce() -> mpsc::UnboundedReceiver<i32>,
+    reins: &Reins,
 ) -> Result<Built, EngineError> {
     let started_ms = now_ms();
     let mut tasks = Asked::of(&session, options)?;
@@ -158,7 +173,7 @@ pub fn build(
     })?;
     if waited {
         let root = session.project.root().to_owned();
-        session = Session::open(session.host, &root)?;
+        session = Session::open_with(session.host, &root, session.db)?;
         tasks = Asked::of(&session, options)?;
     }
     let Asked { asked, selected } = tasks;
@@ -257,7 +272,8 @@ pub fn build(
         pending: Mutex::default(),
     });
     let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
-    let executor = executor(&builder, &recorder, &selected, config, jobs_given, person, loans);
+    let outdated = reins.hand_over(&builder);
+    let executor = executor(&builder, &recorder, &selected, config, jobs_given, person, (loans, outdated));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -269,21 +285,22 @@ pub fn build(
     };
     let all = options.selectors.is_empty();
     let green = summary.lock().expect("no holder panics").settled.values().all(|settled| settled.outcome.is_accepted());
-    let mut fault = ending.fault.map(|fault| fault.0);
+    let mut fault = ending.fault.take().map(|fault| fault.0);
     if fault.is_none()
         && let Err(error) = builder.place_left()
     {
         fault = Some(error.to_string());
     }
     let judges_plan = options.judging.as_ref().is_none_or(|judging| judging.includes_plan);
-    if green && all && judges_plan && fault.is_none() && ending.interrupted_by.is_none() {
+    if green && all && judges_plan && fault.is_none() && ending.interrupted_by.is_none() && !ending.outdated {
         match runtime.block_on(judge_plan(&builder, &mut signals)) {
             Ok(interrupted_by) => ending.interrupted_by = interrupted_by,
             Err(failed) => fault = Some(failed.0),
         }
     }
     runtime.shutdown_timeout(Duration::from_secs(2));
-    finish(&builder, &recorder, &summary, started_ms, fault, ending.interrupted_by)
+    let ending = Ending { fault: fault.map(Fault), ..ending };
+    finish(&builder, &recorder, &summary, started_ms, ending)
 }
 
 /// The tasks, and those on top of which the record says that they have to be made.
@@ -413,7 +430,7 @@ fn executor(
     config: SchedulerConfig,
     jobs_given: bool,
     person: Arc<dyn Person>,
-    loans: Loans,
+    (loans, outdated): (Loans, mpsc::UnboundedReceiver<BTreeSet<TaskIx>>),
 ) -> Executor {
     let resolver = &builder.resolver;
     let budget = match Budget::open(&builder.host.cache_dir.join("budget"), config.jobs.all.max(cores())) {
@@ -436,6 +453,7 @@ fn executor(
         approver: person,
         budget,
         loans,
+        outdated,
         jobs_given,
         clock_ms: Arc::new(move || super::host::monotonic_ms() - started),
         wall_clock_ms: now_ms,
@@ -495,9 +513,10 @@ fn finish(
     recorder: &Recorder,
     summary: &Mutex<Summary>,
     started_ms: u64,
-    fault: Option<String>,
-    interrupted_by: Option<i32>,
+    ending: Ending,
 ) -> Result<Built, EngineError> {
+    let Ending { fault, interrupted_by, outdated } = ending;
+    let fault = fault.map(|fault| fault.0);
     let resolver = &builder.resolver;
     builder.write_lock();
     if let Err(error) = resolver.stat_cache.save(&builder.state.join("snapshot")) {
@@ -527,6 +546,7 @@ fn finish(
     let accepted = judged && done.settled.values().all(|settled| settled.outcome.is_accepted());
     let ok =
         accepted && disturbed.is_empty() && done.red_gates.is_empty() && fault.is_none() && interrupted_by.is_none();
+    let ok = ok && !outdated;
     let wall_ms = now_ms().saturating_sub(started_ms);
     recorder.emit(Event::RunFinished {
         ok,
@@ -543,5 +563,5 @@ fn finish(
     });
     recorder.flush();
     resolver.ledger.with_journal(|journal| journal.finish_run(builder.run, ok, now_ms()))?;
-    Ok(Built::Ran(Report { run: builder.run, summary: done, ok, wall_ms, fault, interrupted_by }))
+    Ok(Built::Ran(Report { run: builder.run, summary: done, ok, wall_ms, fault, interrupted_by, outdated }))
 }

@@ -35,7 +35,7 @@ use crate::gates::{Baseline, Verdict};
 use crate::graph::{EdgeKind, Graph, TaskIx};
 use crate::key::{Description, action_key};
 use crate::merge::is_binary;
-use crate::plan::{GateDef, Plan, Task};
+use crate::plan::{Document, GateDef, Plan, Task};
 use crate::store::{Decision, Kept, Root, StatCache, Store, StoreError};
 use crate::sys::beneath::{FileKind, FileStat};
 
@@ -205,6 +205,33 @@ impl Resolver {
     #[must_use]
     pub fn source_view(&self, task: TaskIx) -> Arc<Tree> {
         self.db.lock().expect("no holder panics").source_view(self.graph.name(task))
+    }
+
+    /// What a source file was taken for; `None` where it is no source, or none that was needed.
+    pub(super) fn known_source(&self, path: &RelPath) -> Option<Option<Entry>> {
+        let db = self.db.lock().expect("no holder panics");
+        if db.listing_now().lists(path) { db.entry(path) } else { None }
+    }
+
+    /// Whether a path is source, needed or not.
+    pub(super) fn lists(&self, path: &RelPath) -> bool {
+        self.db.lock().expect("no holder panics").listing_now().lists(path)
+    }
+
+    /// The source paths beneath a directory.
+    pub(super) fn known_sources_within(&self, directory: &RelPath) -> Vec<RelPath> {
+        let listing = self.db.lock().expect("no holder panics").listing_now();
+        listing.paths().filter(|path| path.is_within(directory)).cloned().collect()
+    }
+
+    /// The plan's documents.
+    pub(super) fn documents(&self) -> Arc<Vec<Document>> {
+        self.db.lock().expect("no holder panics").documents()
+    }
+
+    /// Takes the memos out, for the next build of this process. What is asked afterwards is answered from nothing.
+    pub(super) fn take_memos(&self) -> OrcaDb {
+        std::mem::take(&mut *self.db.lock().expect("no holder panics"))
     }
 
     /// Keys a task. All it waits for must be accepted.

@@ -25,7 +25,7 @@ pub struct ScanError {
 }
 
 /// Every pattern of the plan that files of the project answer.
-fn patterns(plan: &Plan) -> impl Iterator<Item = &Pattern> {
+pub(super) fn patterns(plan: &Plan) -> impl Iterator<Item = &Pattern> {
     let tasks = plan.tasks.values().flat_map(|task| task.inputs.iter().chain(task.edits.iter()));
     let gates = plan.gate_defs.values().flat_map(|gate| gate.inputs.iter());
     tasks.chain(gates).filter(|pattern| !pattern.excludes())

@@ -60,6 +60,8 @@ pub struct Executor {
     pub reserve_bytes: u64,
     /// Slots that gates ask for.
     pub loans: Loans,
+    /// Brings running tasks whose inputs are not any more what they run on: the build goes on with nothing new.
+    pub outdated: mpsc::UnboundedReceiver<BTreeSet<TaskIx>>,
     /// Where events go.
     pub sink: Arc<dyn EventSink>,
     /// Asked before each layer.
@@ -77,6 +79,8 @@ pub struct Ending {
     pub fault: Option<Fault>,
     /// The signal that interrupted it.
     pub interrupted_by: Option<i32>,
+    /// Whether it ended early since files changed.
+    pub outdated: bool,
 }
 
 /// What comes back from what was started.
@@ -88,6 +92,7 @@ enum Message {
 struct Running {
     cancel: watch::Sender<CancelLevel>,
     preempted: bool,
+    outdated: bool,
 }
 
 struct Loop {
@@ -139,6 +144,7 @@ impl Executor {
                 Some(signal) = signals.recv() => this.interrupt(signal),
                 Some(message) = inbox.recv() => this.take(message),
                 Some(message) = this.executor.loans.inbox.recv() => this.loan(message),
+                Some(tasks) = this.executor.outdated.recv() => this.outdate(tasks),
                 Some(joined) = this.futures.join_next() => {
                     let (task, end) = joined.expect("an attempt does not panic");
                     this.finished(task, end);
@@ -170,6 +176,7 @@ impl Loop {
                 Command::Resolve(task) => to_resolve.push(task),
                 Command::Run(task) => self.start(task),
                 Command::Preempt(task) => self.preempt(task),
+                Command::Stop(task) => self.stop(task),
                 Command::Refuse { task, because } => self.refuse(task, because),
                 Command::Skip { task, because } => self.skip(task, because),
                 Command::AskLayer { layer, tasks } => self.ask(layer, &tasks),
@@ -269,7 +276,7 @@ impl Loop {
 
     fn start(&mut self, task: TaskIx) {
         let (cancel, receiver) = watch::channel(CancelLevel::None);
-        self.running.insert(task, Running { cancel, preempted: false });
+        self.running.insert(task, Running { cancel, preempted: false, outdated: false });
         let tasks = Arc::clone(&self.executor.tasks);
         let agent = tasks.hired(task).map(|hired| hired.agent);
         let tries = self.tries.entry(task).or_default();
@@ -294,6 +301,23 @@ impl Loop {
             let message = format!("memory runs out: `{}` is stopped and will run again", self.name(task));
             self.emit(Event::Notice { warning: true, message });
         }
+    }
+
+    fn stop(&mut self, task: TaskIx) {
+        if let Some(running) = self.running.get_mut(&task) {
+            running.outdated = true;
+            // The task may have ended just now; then nobody listens.
+            let _ = running.cancel.send(CancelLevel::Graceful);
+            let message = format!("what `{}` works on has changed: it is stopped, and runs anew", self.name(task));
+            self.emit(Event::Notice { warning: false, message });
+        }
+    }
+
+    /// Files changed. What still fits goes on to its end, and another build takes up the rest.
+    fn outdate(&mut self, tasks: BTreeSet<TaskIx>) {
+        self.ending.outdated = true;
+        self.feed(Input::Superseded);
+        tasks.into_iter().for_each(|task| self.feed(Input::Outdated(task)));
     }
 
     fn finished(&mut self, task: TaskIx, attempted: Result<Attempted, Fault>) {
@@ -327,6 +351,11 @@ impl Loop {
                 // Not the task's fault: the attempt does not count.
                 self.tries.entry(task).or_default().made -= 1;
                 self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms: PREEMPTED_WAIT_MS } });
+            }
+            AttemptEnd::Failed { failure, usage, .. } if running.outdated && failure == cancelled() => {
+                let attempt = self.tries[&task].made;
+                self.attempt_failed(task, attempt, failure, (usage, spent), None);
+                self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms: 0 } });
             }
             AttemptEnd::Failed { failure, usage, lesson, resets_in_ms } => match agent {
                 Some(agent) if failure.kind == FailureKind::RateLimit => {
@@ -462,6 +491,9 @@ impl Loop {
                 format!("`{}` waits for approval", self.name(held))
             }
             SkipReason::RedDep(red) => format!("`{}` is red", self.name(red)),
+            SkipReason::Stopped if self.ending.outdated && self.ending.interrupted_by.is_none() => {
+                "files have changed, and the next build takes it up".to_owned()
+            }
             SkipReason::Stopped => "the build stopped before".to_owned(),
         };
         self.settle(task, Outcome::Skipped { because }, 0, Usage::default());

@@ -2,6 +2,7 @@
 
 pub mod beneath;
 pub mod confine;
+pub mod inotify;
 pub mod local;
 pub mod namespace;
 mod open;

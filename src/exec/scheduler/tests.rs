@@ -39,6 +39,7 @@ fn say(graph: &Graph, commands: &[Command]) -> Vec<String> {
         Command::Resolve(ix) => format!("resolve {}", name(ix)),
         Command::Run(ix) => format!("run {}", name(ix)),
         Command::Preempt(ix) => format!("preempt {}", name(ix)),
+        Command::Stop(ix) => format!("stop {}", name(ix)),
         Command::Refuse { task, .. } => format!("refuse {}", name(task)),
         Command::Skip { task, because: SkipReason::Stopped } => format!("skip {}", name(task)),
         Command::Skip { task, because: SkipReason::RedDep(red) } => {

@@ -389,6 +389,10 @@ impl<'t> Trying<'t> {
                 assert_eq!(self.running.insert(*ix, true), Some(false), "only what runs is stopped, and once");
                 assert!(self.running.values().any(|preempted| !preempted), "one goes on");
             }
+            Command::Stop(ix) => {
+                assert_eq!(self.outdating, Some(*ix), "only what is said to be outdated is stopped");
+                assert!(self.running.contains_key(ix), "only what runs is stopped");
+            }
             Command::Skip { task, because } => {
                 self.settle(*task, "skipped");
                 if let SkipReason::RedDep(red) = because {
