@@ -61,12 +61,7 @@ impl Knowledge {
     /// What a build knows that has begun. Of the same plan what was known `before` need not be found out again, but for the
     /// directories, where `is_elsewhere` says that some came or went.
     #[must_use]
-    pub fn of(
-        resolver: Arc<Resolver>,
-        host: &Host,
-        before: Option<&Self>,
-        is_elsewhere: bool,
-    ) -> Self {
+    pub fn of(resolver: Arc<Resolver>, host: &Host, before: Option<&Self>, is_elsewhere: bool) -> Self {
         let documents = resolver.documents();
         let before = before.filter(|before| Arc::ptr_eq(&before.resolver.plan, &resolver.plan));
         let territory = match before.filter(|_| !is_elsewhere) {
@@ -85,7 +80,8 @@ impl Knowledge {
     pub fn read_again(&mut self) {
         let this = &*self;
         let territory = Arc::clone(&this.territory);
-        let ignoring = territory.directories.keys().filter_map(|directory| this.relative(&directory.join(".gitignore")));
+        let ignoring =
+            territory.directories.keys().filter_map(|directory| this.relative(&directory.join(".gitignore")));
         let named = [LOCK_FILE, BASELINE_FILE].map(|name| RelPath::new(name).expect("a plain name"));
         let read: Vec<RelPath> = ignoring.chain(named).collect();
         let contents = read.into_iter().map(|path| (path.clone(), this.content(&path))).collect();

@@ -405,6 +405,8 @@ impl Watcher {
     fn event(&mut self, record: &EventRecord) {
         if let Some(building) = &mut self.state.building {
             building.take(record);
+            let resolver = || self.job.as_ref()?.reins.resolver();
+            building.graph = building.graph.take().or_else(|| Some(Arc::clone(&resolver()?.graph)));
         }
         self.tell(&News::Event(record));
         let begins = self.job.as_ref().is_some_and(|job| !job.is_known && job.reins.resolver().is_some());
@@ -537,7 +539,9 @@ impl Watcher {
     fn plan_is_invalid(&mut self, invalid: Invalid) {
         let is_told = self.state.invalid.as_ref().is_some_and(|known| {
             let text = |one: &Invalid| one.documents.iter().map(|document| document.text.clone()).collect::<Vec<_>>();
-            known.findings == invalid.findings && known.unreadable == invalid.unreadable && text(known) == text(&invalid)
+            known.findings == invalid.findings
+                && known.unreadable == invalid.unreadable
+                && text(known) == text(&invalid)
         });
         if !is_told {
             self.state.invalid = Some(Arc::new(invalid));

@@ -35,6 +35,7 @@ impl View {
             Doing::Starting => (Style::Dim, "starting".to_owned()),
             Doing::Settling => (Style::Cached, "files change".to_owned()),
             Doing::Invalid => (Style::Bad, "the plan is invalid".to_owned()),
+            Doing::Untrusted => (Style::Bad, "powers are missing".to_owned()),
             Doing::Building => {
                 let (done, all) = self.progress;
                 (Style::Cached, format!("building {done}/{all}"))

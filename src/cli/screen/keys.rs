@@ -9,8 +9,10 @@ pub(super) enum Key {
     Backspace,
     /// Escape.
     Escape,
-    /// Ctrl-C and Ctrl-D, and a terminal that is gone.
+    /// Ctrl-D, and a terminal that is gone.
     Quit,
+    /// Ctrl-C.
+    Interrupt,
     /// Ctrl-L: draw everything again.
     Redraw,
     /// Ctrl-U: the line is empty again.
@@ -39,7 +41,7 @@ impl Keys {
                 }
                 0x1b => sequence(after),
                 3 | 4 => {
-                    keys.push(Key::Quit);
+                    keys.push(if *first == 3 { Key::Interrupt } else { Key::Quit });
                     after
                 }
                 b'\r' | b'\n' => {
@@ -114,7 +116,7 @@ mod tests {
         );
         assert_eq!(keys.read(b"\x1b[A\x1b[1;5Cq\x1bOPx\x1bf"), [Key::Char('q'), Key::Char('x')]);
         assert_eq!(keys.read(b"\x1b"), [Key::Escape]);
-        assert_eq!(keys.read(b"\x03"), [Key::Quit]);
+        assert_eq!(keys.read(b"\x03\x04"), [Key::Interrupt, Key::Quit]);
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(in crate::cli) enum Request {
     Force,
     /// Stop.
     Quit,
+    /// Stop, as by a signal; the second time at once.
+    Interrupt,
 }
 
 /// What both threads share.
@@ -94,8 +96,8 @@ impl Screen {
     }
 
     /// Takes a plan.
-    pub(in crate::cli) fn plan(&self, name: &str, graph: Arc<Graph>) {
-        self.shared.change(|view| view.take_plan(name, graph));
+    pub(in crate::cli) fn plan(&self, graph: Arc<Graph>) {
+        self.shared.change(|view| view.take_plan(graph));
     }
 
     /// What the watcher does now.
@@ -103,7 +105,7 @@ impl Screen {
         self.shared.change(|view| view.take_doing(doing, now_ms()));
     }
 
-    /// What is wrong with the plan.
+    /// What is wrong with the plan; nothing is nothing.
     pub(in crate::cli) fn findings(&self, rendered: &str) {
         self.shared.change(|view| view.take_findings(rendered));
     }

@@ -11,10 +11,11 @@
 mod draw;
 mod keys;
 mod live;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod text;
 mod view;
 
-pub(super) use live::{Request, Screen};
-pub(super) use view::Doing;
+pub(super) use live::Screen;
+pub(super) use stage::Stage;

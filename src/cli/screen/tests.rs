@@ -16,7 +16,7 @@ const START_MS: u64 = 1_000_000;
 
 fn view(lines: &[&str]) -> View {
     let mut view = View::new("/home/ada/checkout", |ms| format!("12:00:{:02}", (ms - START_MS) / 1000));
-    view.take_plan("checkout", Arc::new(Graph::build(&plan(lines)).0));
+    view.take_plan(Arc::new(Graph::build(&plan(lines)).0));
     view
 }
 
@@ -92,6 +92,7 @@ fn screen(view: &View, height: usize, width: usize) -> String {
 fn busy() -> View {
     let mut view = view(&["schema", "lint", "login: deps schema", "logout: deps schema", "docs: deps login"]);
     run(&mut view, 5);
+    view.take_doing(Doing::Building, START_MS);
     finish(&mut view, "schema", cached());
     let output = "\x1b[31mone is wrong\x1b[0m\nand two\n";
     take(&mut view, 900, Event::TaskOutput { task: name("lint"), text: output.into() });
@@ -144,6 +145,7 @@ fn when_it_is_over_the_last_lines_say_how_and_when() {
     view.take_doing(Doing::Settling, START_MS + 4000);
     view.take_doing(Doing::Idle, START_MS + 4000);
     assert!(!view.is_ticking());
+    view.take_doing(Doing::Idle, START_MS + 3000);
     insta::assert_snapshot!(screen(&view, 13, 60), @r"
     red  checkout  /home/ada/checkout
     layer 0   ███████░░░░░░░░ 1/2  1 failed
@@ -179,7 +181,7 @@ fn a_filter_lists_tasks_by_name() {
     ");
     // What is typed is no command, Ctrl-C is.
     assert_eq!(view.press(Key::Char('q')), None);
-    assert_eq!(view.press(Key::Quit), Some(Request::Quit));
+    assert_eq!(view.press(Key::Interrupt), Some(Request::Interrupt));
     assert_eq!((view.filter.as_str(), view.matching), ("logq", 0));
     view.press(Key::Escape);
     assert_eq!((view.filter.as_str(), &view.mode), ("", &Mode::Normal));
@@ -206,16 +208,17 @@ fn what_is_wrong_with_a_plan_stands_there_until_it_is_mended() {
     let mut view = busy();
     end(&mut view, true);
     view.take_findings("error: `x` is unknown\n  --> orca.toml:3:1\n\x1b]0;title\x07");
+    view.take_doing(Doing::Invalid, START_MS);
     let text = screen(&view, 10, 60);
     assert!(text.starts_with("the plan is invalid") && text.contains("--> orca.toml:3:1"), "{text}");
-    view.take_plan("checkout", Arc::new(Graph::build(&plan(&["one"])).0));
+    view.take_findings("");
     assert!(!screen(&view, 10, 60).contains("orca.toml"));
 }
 
 #[test]
 fn tasks_keep_their_states_when_the_plan_changes() {
     let mut view = busy();
-    view.take_plan("checkout", Arc::new(Graph::build(&plan(&["new", "schema", "lint"])).0));
+    view.take_plan(Arc::new(Graph::build(&plan(&["new", "schema", "lint"])).0));
     assert!(screen(&view, 8, 70).contains("1/3  1 failed  1 waiting"));
     // Of two rows, what runs and what is wrong take one each.
     insta::assert_snapshot!(screen(&view, 4, 70), @r"
@@ -274,7 +277,7 @@ proptest! {
                 7 => end(&mut view, at == 0),
                 8 => text.chars().for_each(|c| drop(view.press(Key::Char(c)))),
                 9 => drop(view.press([Key::Escape, Key::Enter, Key::Backspace, Key::Char('/'), Key::Char('?')][at])),
-                10 => view.take_plan(&text, Arc::new(Graph::build(&plan(&tasks[at..])).0)),
+                10 => view.take_plan(Arc::new(Graph::build(&plan(&tasks[at..])).0)),
                 _ => view.take_doing(Doing::Settling, START_MS),
             }
         }

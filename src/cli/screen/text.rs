@@ -84,6 +84,7 @@ impl Row {
     }
 
     /// The row as plain text.
+    #[cfg(test)]
     pub(super) fn text(&self) -> String {
         self.0.iter().map(|(_, text)| text.as_str()).collect()
     }

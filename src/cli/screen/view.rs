@@ -59,6 +59,8 @@ pub(in crate::cli) enum Doing {
     Building,
     /// The plan must be mended first.
     Invalid,
+    /// The plan asks for powers that were not given.
+    Untrusted,
 }
 
 /// What the keys act on.
@@ -152,8 +154,7 @@ impl View {
     }
 
     /// Takes a plan. Tasks that were there keep their states.
-    pub(super) fn take_plan(&mut self, name: &str, graph: Arc<Graph>) {
-        self.plan = line(name);
+    pub(super) fn take_plan(&mut self, graph: Arc<Graph>) {
         let old = self.graph.replace(Arc::clone(&graph));
         let state = |ix| {
             let known = old.as_ref()?.ix(graph.name(ix))?;
@@ -166,13 +167,12 @@ impl View {
             self.layers[graph.layer(ix) as usize][place(states[ix.index()])] += 1;
         }
         self.states = states;
-        self.findings.clear();
         self.find_matches();
     }
 
     /// What the watcher does now.
     pub(super) fn take_doing(&mut self, doing: Doing, at_ms: u64) {
-        if doing == Doing::Settling {
+        if doing == Doing::Settling && self.doing != doing {
             self.changed_ms = Some(at_ms);
         }
         self.doing = doing;
@@ -181,7 +181,6 @@ impl View {
     /// What is wrong with the plan, as it is rendered for a terminal.
     pub(super) fn take_findings(&mut self, rendered: &str) {
         self.findings = lines(rendered, FINDING_LINES_MAX);
-        self.doing = Doing::Invalid;
     }
 
     pub(super) fn take_notice(&mut self, is_warning: bool, message: &str) {
@@ -224,7 +223,6 @@ impl View {
 
     fn started(&mut self, plan: &str, tasks: u64) {
         self.plan = line(plan);
-        self.doing = Doing::Building;
         self.progress = (0, tasks);
         self.running.clear();
         self.outputs.clear();
@@ -292,7 +290,6 @@ impl View {
         let said = format!("{word}: {} in {}", parts.join(", "), format_duration_ms(*wall_ms));
         self.ended = Some(Ended { ok: *ok, said, at_ms: record.at_ms });
         self.running.clear();
-        self.doing = Doing::Idle;
     }
 
     fn set(&mut self, task: &TaskName, state: State) {
@@ -334,8 +331,10 @@ impl View {
 
     /// Takes a key; answers what is asked of the watcher.
     pub(super) fn press(&mut self, key: Key) -> Option<Request> {
-        if key == Key::Quit {
-            return Some(Request::Quit);
+        match key {
+            Key::Quit => return Some(Request::Quit),
+            Key::Interrupt => return Some(Request::Interrupt),
+            _ => {}
         }
         match (&mut self.mode, key) {
             (Mode::Typing(_), Key::Char(c)) if !c.is_control() && self.filter.chars().count() < FILTER_MAX => {
