@@ -1,27 +1,61 @@
-//! `orca watch` and `orca build --watch`: as lines, one build after the other.
+//! `orca watch` and `orca build --watch`: on a screen of its own before a person, elsewhere as lines, one build after the other.
+#![expect(clippy::disallowed_methods, reason = "TERM is the terminal's")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::answering::OfWatcher;
 use super::args::{Args, BuildArgs};
 use super::ask::AtTerminal;
 use super::build::{closing_line, options, untrusted};
 use super::progress::Progress;
+use super::screen::{Screen, Stage};
 use super::terminal::Terminal;
-use super::{CliError, Exit, check, signals};
+use super::{CliError, Exit, answering, check, project, signals};
 use crate::base::{counted, sanitize_terminal};
-use crate::engine::Host;
+use crate::engine::{Host, Person};
 use crate::watch::{Ended, News, Observer, Phase, State, WatchError, WatchOptions, Watcher};
 
 pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    let asks = terminal.is_interactive() && !build.json;
+    // Who looks at a screen that is drawn again and again cannot be asked meanwhile.
+    let shows = !build.json && Screen::is_possible(std::env::var("TERM").ok().as_deref());
+    let asks = terminal.is_interactive() && !build.json && !shows;
     let options = WatchOptions { build: options(build, asks), settle: Duration::from_millis(build.settle) };
     let host = Host::from_env()?;
+    let lines = Arc::new(Lines {
+        json: build.json,
+        verbose: build.verbose,
+        color: args.color,
+        asks: options.build.asks,
+        progress: Mutex::new(None),
+    });
+    let project = project(args)?;
+    let place = project.root().display().to_string();
+    let stage =
+        shows.then(|| Arc::new(Stage::new(&place, terminal.color_out(), Arc::clone(&lines) as Arc<dyn Observer>)));
+    let person: Arc<dyn Person> = match &stage {
+        Some(stage) => Arc::clone(stage) as Arc<dyn Person>,
+        None => Arc::new(AtTerminal),
+    };
     let mut watcher =
-        Watcher::open(host, args.directory(), options, Arc::new(AtTerminal), signals::listen()).map_err(failed)?;
-    let lines = Lines { json: build.json, verbose: build.verbose, color: args.color, asks, progress: Mutex::new(None) };
-    watcher.show(Arc::new(lines));
-    Ok(match watcher.run().map_err(failed)? {
+        Watcher::open(host.clone(), args.directory(), options, person, signals::listen()).map_err(failed)?;
+    let requests = watcher.requests();
+    match &stage {
+        Some(stage) => {
+            stage.listens_to(requests.clone());
+            watcher.show(Arc::clone(stage) as Arc<dyn Observer>);
+        }
+        None => watcher.show(lines),
+    }
+    let serving = answering::serve(&host, project, Arc::new(OfWatcher(requests)));
+    match &serving {
+        Ok(Some(serving)) => watcher.show(serving.observer()),
+        Ok(None) => terminal.err("note: no answers for other commands: the kernel may not tell of all changes here\n"),
+        Err(error) => terminal.err(&format!("note: no answers for other commands: {error}\n")),
+    }
+    let ended = watcher.run();
+    stage.iter().for_each(|stage| stage.take_down());
+    Ok(match ended.map_err(failed)? {
         Ended::Quit => Exit::Good,
         Ended::Signal(signal) => Exit::Signal(signal),
         Ended::Untrusted(powers) => untrusted(&powers, terminal),

@@ -4,6 +4,7 @@ pub mod beneath;
 pub mod confine;
 pub mod glance;
 pub mod inotify;
+pub mod local;
 pub mod namespace;
 mod open;
 pub mod process;

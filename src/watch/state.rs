@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::{Finding, Name, TaskName};
 use crate::engine::{Power, Report, Resolver};
 use crate::event::{Event, EventRecord, Outcome, RunId};
+use crate::graph::Graph;
 use crate::plan::Document;
 
 /// Notices that are kept.
@@ -93,6 +94,8 @@ pub struct LastBuild {
 pub struct Building {
     /// Its number, once it has one.
     pub run: Option<RunId>,
+    /// Who waits for whom, once it runs tasks.
+    pub graph: Option<Arc<Graph>>,
     /// How many tasks it is about, and in how many layers.
     pub tasks: u64,
     /// See there.

@@ -405,6 +405,8 @@ impl Watcher {
     fn event(&mut self, record: &EventRecord) {
         if let Some(building) = &mut self.state.building {
             building.take(record);
+            let resolver = || self.job.as_ref()?.reins.resolver();
+            building.graph = building.graph.take().or_else(|| Some(Arc::clone(&resolver()?.graph)));
         }
         self.tell(&News::Event(record));
         let begins = self.job.as_ref().is_some_and(|job| !job.is_known && job.reins.resolver().is_some());
