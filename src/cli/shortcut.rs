@@ -163,10 +163,34 @@ mod tests {
     #[test]
     fn everything_else_is_the_parsers() {
         let lines = [
-            "", "status", "build x", "build -n", "build --json", "build -v", "build --force", "build --locked",
-            "build --step", "build --schedule layers", "build -j 0", "build -j +4", "build -j", "build -j 4 -j 4",
-            "build -k -k", "build build", "-k build", "build -kj4", "build --color red", "build -C", "build -C -x",
-            "build --", "build -C a -C b", "build --color", "build -j 100001", "build --jobs=", "build -j=4", "--help",
+            "",
+            "status",
+            "build x",
+            "build -n",
+            "build --json",
+            "build -v",
+            "build --force",
+            "build --locked",
+            "build --step",
+            "build --schedule layers",
+            "build -j 0",
+            "build -j +4",
+            "build -j",
+            "build -j 4 -j 4",
+            "build -k -k",
+            "build build",
+            "-k build",
+            "build -kj4",
+            "build --color red",
+            "build -C",
+            "build -C -x",
+            "build --",
+            "build -C a -C b",
+            "build --color",
+            "build -j 100001",
+            "build --jobs=",
+            "build -j=4",
+            "--help",
         ];
         for line in lines {
             assert_eq!(parse(line), None, "{line}");

@@ -24,9 +24,7 @@ use crate::base::{Entry, Pattern, RelPath};
 use crate::event::Outcome;
 use crate::gates::BASELINE_FILE;
 use crate::plan::LOCK_FILE;
-use crate::snapshot::{
-    self, Closing, ColdFile, Directory, Fingerprint, Image, Walked, is_racy, names_digest,
-};
+use crate::snapshot::{self, Closing, ColdFile, Directory, Fingerprint, Image, Walked, is_racy, names_digest};
 use crate::store::{Root, StoreError};
 use crate::sys::beneath::{self, Access};
 use crate::sys::glance;
@@ -164,10 +162,16 @@ fn fingerprint(
         return Err(other());
     }
     match entry {
-        Entry::File { .. } => resolver.stat_cache.fingerprint(path, entry).ok_or_else(|| Unwitnessed::racy(path.as_str())),
+        Entry::File { .. } => {
+            resolver.stat_cache.fingerprint(path, entry).ok_or_else(|| Unwitnessed::racy(path.as_str()))
+        }
         Entry::Symlink { .. } | Entry::EmptyDir => {
             let stat = resolver.root.stat(path).ok().flatten().ok_or_else(other)?;
-            if is_racy(&stat, moments.now_ns) { Err(Unwitnessed::racy(path.as_str())) } else { Ok(Fingerprint::of(&stat)) }
+            if is_racy(&stat, moments.now_ns) {
+                Err(Unwitnessed::racy(path.as_str()))
+            } else {
+                Ok(Fingerprint::of(&stat))
+            }
         }
     }
 }
@@ -347,7 +351,9 @@ fn closing(builder: &Builder, done: &Summary) -> Result<Closing, Unwitnessed> {
         if !(task.outputs.is_empty() && task.edits.is_empty()) {
             continue;
         }
-        let Some(log) = resolver.ledger.record(&task.name).map_err(world)?.and_then(|record| record.log) else { continue };
+        let Some(log) = resolver.ledger.record(&task.name).map_err(world)?.and_then(|record| record.log) else {
+            continue;
+        };
         let Some(log) = resolver.store.as_ref().and_then(|store| store.read(&log).ok().flatten()) else { continue };
         if log.is_empty() {
             continue;

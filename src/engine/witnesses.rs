@@ -136,8 +136,11 @@ pub(super) fn world(
         names.into_iter().map(|name| (name.into(), host.env.get(OsStr::new(name)).cloned())).collect();
     let mut outside: BTreeMap<PathBuf, Fingerprint> = BTreeMap::new();
     let of_tasks = plan.tasks.values().flat_map(|task| &task.tools);
-    let tools: BTreeSet<&str> =
-        of_tasks.chain(plan.gate_defs.values().flat_map(|gate| &gate.tools)).map(String::as_str).chain(["bwrap"]).collect();
+    let tools: BTreeSet<&str> = of_tasks
+        .chain(plan.gate_defs.values().flat_map(|gate| &gate.tools))
+        .map(String::as_str)
+        .chain(["bwrap"])
+        .collect();
     let path = host.path();
     for tool in tools {
         for candidate in candidates(tool, &path) {
@@ -187,5 +190,8 @@ fn candidates(tool: &str, path: &OsStr) -> Vec<PathBuf> {
     if tool.contains('/') {
         return vec![tool.into()];
     }
-    std::env::split_paths(path).filter(|directory| directory.is_absolute()).map(|directory| directory.join(tool)).collect()
+    std::env::split_paths(path)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(tool))
+        .collect()
 }
