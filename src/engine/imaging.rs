@@ -34,6 +34,9 @@ const TICK: Duration = Duration::from_millis(11);
 /// Bytes of logs that a snapshot holds; where there are more, there is none.
 const REPLAYED_BYTES_MAX: usize = 64 << 10;
 
+/// A file in a directory: its name, what identifies its state, and what it is in that state.
+type Held<'a> = (&'a str, Fingerprint, Option<&'a Entry>);
+
 /// Leaves a snapshot behind. The error says why there is none: then the next build looks at everything.
 pub(super) fn leave(builder: &Builder, done: &Summary, is_complete: bool, started_ms: u64) -> Result<(), String> {
     if let Some(why) = witnesses::uncovered(&builder.resolver, &builder.selected) {
@@ -72,7 +75,7 @@ fn image(builder: &Builder, done: &Summary, is_complete: bool, started_ms: u64) 
         .par_iter()
         .map(|(path, entry)| fingerprint(resolver, path, entry.as_ref(), moments))
         .collect::<Result<_, _>>()?;
-    let mut directories: BTreeMap<&str, Vec<(&str, Fingerprint, Option<&Entry>)>> = BTreeMap::new();
+    let mut directories: BTreeMap<&str, Vec<Held<'_>>> = BTreeMap::new();
     for path in &walk.walked {
         directories.insert(path, Vec::new());
     }
