@@ -7,18 +7,31 @@ use super::args::{Args, BuildArgs, Schedule};
 use super::ask::AtTerminal;
 use super::closing::{self, Closing};
 use super::progress::Progress;
+use super::shortcut::{self, Changed};
 use super::terminal::Terminal;
 use super::{CliError, Exit, check, dry_run, locked, open_valid, signals};
 use crate::base::TaskName;
-use crate::engine::{self, BuildOptions, Built, Listener, Power, Report, Summary};
+use crate::engine::{self, BuildOptions, Built, Host, Listener, Parties, Person, Power, Report, Summary};
 use crate::event::Outcome;
 
-pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+/// Builds. `changed` is what is known to have changed since the last build.
+pub(super) fn run(
+    args: &Args,
+    build: &BuildArgs,
+    changed: Option<Box<Changed>>,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     if build.dry_run {
         return dry_run::run(args, build, terminal);
     }
     if build.locked
         && let Some(exit) = locked::refuse(args, build, terminal)?
+    {
+        return Ok(exit);
+    }
+    let changed = changed.or_else(|| changed_of(args, build));
+    if let Some(changed) = changed
+        && let Some(exit) = run_part(args, build, &changed, terminal)?
     {
         return Ok(exit);
     }
@@ -30,33 +43,66 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         terminal.error("--step asks before each layer and needs a terminal");
         return Ok(Exit::Usage);
     }
-    let asks = terminal.is_interactive() && !build.json;
-    let options = BuildOptions {
+    let options = options(build, terminal);
+    let questions = build.step || options.asks && session.plan().tasks.values().any(|task| task.approval);
+    let (progress, listener) = watched(build, questions, terminal);
+    let built = engine::build(session, &options, Arc::new(AtTerminal), listener, signals::listen)?;
+    progress.lock().expect("progress does not panic").finish();
+    Ok(told(built, build, terminal))
+}
+
+/// What has changed since the last build, where this is one of everything that shows more than others.
+fn changed_of(args: &Args, build: &BuildArgs) -> Option<Box<Changed>> {
+    let is_plain = build.tasks.is_empty() && !(build.force || build.locked || build.step);
+    let is_asked = is_plain && (build.json || build.verbose) && build.schedule != Schedule::Layers;
+    is_asked.then(|| shortcut::changed(args.directory.as_deref())).flatten()
+}
+
+/// Builds the part of the plan that the changes concern; `None` where the whole is to be built.
+fn run_part(args: &Args, build: &BuildArgs, changed: &Changed, terminal: &Terminal) -> Result<Option<Exit>, CliError> {
+    let (progress, listener) = watched(build, false, terminal);
+    let person: Arc<dyn Person> = Arc::new(AtTerminal);
+    let parties = Parties { person: &person, listener: &listener, listen: signals::listen };
+    let Changed { hot, changes } = changed;
+    let options = options(build, terminal);
+    let built = engine::build_part(&Host::from_env()?, args.directory(), hot, changes, &options, &parties)?;
+    progress.lock().expect("progress does not panic").finish();
+    Ok(built.map(|built| told(built, build, terminal)))
+}
+
+fn options(build: &BuildArgs, terminal: &Terminal) -> BuildOptions {
+    BuildOptions {
         selectors: build.tasks.clone(),
         jobs: build.jobs,
         keep_going: build.keep_going,
         force: build.force,
         step: build.step,
-        asks,
+        asks: terminal.is_interactive() && !build.json,
         layers: build.schedule == Schedule::Layers,
         locked: build.locked,
         judging: None,
         args: command_line(build),
-    };
-    let questions = build.step || asks && session.plan().tasks.values().any(|task| task.approval);
+    }
+}
+
+/// What shows a build, and who hears of its events.
+fn watched(build: &BuildArgs, questions: bool, terminal: &Terminal) -> (Arc<Mutex<Progress>>, Listener) {
     let progress = Arc::new(Mutex::new(Progress::new(build.json, build.verbose, questions, terminal)));
     let for_listener = Arc::clone(&progress);
     let listener: Listener = Arc::new(move |record| {
         for_listener.lock().expect("progress does not panic").take(record);
     });
-    let built = engine::build(session, &options, Arc::new(AtTerminal), listener, signals::listen)?;
-    progress.lock().expect("progress does not panic").finish();
+    (progress, listener)
+}
+
+/// Says how it ended.
+fn told(built: Built, build: &BuildArgs, terminal: &Terminal) -> Exit {
     match built {
         Built::Invalid { findings, documents } => {
             check::refuse(&findings, &documents, terminal);
-            Ok(Exit::Invalid)
+            Exit::Invalid
         }
-        Built::Untrusted(powers) => Ok(untrusted(&powers, terminal)),
+        Built::Untrusted(powers) => untrusted(&powers, terminal),
         Built::Ran(report) => {
             if !build.json {
                 if let Some(why) = report.unwitnessed.as_ref().filter(|_| build.verbose) {
@@ -64,7 +110,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
                 }
                 terminal.err(&closing_line(&report, terminal));
             }
-            Ok(exit(&report, terminal))
+            exit(&report, terminal)
         }
     }
 }

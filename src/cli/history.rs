@@ -67,6 +67,11 @@ fn told(report: &RunReport, running: bool) -> String {
     let _ = writeln!(out, "run {}, `orca {args}`, {ago} ago: {ended}", report.run);
     let _ = writeln!(out, "{}, sandbox: {}", counted(report.jobs, "job"), sanitize_line(&report.sandbox));
     tasks(report, &mut out);
+    if report.untouched > 0 {
+        let more = if report.tasks.is_empty() { "" } else { "more " };
+        let tasks = if report.untouched == 1 { "task" } else { "tasks" };
+        let _ = writeln!(out, "{} {more}{tasks} cached: nothing that they depend on changed", report.untouched);
+    }
     for gate in &report.gates {
         let of = gate.task.as_ref().map_or_else(|| "the plan".to_owned(), ToString::to_string);
         let known = if gate.cached { ", known already".to_owned() } else { took(gate.wall_ms) };

@@ -46,6 +46,7 @@ use clap::Parser as _;
 use crate::engine::{EngineError, HostError};
 use args::{Args, Command};
 use opening::{look, look_at_one, open, open_valid, project};
+use shortcut::{Answered, Changed};
 use terminal::Terminal;
 
 /// Version of every form that `--json` prints, but for events, findings and graphs, which have their own.
@@ -91,13 +92,15 @@ enum CliError {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    if let Some(code) = shortcut::answer() {
-        return code;
-    }
+    let changed = match shortcut::answer() {
+        Answered::Done(code) => return code,
+        Answered::Changed(changed) => Some(changed),
+        Answered::Nothing => None,
+    };
     let mut args = Args::parse();
     let terminal = Terminal::new(args.color);
     args.directory = args.directory.take().or_else(|| opening::above(&args, &terminal));
-    let exit = match run(&args, &terminal) {
+    let exit = match run(&args, changed, &terminal) {
         Ok(exit) => exit,
         Err(error) => {
             terminal.error(&error.to_string());
@@ -118,9 +121,9 @@ pub fn main() -> ExitCode {
     ExitCode::from(terminal.close(exit).code())
 }
 
-fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+fn run(args: &Args, changed: Option<Box<Changed>>, terminal: &Terminal) -> Result<Exit, CliError> {
     match &args.command {
-        Command::Build(build) => build::run(args, build, terminal),
+        Command::Build(build) => build::run(args, build, changed, terminal),
         Command::Check(check) => check::run(args, check, terminal),
         Command::Graph(graph) => graph::run(args, graph, terminal),
         Command::Explain(explain) => explain::run(args, explain, terminal),

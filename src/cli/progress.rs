@@ -254,6 +254,7 @@ impl Live {
                 self.whole.inc(1);
                 self.took_down(task);
             }
+            Event::Untouched { tasks, .. } => self.whole.inc(*tasks),
             Event::LayerFinished { .. } => {
                 self.layers.0 += 1;
                 self.show_layers();

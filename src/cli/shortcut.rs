@@ -13,7 +13,7 @@ use super::args::ColorChoice;
 use super::closing::{Closing, NOTHING_TO_DO};
 use super::progress;
 use super::terminal::Terminal;
-use crate::snapshot::{self, Answer, Hot, Looking};
+use crate::snapshot::{self, Answer, Changes, Hot, Looking};
 
 /// What of a command line counts here.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,22 +22,57 @@ struct Asked {
     color: Option<ColorChoice>,
 }
 
-/// The exit code, if there was nothing to do; then that is said.
-pub(super) fn answer() -> Option<ExitCode> {
+/// What a snapshot says.
+pub(super) enum Answered {
+    /// There is nothing to do, and that is said.
+    Done(ExitCode),
+    /// This has changed since the last build.
+    Changed(Box<Changed>),
+    /// Nothing is known.
+    Nothing,
+}
+
+/// What has changed since the last build.
+pub(super) struct Changed {
+    /// What that left.
+    pub hot: Hot,
+    /// What differs.
+    pub changes: Changes,
+}
+
+/// Answers the command line, if it only asks for a build of everything.
+pub(super) fn answer() -> Answered {
     let started = Instant::now();
-    let asked = Asked::parse(env::args_os().skip(1))?;
-    let directory = asked.directory.as_deref().unwrap_or(Path::new("."));
-    let hot = Hot::open(directory).filter(|hot| !hot.is_marked() && hot.is_complete())?;
-    let root = match &asked.directory {
+    let Some(asked) = Asked::parse(env::args_os().skip(1)) else { return Answered::Nothing };
+    match compare(asked.directory.as_deref()) {
+        Some((_, Answer::Clean(closing))) => {
+            let terminal = Terminal::new(asked.color.unwrap_or(ColorChoice::Auto));
+            tell(&closing, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), &terminal);
+            Answered::Done(ExitCode::SUCCESS)
+        }
+        Some((hot, Answer::Changed(changes))) => Answered::Changed(Box::new(Changed { hot, changes })),
+        Some((_, Answer::Unknown(_))) | None => Answered::Nothing,
+    }
+}
+
+/// What has changed in this project since the last build; `None` where that is not known, and where nothing has.
+pub(super) fn changed(directory: Option<&Path>) -> Option<Box<Changed>> {
+    match compare(directory) {
+        Some((hot, Answer::Changed(changes))) => Some(Box::new(Changed { hot, changes })),
+        _ => None,
+    }
+}
+
+fn compare(directory: Option<&Path>) -> Option<(Hot, Answer)> {
+    let hot = Hot::open(directory.unwrap_or(Path::new("."))).filter(|hot| !hot.is_marked())?;
+    let root = match directory {
         Some(directory) => directory.canonicalize(),
         None => env::current_dir(),
     };
     let root = root.ok()?;
     let looking = Looking { root: &root, variable: &|name: &OsStr| env::var_os(name), now_ns: &now_ns };
-    let Answer::Clean(closing) = hot.check(&looking) else { return None };
-    let terminal = Terminal::new(asked.color.unwrap_or(ColorChoice::Auto));
-    tell(&closing, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), &terminal);
-    Some(ExitCode::SUCCESS)
+    let answer = hot.check(&looking);
+    Some((hot, answer))
 }
 
 /// Says what a build says that finds everything as it should be.

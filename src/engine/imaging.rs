@@ -16,15 +16,17 @@ use rayon::prelude::*;
 use super::attempt_log;
 use super::builder::Builder;
 use super::host::now_ms;
+use super::part_image;
 use super::resolve::Resolver;
 use super::scan::{link_on_the_way, literals, outermost, patterns, walker};
 use super::summary::Summary;
 use super::witnesses::{self, Moments, Unwitnessed};
-use crate::base::{Entry, Pattern, RelPath};
+use crate::base::{Entry, Pattern, RelPath, TaskName};
 use crate::event::Outcome;
 use crate::gates::BASELINE_FILE;
+use crate::graph::TaskIx;
 use crate::plan::LOCK_FILE;
-use crate::snapshot::{self, Closing, ColdFile, Directory, Fingerprint, Image, Walked, is_racy, names_digest};
+use crate::snapshot::{self, Closing, Directory, Fingerprint, Image, Walked, is_racy, names_digest};
 use crate::store::{Root, StoreError};
 use crate::sys::beneath::{self, Access};
 use crate::sys::glance;
@@ -34,13 +36,13 @@ const TICK: Duration = Duration::from_millis(11);
 /// Bytes of logs that a snapshot holds; where there are more, there is none.
 const REPLAYED_BYTES_MAX: usize = 64 << 10;
 
-/// A file in a directory: its name, what identifies its state, and what it is in that state.
-type Held<'a> = (&'a str, Fingerprint, Option<&'a Entry>);
-
 /// Leaves a snapshot behind. The error says why there is none: then the next build looks at everything.
 pub(super) fn leave(builder: &Builder, done: &Summary, is_complete: bool, started_ms: u64) -> Result<(), String> {
     if let Some(why) = witnesses::uncovered(&builder.resolver, &builder.selected) {
         return Err(why);
+    }
+    if builder.resolver.is_overtaken() {
+        return Err("files were changed while the build ran".to_owned());
     }
     if done.notices > 0 {
         return Err("there was something to say that the next build says, too".to_owned());
@@ -75,28 +77,30 @@ fn image(builder: &Builder, done: &Summary, is_complete: bool, started_ms: u64) 
         .par_iter()
         .map(|(path, entry)| fingerprint(resolver, path, entry.as_ref(), moments))
         .collect::<Result<_, _>>()?;
-    let mut directories: BTreeMap<&str, Vec<Held<'_>>> = BTreeMap::new();
+    let unmade = unmade(resolver, &files);
+    let mut directories: BTreeMap<&str, Vec<(&str, Fingerprint)>> = BTreeMap::new();
     for path in &walk.walked {
         directories.insert(path, Vec::new());
     }
-    for ((path, entry), fingerprint) in files.iter().zip(fingerprints) {
+    let of_unmade = unmade.iter().zip(std::iter::repeat(Fingerprint::NEVER));
+    for (path, fingerprint) in files.keys().zip(fingerprints).chain(of_unmade) {
         let (parent, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
-        directories.entry(parent).or_default().push((name, fingerprint, entry.as_ref()));
+        directories.entry(parent).or_default().push((name, fingerprint));
     }
     let mut cold_files = Vec::with_capacity(files.len());
     for (path, held) in &mut directories {
-        held.sort_unstable_by_key(|(name, ..)| *name);
-        for (name, _, entry) in held {
+        held.sort_unstable_by_key(|(name, _)| *name);
+        for (name, _) in held {
             let whole = if path.is_empty() { (*name).to_owned() } else { format!("{path}/{name}") };
             let path = RelPath::from_disk(&whole).map_err(|error| Unwitnessed::new(format!("{whole}: {error}")))?;
-            cold_files.push(ColdFile { path, entry: entry.cloned() });
+            cold_files.push(path);
         }
     }
     let directories = directories
         .into_par_iter()
         .map(|(path, held)| {
             let walked = walk.walked.contains(path).then(|| walked(&resolver.root, path, moments)).transpose()?;
-            let files = held.into_iter().map(|(name, fingerprint, _)| (name.into(), fingerprint)).collect();
+            let files = held.into_iter().map(|(name, fingerprint)| (name.into(), fingerprint)).collect();
             Ok(Directory { path: path.to_owned(), walked, files })
         })
         .collect::<Result<Vec<_>, Unwitnessed>>()?;
@@ -118,9 +122,16 @@ fn image(builder: &Builder, done: &Summary, is_complete: bool, started_ms: u64) 
         beside.insert(base.clone(), moments.beside(&resolver.root, base, moments.now_ns)?);
     }
     let world = witnesses::world(builder, moments, beside)?;
-    let closing = closing(builder, done)?;
-    let _ = cold_files;
-    Ok(Image { is_complete, world, directories, closing, cold: None })
+    let (closing, saved_ms) = closing(builder, done)?;
+    let cold = part_image::cold(resolver, done, cold_files, &saved_ms);
+    Ok(Image { is_complete, world, directories, closing, cold })
+}
+
+/// What tasks are to make that have no result: like nothing, whatever lies there.
+fn unmade(resolver: &Resolver, files: &BTreeMap<RelPath, Option<Entry>>) -> BTreeSet<RelPath> {
+    let has_none = |ix: &TaskIx| resolver.result(*ix).is_none();
+    let paths = resolver.graph.tasks().filter(has_none).flat_map(|ix| part_image::outputs_to_be(resolver, ix));
+    paths.filter(|path| !files.contains_key(path)).collect()
 }
 
 /// Every file that a task reads or makes, with what was there; and those that tasks name and that are not there.
@@ -332,18 +343,21 @@ fn is_source(resolver: &Resolver, path: &RelPath, is_empty_dir: bool) -> bool {
     !(is_orcas || is_made || is_empty_dir && resolver.graph.provides(&Pattern::literal(path)))
 }
 
-/// The numbers and logs of a build that finds everything as this one leaves it.
-fn closing(builder: &Builder, done: &Summary) -> Result<Closing, Unwitnessed> {
+/// The numbers and logs of a build that finds everything as this one leaves it, and what each task had taken, in milliseconds.
+fn closing(builder: &Builder, done: &Summary) -> Result<(Closing, BTreeMap<TaskName, u64>), Unwitnessed> {
     let resolver = &builder.resolver;
     let world = |error: StoreError| Unwitnessed::new(error.to_string());
     let estimates = resolver.ledger.with_journal(|journal| journal.all_estimates()).map_err(world)?.unwrap_or_default();
+    let mut of_tasks = BTreeMap::new();
     let mut closing = Closing { cached: done.settled.len() as u64, ..Closing::default() };
     for (name, settled) in &done.settled {
         let of_cache = match settled.outcome {
             Outcome::Cached { saved_ms, .. } => saved_ms,
             _ => settled.usage.wall_ms,
         };
-        closing.saved_ms += estimates.get(name).copied().unwrap_or(of_cache);
+        let saved_ms = estimates.get(name).copied().unwrap_or(of_cache);
+        closing.saved_ms += saved_ms;
+        of_tasks.insert(name.clone(), saved_ms);
         if let Outcome::Cached { saved_micro_usd, .. } = settled.outcome {
             closing.saved_micro_usd = closing.saved_micro_usd.saturating_add(saved_micro_usd);
         }
@@ -368,7 +382,7 @@ fn closing(builder: &Builder, done: &Summary) -> Result<Closing, Unwitnessed> {
         }
         closing.replayed.push((task.name.to_string(), text));
     }
-    Ok(closing)
+    Ok((closing, of_tasks))
 }
 
 impl Moments {

@@ -13,7 +13,7 @@ use crate::store::{
 
 /// The record of earlier runs. Reads are answered from memory, writes go to the journal first.
 pub struct Ledger {
-    journal: Option<Mutex<Journal>>,
+    journal: Option<Journal>,
     tasks: BTreeMap<TaskName, TaskSummary>,
     published: Mutex<Placed>,
     edits: Mutex<Edits>,
@@ -67,23 +67,42 @@ impl Ledger {
         };
         let costs = journal.as_ref().map_or_else(|| Ok(Costs::default()), Journal::costs)?;
         let by_task = changes.into_iter().map(|(task, changes)| (task, Arc::new(changes))).collect();
+        let mut ledger = Self {
+            journal,
+            tasks,
+            published: Mutex::default(),
+            edits: Mutex::new(Edits { provenance, by_task }),
+            merges,
+            outputs: HashMap::new(),
+            estimates,
+            costs,
+            lock: LockState::default(),
+        };
+        ledger.put_published(published);
+        Ok(ledger)
+    }
+
+    /// Reads of the journal what concerns these tasks, in a project where none edits files in place.
+    pub(super) fn read_some(journal: Journal, names: &BTreeSet<TaskName>) -> Result<Self, StoreError> {
+        let mut estimates = BTreeMap::new();
+        for name in names {
+            estimates.extend(journal.estimate_ms(name)?.map(|ms| (name.clone(), ms)));
+        }
+        let (tasks, published) = (journal.tasks_among(names)?, journal.published_for(names)?);
+        let mut ledger = Self { journal: Some(journal), tasks, estimates, ..Self::read(None)? };
+        ledger.put_published(published);
+        Ok(ledger)
+    }
+
+    /// Takes in what is on record as published.
+    fn put_published(&mut self, published: BTreeMap<RelPath, Published>) {
         let mut outputs: HashMap<TaskName, Tree> = HashMap::new();
-        let mut placed = Placed::default();
+        let placed = self.published.get_mut().expect("no holder panics");
         for (path, published) in published {
             outputs.entry(published.task.clone()).or_default().insert(path.clone(), published.entry.clone());
             placed.insert(path, published);
         }
-        Ok(Self {
-            journal: journal.map(Mutex::new),
-            tasks,
-            published: Mutex::new(placed),
-            edits: Mutex::new(Edits { provenance, by_task }),
-            merges,
-            outputs: outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect(),
-            estimates,
-            costs,
-            lock: LockState::default(),
-        })
+        self.outputs = outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect();
     }
 
     /// Changes in memory what was taken in from a lock.
@@ -317,7 +336,7 @@ impl Ledger {
     /// The full record of a task, with the description of its context.
     pub fn record(&self, name: &TaskName) -> Result<Option<TaskRecord>, StoreError> {
         match &self.journal {
-            Some(journal) => journal.lock().expect("no holder panics").task(name),
+            Some(journal) => journal.task(name),
             None => Ok(None),
         }
     }
@@ -325,10 +344,10 @@ impl Ledger {
     /// Does something with the journal, if there is one.
     pub fn with_journal<T>(
         &self,
-        act: impl FnOnce(&mut Journal) -> Result<T, StoreError>,
+        act: impl FnOnce(&Journal) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         match &self.journal {
-            Some(journal) => act(&mut journal.lock().expect("no holder panics")).map(Some),
+            Some(journal) => act(journal).map(Some),
             None => Ok(None),
         }
     }

@@ -76,6 +76,20 @@ impl Project {
         }
     }
 
+    /// Takes the lock, if nobody has it.
+    pub(super) fn lock_at_once(&self, holder: &str) -> Result<Option<BuildLock>, ProjectError> {
+        let path = self.state().join("lock");
+        let mut file = at("open the lock", &path, open_lock_file(&path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return at("lock", &path, Err(error)),
+        }
+        let record = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{holder}"));
+        at("write the lock", &path, record)?;
+        Ok(Some(BuildLock { _file: file }))
+    }
+
     /// Makes `.orca` and takes its lock. Where another build holds it, `waits_for` is told whom this one waits for; then
     /// what was read before may not be so any more.
     pub fn lock(&self, holder: &str, waits_for: impl FnOnce(&str)) -> Result<BuildLock, ProjectError> {

@@ -12,9 +12,8 @@
 //! pays for a result that cannot be put into the project.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-
-use rayon::prelude::*;
 
 use super::fallback::StoppedAgents;
 use super::git_history::GitHistory;
@@ -27,7 +26,7 @@ use super::reconcile::ELSEWHERE;
 use super::session::{EngineError, Session, Survey};
 use super::standing::{Cause, Conflict, Reused, Standing};
 use super::subject::Subject;
-use crate::base::{ActionKey, Change, Entry, GateKey, Name, RelPath, TaskName, Tree};
+use crate::base::{ActionKey, Change, Entry, GateKey, Name, RelPath, TaskName, Tree, parallel};
 use crate::context::{SourceIndex, TaskContext, ToolIdentity, view};
 use crate::db::{Facts, OrcaDb};
 use crate::event::ActionResult;
@@ -109,6 +108,7 @@ pub struct Resolver {
     pub(super) facts: Arc<Facts>,
     db: std::sync::Mutex<OrcaDb>,
     results: Vec<OnceLock<Produced>>,
+    is_overtaken: AtomicBool,
     pub(super) stopped: StoppedAgents,
 }
 
@@ -141,6 +141,7 @@ impl Resolver {
             facts: session.db.facts(),
             db: std::sync::Mutex::new(session.db),
             results,
+            is_overtaken: AtomicBool::new(false),
             stopped: StoppedAgents::default(),
         }
     }
@@ -182,16 +183,35 @@ impl Resolver {
         let _ = self.results[task.0 as usize].set(produced);
     }
 
+    /// Whether a source file was changed while tasks of this build were keyed by it: some may be accepted that saw it as it was
+    /// before.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        self.is_overtaken.load(Ordering::Relaxed)
+    }
+
     /// Digests these source files anew and tells the memos. What is no longer a file, link or empty directory is gone.
     /// Of a path that orca edited the base stays the source.
     pub fn refresh(&self, paths: &[RelPath]) -> Result<(), StoreError> {
+        let states = self.digests(paths)?;
+        self.take_digests(states);
+        Ok(())
+    }
+
+    /// What these source files are now.
+    pub(super) fn digests(&self, paths: &[RelPath]) -> Result<Vec<(RelPath, Option<Entry>)>, StoreError> {
         let digest = |path: &RelPath| match self.ledger.provenance(path) {
             Some(provenance) => Ok((path.clone(), provenance.base)),
             None => Ok((path.clone(), on_disk(&self.stat_cache, &self.root, path)?)),
         };
-        let states = paths.par_iter().map(digest).collect::<Result<Vec<_>, StoreError>>()?;
-        self.db.lock().expect("no holder panics").set_files(states);
-        Ok(())
+        parallel::map(paths, 0, digest).into_iter().collect()
+    }
+
+    /// Tells the memos what source files are now.
+    pub(super) fn take_digests(&self, states: Vec<(RelPath, Option<Entry>)>) {
+        if self.db.lock().expect("no holder panics").set_files(states) {
+            self.is_overtaken.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The source paths that a task's patterns cover.

@@ -23,10 +23,12 @@ use crate::db::{Facts, Lowered, OrcaDb};
 use crate::exec::SYSTEM_PATH;
 use crate::gates::{BASELINE_FILE, Baseline};
 use crate::graph::{Graph, SelectError, TaskIx};
-use crate::plan::{ContextText, Document, LOCK_FILE, Plan};
+use crate::plan::{ContextText, Document, LOCK_FILE, Plan, PlanPart};
 use crate::sandbox::{resolve_tool, toolchain, toolchain_identity};
 use crate::store::{Journal, Kept, LockError, Root, StatCache, Store, StoreError};
 
+/// The code of a finding about a task that is not in the plan.
+const UNKNOWN_TASK: &str = "orca::plan::unknown_task";
 /// Longest text of a file that `[context]` names.
 const CONTEXT_FILE_BYTES_MAX: u64 = 16 << 20;
 
@@ -121,6 +123,20 @@ impl Session {
         Ok(Self { host, project, db, lowered, graph: Arc::new(graph), documents, findings })
     }
 
+    /// Opens a part of a plan from what is left of its texts. `None` where there is anything to say about it: there was nothing
+    /// to say about the whole. What the tasks that are there wait for is not in the part, and not missed.
+    pub(super) fn of_part(host: Host, project: Project, documents: Vec<Document>, part: PlanPart) -> Option<Self> {
+        let mut db = OrcaDb::default();
+        db.set_documents(documents);
+        db.set_part(part);
+        let lowered = db.lowered();
+        let (graph, of_graph) = Graph::build(&lowered.plan);
+        let of_plan = lowered.findings.iter().filter(|finding| finding.code != UNKNOWN_TASK);
+        let documents = db.documents();
+        let is_silent = of_graph.is_empty() && of_plan.count() == 0;
+        is_silent.then(|| Self { host, project, db, lowered, graph: Arc::new(graph), documents, findings: Vec::new() })
+    }
+
     /// The plan.
     #[must_use]
     pub fn plan(&self) -> &Plan {
@@ -182,9 +198,20 @@ impl Session {
     ///
     /// What is said about missing files joins the findings.
     pub fn survey(&mut self, ledger: &Ledger, tasks: &BTreeSet<TaskIx>, whole: bool) -> Result<Survey, EngineError> {
+        let stat_cache = StatCache::load(&self.project.state().join("stat"));
+        self.survey_by(stat_cache, ledger, tasks, whole)
+    }
+
+    /// As [`Session::survey`], knowing these digests.
+    pub(super) fn survey_by(
+        &mut self,
+        stat_cache: StatCache,
+        ledger: &Ledger,
+        tasks: &BTreeSet<TaskIx>,
+        whole: bool,
+    ) -> Result<Survey, EngineError> {
         let root_path = self.project.root().to_owned();
         let root = Root::open(&root_path)?;
-        let stat_cache = StatCache::load(&self.project.state().join("stat"));
         self.db.set_facts(self.facts(&root)?);
         let graph = Arc::clone(&self.graph);
         // What orca put there for a task that no longer writes it is about to be removed; unless a person changed it.

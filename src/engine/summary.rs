@@ -25,6 +25,8 @@ pub struct Settled {
 pub struct Summary {
     /// Every settled task.
     pub settled: BTreeMap<TaskName, Settled>,
+    /// Tasks that were not looked at, since nothing that they depend on changed: their results count as cached.
+    pub untouched: u64,
     /// Gates of the plan that are not green, with what they said.
     pub red_gates: Vec<String>,
     /// How often gates let a result pass, and how often they did not.
@@ -71,6 +73,10 @@ impl Summary {
                 }
             }
             Event::Notice { .. } => self.notices += 1,
+            Event::Untouched { tasks, saved_ms } => {
+                self.untouched += tasks;
+                self.saved_ms += saved_ms;
+            }
             _ => {}
         }
     }
@@ -90,7 +96,7 @@ impl Summary {
     /// Tasks whose result was in the cache.
     #[must_use]
     pub fn cached(&self) -> u64 {
-        self.count(|outcome| matches!(outcome, Outcome::Cached { .. }))
+        self.untouched + self.count(|outcome| matches!(outcome, Outcome::Cached { .. }))
     }
 
     /// Red tasks.

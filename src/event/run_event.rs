@@ -183,7 +183,14 @@ pub enum Event {
         #[serde(default)]
         agent: Option<Name>,
     },
-    /// All tasks of a layer are settled.
+    /// Tasks that were not even looked at, since nothing that they depend on changed: their results count as cached.
+    Untouched {
+        /// How many.
+        tasks: u64,
+        /// What their results had taken, in milliseconds.
+        saved_ms: u64,
+    },
+    /// All tasks of a layer are settled, of those that were looked at.
     LayerFinished {
         /// From 0.
         layer: u64,

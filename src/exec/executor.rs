@@ -21,7 +21,7 @@ use super::budget::Budget;
 use super::limits::{Limits, Verdict};
 use super::loans::{LoanMessage, Loans};
 use super::scheduler::{AgentIx, Command, Ended, Input, Scheduler, SchedulerConfig, SkipReason, TaskSpec, TooDear};
-use super::work::{AttemptEnd, Attempted, EventSink, Fault, Resolved, Tasks, Tries, cancelled};
+use super::work::{AttemptEnd, Attempted, BodyEnded, EventSink, Fault, Resolved, Tasks, Tries, cancelled};
 use crate::base::{ActionKey, FailureKind, TaskName, format_micro_usd};
 use crate::event::{Event, Failure, Outcome, Spent, Usage};
 use crate::graph::{Graph, TaskIx};
@@ -48,6 +48,8 @@ pub struct Executor {
     pub graph: Arc<Graph>,
     /// The tasks asked for, closed over what they need.
     pub selected: BTreeSet<TaskIx>,
+    /// How many layers there are.
+    pub layers: u32,
     /// How they are scheduled.
     pub config: SchedulerConfig,
     /// What each task of the graph holds while it runs, in plan order.
@@ -82,6 +84,7 @@ pub struct Ending {
 /// What comes back from what was started.
 enum Message {
     Resolved(TaskIx, Result<Resolved, Fault>),
+    BodyEnded(TaskIx),
     Answer(bool),
 }
 
@@ -103,7 +106,6 @@ struct Loop {
     messages: mpsc::UnboundedSender<Message>,
     sampler: Sampler,
     slots_granted: u32,
-    layers: u32,
     ending: Ending,
 }
 
@@ -112,7 +114,6 @@ impl Executor {
     /// stops admission and asks what runs to end, the second is immediate.
     pub async fn run(self, signals: &mut mpsc::UnboundedReceiver<i32>) -> Ending {
         let (messages, mut inbox) = mpsc::unbounded_channel();
-        let layers = self.selected.iter().map(|ix| self.graph.layer(*ix) + 1).max().unwrap_or(0);
         let scheduler = Scheduler::new(&self.graph, &self.selected, self.config.clone(), self.specs.clone());
         let mut this = Loop {
             executor: self,
@@ -126,7 +127,6 @@ impl Executor {
             messages,
             sampler: Sampler::default(),
             slots_granted: 0,
-            layers,
             ending: Ending::default(),
         };
         this.look_at_machine();
@@ -174,7 +174,7 @@ impl Loop {
                 Command::Skip { task, because } => self.skip(task, because),
                 Command::AskLayer { layer, tasks } => self.ask(layer, &tasks),
                 Command::LayerDone(layer) => {
-                    self.emit(Event::LayerFinished { layer: u64::from(layer), of: u64::from(self.layers) });
+                    self.emit(Event::LayerFinished { layer: u64::from(layer), of: u64::from(self.executor.layers) });
                 }
                 Command::Lend => unwanted += u32::from(!self.executor.loans.give()),
                 Command::Done => {}
@@ -236,6 +236,7 @@ impl Loop {
         match message {
             Message::Answer(true) => self.feed(Input::LayerApproved),
             Message::Answer(false) => self.feed(Input::LayerRefused),
+            Message::BodyEnded(task) => self.feed(Input::BodyEnded(task)),
             Message::Resolved(task, Ok(Resolved::Clean { key, outcome })) => {
                 self.keys.insert(task, key);
                 let (attempts, usage) = self.tries.get(&task).map_or_else(Default::default, |t| (t.made, t.usage));
@@ -283,7 +284,10 @@ impl Loop {
             estimate_ms: tasks.estimate_ms(task),
             agent: agent.map(|agent| tasks.agent_name(agent)),
         });
-        self.futures.spawn(async move { (task, tasks.attempt(task, lesson, receiver).await) });
+        let messages = self.messages.clone();
+        // A loop that is gone has no slot to free.
+        let ended: BodyEnded = Box::new(move || drop(messages.send(Message::BodyEnded(task))));
+        self.futures.spawn(async move { (task, tasks.attempt(task, lesson, receiver, ended).await) });
     }
 
     fn preempt(&mut self, task: TaskIx) {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::launch::{CancelLevel, End, Exit, Launch, SandboxError, Stdin};
+use super::pool::Pool;
 use super::{bubblewrap, supervise};
 
 /// What isolates a task.
@@ -75,6 +76,7 @@ pub struct Sandbox {
     pub(super) mechanism: Mechanism,
     /// Open, so that a build that replaces orca's own binary does not pull it from under its tasks.
     pub(super) shim: Arc<File>,
+    pub(super) pool: Pool,
     why: String,
 }
 
@@ -82,7 +84,8 @@ impl Sandbox {
     /// Finds the strongest isolation that works here.
     pub fn detect(options: &DetectOptions<'_>) -> Result<Self, SandboxError> {
         let shim = File::open(&options.shim).map_err(SandboxError::file("open", &options.shim))?;
-        let mut sandbox = Self { mechanism: Mechanism::None, shim: Arc::new(shim), why: String::new() };
+        let mut sandbox =
+            Self { mechanism: Mechanism::None, shim: Arc::new(shim), pool: Pool::default(), why: String::new() };
         let wanted = |backend| options.only.is_none_or(|only| only == backend);
         let mut reasons = Vec::new();
         let mut candidates = Vec::new();
@@ -109,6 +112,12 @@ impl Sandbox {
         sandbox.mechanism = Mechanism::None;
         sandbox.why = reasons.join("; ");
         Ok(sandbox)
+    }
+
+    /// No isolation, and nothing is tried: for commands that ask for none.
+    pub fn none(shim: &Path) -> Result<Self, SandboxError> {
+        let shim = File::open(shim).map_err(SandboxError::file("open", shim))?;
+        Ok(Self { mechanism: Mechanism::None, shim: Arc::new(shim), pool: Pool::default(), why: String::new() })
     }
 
     /// What was found.
@@ -180,7 +189,7 @@ impl Sandbox {
             std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
         }
         let log = launch.log.clone();
-        let exit = supervise::run_here(self, &launch).map_err(|error| match error {
+        let exit = supervise::run_here(self, launch).map_err(|error| match error {
             SandboxError::GuardianLost(diagnosis) if !diagnosis.is_empty() => diagnosis,
             other => other.to_string(),
         })?;

@@ -26,6 +26,7 @@ mod bubblewrap;
 mod guardian;
 mod identity;
 mod launch;
+mod pool;
 mod protocol;
 mod shim;
 mod spec;

@@ -8,7 +8,7 @@ use std::io;
 use std::process::{Command, ExitCode, Stdio};
 
 use super::guardian;
-use super::protocol::{self, Report, Spec};
+use super::protocol::{self, Report};
 use crate::sys::{confine, namespace, process, socket};
 
 /// The hidden first argument.
@@ -77,8 +77,7 @@ fn drop_standard_files() -> io::Result<()> {
 fn enter() -> io::Result<()> {
     process::die_with_parent()?;
     let control = socket::adopt_stdin()?;
-    let [stdin, log] = socket::receive_files(&control)?;
-    let spec: Spec = protocol::receive(&control)?;
+    let Some(([stdin, log], spec)) = protocol::receive_order(&control)? else { return Ok(()) };
     let refusal = match spec.confinement.as_ref().map_or(Ok(()), confine::confine) {
         Err(error) => error.to_string(),
         Ok(()) => match guardian::command_of(&spec, Stdio::from(stdin), log) {

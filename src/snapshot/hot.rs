@@ -34,6 +34,8 @@ pub struct Hot {
     is_complete: bool,
     is_marked: bool,
     parts: Vec<Part>,
+    /// Bytes of the file when it was opened.
+    length: u64,
 }
 
 /// Where some of the directories are.
@@ -111,7 +113,23 @@ impl Hot {
             is_complete,
             is_marked,
             parts,
+            length: stat.size_bytes,
         })
+    }
+
+    /// Whether it still is the snapshot of its project, and nothing was appended since it was opened.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        let there = beneath::lstat(self.state.as_fd(), FILE);
+        let opened = beneath::fstat(&self.file);
+        matches!((there, opened), (Ok(Some(there)), Ok(opened))
+            if (there.dev, there.inode) == (opened.dev, opened.inode) && opened.size_bytes == self.length)
+    }
+
+    /// How many bytes it has, and how many of them were appended.
+    #[must_use]
+    pub fn lengths(&self) -> (u64, u64) {
+        (self.length, self.length.saturating_sub(self.cold.end))
     }
 
     /// Whether a build began after it was written and did not say how it ended.

@@ -11,14 +11,22 @@
 mod bytes;
 mod check;
 mod cold;
+mod cold_form;
+mod concerned;
 mod fingerprint;
 mod hot;
 mod image;
+mod patch;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use check::{Looking, SYSTEM_FILE_BYTES_MAX, beside, journal, outside, system};
-pub use cold::{Cold, ColdFile, ColdTask, FileIx, Table};
+pub use cold::{Cold, ColdPlan, ColdTask, FileIx, Table};
+pub use cold_form::ColdView;
+pub use concerned::{Concerned, Cuts};
 pub use fingerprint::{Fingerprint, is_racy, names_digest};
 pub use hot::Hot;
 pub use image::{Answer, Changes, Closing, Directory, Image, Part, Patch, Walked, World};
+pub use patch::{Overlay, TaskPatch};
 pub use write::{append, forget, write};

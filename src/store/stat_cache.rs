@@ -16,10 +16,8 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
-use rayon::prelude::*;
-
 use super::{Root, StoreError, clock, stream};
-use crate::base::{BlobDigest, Entry, RelPath, Tree};
+use crate::base::{BlobDigest, Entry, RelPath, Tree, parallel};
 use crate::snapshot::Fingerprint;
 use crate::sys::beneath::{self, FileKind, FileStat};
 
@@ -123,8 +121,7 @@ impl StatCache {
     /// The entries at these paths, in parallel; paths with nothing are left out. The first error in the order of
     /// `paths`, if any.
     pub fn digest_many(&self, root: &Root, paths: &[RelPath]) -> Result<Tree, StoreError> {
-        let found: Vec<Result<Option<Entry>, StoreError>> =
-            paths.par_iter().map(|path| self.digest(root, path)).collect();
+        let found = parallel::map(paths, 0, |path| self.digest(root, path));
         let pairs = paths.iter().zip(found);
         pairs.filter_map(|(path, entry)| entry.map(|e| e.map(|e| (path.clone(), e))).transpose()).collect()
     }
