@@ -54,7 +54,8 @@ pub fn append(state: &Path, patch: &Patch) -> io::Result<()> {
 /// Removes the snapshot, if there is one: what it says is about to be wrong.
 pub fn forget(state: &Path) -> io::Result<()> {
     match std::fs::remove_file(state.join(FILE)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        // What is no file is no snapshot.
+        Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) => Err(error),
         _ => Ok(()),
     }
 }
