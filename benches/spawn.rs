@@ -105,12 +105,14 @@ fn detect(root: &Path, only: Backend, namespaces: bool) -> Sandbox {
 
 fn sandboxed(only: Backend, namespaces: bool, commands: usize, root: &Path) {
     let sandbox = Arc::new(detect(root, only, namespaces));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let left = Arc::new(AtomicUsize::new(commands));
         let mut hands = tokio::task::JoinSet::new();
         for hand in 0..AT_ONCE {
-            let (sandbox, left, launch) = (Arc::clone(&sandbox), Arc::clone(&left), launch(&root.join(hand.to_string())));
+            let (sandbox, left, launch) =
+                (Arc::clone(&sandbox), Arc::clone(&left), launch(&root.join(hand.to_string())));
             hands.spawn(async move {
                 while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
                     let (_cancel, wishes) = watch::channel(CancelLevel::None);

@@ -287,7 +287,8 @@ impl Inheritable {
         /// Counted as the fields above are.
         const NICE_PRIORITY_POLICY: [usize; 3] = [16, 37, 38];
         let scheduling = stat_fields("self", |fields| {
-            let [nice, priority, policy] = NICE_PRIORITY_POLICY.map(|at| fields.get(at).map(|field| (*field).to_owned()));
+            let [nice, priority, policy] =
+                NICE_PRIORITY_POLICY.map(|at| fields.get(at).map(|field| (*field).to_owned()));
             Some([nice?, priority?, policy?])
         });
         Self {
