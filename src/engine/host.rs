@@ -23,7 +23,7 @@ pub struct Host {
     pub state_dir: PathBuf,
     /// orca's own program.
     pub program: PathBuf,
-    /// A sandbox asked for by `ORCA_SANDBOX` (`bubblewrap`, `landlock`, `none`).
+    /// A sandbox asked for by `ORCA_SANDBOX` (`namespaces`, `bubblewrap`, `landlock`, `none`).
     pub sandbox_only: Option<Backend>,
     /// Takes down what takes how long; off unless somebody turned it on.
     pub trace: Trace,
@@ -39,7 +39,7 @@ pub enum HostError {
     #[error("ORCA_CACHE_DIR is `{0}`; it must be an absolute path")]
     CacheDir(String),
     /// `ORCA_SANDBOX` says something else.
-    #[error("ORCA_SANDBOX is `{0}`; it can be `bubblewrap`, `landlock` or `none`")]
+    #[error("ORCA_SANDBOX is `{0}`; it can be `namespaces`, `bubblewrap`, `landlock` or `none`")]
     Sandbox(String),
     /// orca does not know its own path.
     #[error("orca cannot find its own program: {0}")]
@@ -96,6 +96,7 @@ impl Host {
 
 fn backend(word: &str) -> Option<Backend> {
     match word {
+        "namespaces" => Some(Backend::Namespaces),
         "bubblewrap" => Some(Backend::Bubblewrap),
         "landlock" => Some(Backend::Landlock),
         "none" => Some(Backend::None),

@@ -28,6 +28,7 @@ mod identity;
 mod launch;
 mod pool;
 mod protocol;
+mod room;
 mod shim;
 mod spec;
 mod supervise;
