@@ -181,7 +181,7 @@ outputs = ["out/a"]
     assert_eq!(watch.next().ran(), ["a"]);
     project.replace("orca.toml", "cat {{", "cat -n {{");
     assert_eq!(watch.next().ran(), ["a"]);
-    project.write("plans/b.toml", "[tasks.b]\nrun = \"echo b > b\"\noutputs = [\"b\"]\n");
+    project.write("plans/b.toml", "[tasks.b]\nrun = \"echo b > plans/b\"\noutputs = [\"b\"]\n");
     assert_eq!(watch.next().ran(), ["b"]);
     project.replace("plans/b.toml", "echo b", "echo bb");
     assert_eq!(watch.next().ran(), ["b"]);
