@@ -97,7 +97,7 @@ pub use generate::{GenerateError, Generated, write_whole_file};
 pub use history::{FailedAttempt, GateReport, LayerReport, RunReport, TaskReport};
 pub use host::{Host, HostError, monotonic_us, now_ms};
 pub use judge_again::{Judging, accept_findings};
-pub use knowledge::Knowledge;
+pub use knowledge::{Knowledge, ReadFiles};
 pub use ledger::Ledger;
 pub use load::{LoadError, Loaded, PlanFileError, load};
 pub use locked::{LockStanding, Obstacle};

@@ -252,7 +252,7 @@ impl Resolver {
 
     /// The source paths beneath a directory.
     pub(super) fn known_sources_within(&self, directory: &RelPath) -> Vec<RelPath> {
-        self.index().paths().filter(|path| path.is_within(directory)).cloned().collect()
+        self.index().within(directory).cloned().collect()
     }
 
     /// Takes the memos out, for the next build of this process. What is asked afterwards is answered from nothing.

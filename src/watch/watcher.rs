@@ -31,7 +31,7 @@ use super::settle::Settle;
 use super::state::{Building, Ended, Invalid, LastBuild, News, Observer, Phase, State};
 use crate::base::TaskName;
 use crate::engine::{
-    BuildOptions, Built, EngineError, Host, Knowledge, Listener, Person, Project, Reins, Resolver, Session, Territory,
+    BuildOptions, Built, EngineError, Host, Knowledge, Listener, Person, Project, ReadFiles, Reins, Resolver, Session, Territory,
     WatchLock, build_held,
 };
 use crate::event::EventRecord;
@@ -82,6 +82,8 @@ struct Job {
     reins: Reins,
     signals: UnboundedSender<i32>,
     thread: JoinHandle<()>,
+    /// Taken before it began.
+    read: ReadFiles,
     /// Whether what it knows is known here.
     is_known: bool,
     /// Whether it is being found out which of its tasks are outdated, and whether it has to be once more.
@@ -379,6 +381,7 @@ impl Watcher {
             }
         }
         self.fresh.clear();
+        let read = ReadFiles::of(self.project.root(), &self.territory);
         let (reins, (signals, listen)) = (Reins::default(), unbounded_channel());
         let before = self.knowledge.as_ref().map(|knowledge| Arc::clone(knowledge.resolver()));
         let (host, root, person) = (self.host.clone(), self.project.root().to_owned(), Arc::clone(&self.person));
@@ -397,7 +400,7 @@ impl Watcher {
             // See above.
             let _ = outbox.send(input);
         });
-        self.job = Some(Job { reins, signals, thread, is_known: false, is_asked: false, asks_again: false });
+        self.job = Some(Job { reins, signals, thread, read, is_known: false, is_asked: false, asks_again: false });
         self.state.building = Some(Building::default());
         self.enter(Phase::Building);
     }
@@ -422,7 +425,7 @@ impl Watcher {
         let Some(resolver) = job.reins.resolver() else { return };
         job.is_known = true;
         let before = self.knowledge.take();
-        self.knowledge = Some(Knowledge::of(resolver, &self.host, before.as_ref(), false));
+        self.knowledge = Some(Knowledge::of(resolver, &self.host, before.as_ref(), std::mem::take(&mut job.read)));
     }
 
     /// Lets nothing more start, and finds out which running tasks are outdated.
@@ -502,19 +505,17 @@ impl Watcher {
         if self.ending.is_some() {
             return Ok(());
         }
-        let territory = match &mut self.knowledge {
-            Some(knowledge) if job.is_known => {
-                knowledge.read_again();
-                Arc::clone(knowledge.territory())
-            }
+        let territory = match &self.knowledge {
+            Some(knowledge) if job.is_known => Arc::clone(knowledge.territory()),
             // What it knew was taken out for a build that did not begin.
             _ => {
                 self.knowledge = None;
                 self.territory_now()
             }
         };
+        let territory = self.with_consent(territory);
         if territory != self.territory {
-            self.watch(self.with_consent(territory));
+            self.watch(territory);
         }
         self.look();
         if self.force.is_some() || self.must_build && self.settle.due().is_none() {
