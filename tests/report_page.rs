@@ -4,11 +4,9 @@
 mod browser;
 mod support;
 
-use std::process::Command;
-
 use browser::Browser;
 use orca::report::page::{Attempt, AttemptEnded, RunEnd, RunPage, TaskRow, TaskState, html};
-use support::{Project, has_tool};
+use support::Project;
 
 /// Something of everything: a chain, a retry, a log that wants out, gates of all kinds, a task that waits for red ones.
 const PLAN: &str = r#"
@@ -206,24 +204,26 @@ fn the_table_is_searched_and_sorted_and_the_timeline_has_keys() {
 
 #[test]
 fn without_a_script_everything_is_there() {
-    if !has_tool("chromium", "without_a_script_everything_is_there") {
+    if !browser::is_there("without_a_script_everything_is_there") {
         return;
     }
     let project = red_project();
     let (_, address) = page_of(&project);
-    let home = project.root().parent().expect("it lies in its world").join("home");
-    let dumped = Command::new("chromium")
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--blink-settings=scriptEnabled=false", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", home.join("chromium").display()))
-        .arg(&address)
-        .env("HOME", &home)
-        .output()
-        .expect("chromium runs");
-    let dom = String::from_utf8_lossy(&dumped.stdout);
-    assert!(dom.contains("id=\"theme\" class=\"theme\" hidden"), "the script did not run");
+    let browser = Browser::start();
+    browser.devtools("Emulation.setScriptExecutionDisabled", &serde_json::json!({"value": true}));
+    browser.width(1280).open(&address);
+    let dom = browser.run("return document.documentElement.outerHTML");
+    let dom = dom.as_str().expect("the page as it is now");
+    assert!(dom.contains("id=\"theme\" class=\"theme\" hidden=\"\""), "the script did not run");
     assert_eq!(dom.matches("<tr id=\"t-").count(), 5);
     assert_eq!(dom.matches("class=\"b\"").count(), 4);
-    assert!(dom.contains("the last line") && dom.contains("line too long"));
+    let text = browser.run("return document.body.innerText");
+    let text = text.as_str().expect("what is to be seen");
+    assert!(
+        text.contains("the last line") && text.contains("line too long") && text.contains("critical path"),
+        "{text}"
+    );
+    assert!(!text.contains("arrow keys"), "what would do nothing is not there");
 }
 
 #[test]

@@ -108,9 +108,11 @@ impl Browser {
         let lines = self.command("se/log", &json!({"type": "performance"}));
         let address = |line: &Value| {
             let message: Value = serde_json::from_str(line["message"].as_str()?).ok()?;
-            let event = &message["message"];
-            (event["method"] == "Network.requestWillBeSent")
-                .then(|| event["params"]["request"]["url"].as_str().unwrap_or_default().to_owned())
+            let (event, params) = (&message["message"], &message["message"]["params"]);
+            // The browser's own first page is not ours.
+            let is_own = params["documentURL"].as_str().is_some_and(|of| of.starts_with("chrome:"));
+            let is_request = event["method"] == "Network.requestWillBeSent" && !is_own;
+            is_request.then(|| params["request"]["url"].as_str().unwrap_or_default().to_owned())
         };
         lines.as_array().into_iter().flatten().filter_map(address).collect()
     }
