@@ -11,6 +11,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 use support::{Build, Project};
 
+/// A span of a thread: from, to, name.
+type Placed = (u64, u64, String);
+
 /// A trace whose form was checked.
 struct Trace {
     events: Vec<Value>,
@@ -27,7 +30,7 @@ impl Trace {
         let events = whole["traceEvents"].as_array().expect("an array").clone();
         let mut named: BTreeSet<(u64, u64)> = BTreeSet::new();
         let mut used: BTreeSet<(u64, u64)> = BTreeSet::new();
-        let mut spans: BTreeMap<(u64, u64), Vec<(u64, u64, String)>> = BTreeMap::new();
+        let mut spans: BTreeMap<(u64, u64), Vec<Placed>> = BTreeMap::new();
         let mut open: HashMap<(String, u64), u64> = HashMap::new();
         for event in &events {
             let number = |field: &str| event[field].as_u64().unwrap_or_else(|| panic!("`{field}` of {event}"));
@@ -63,7 +66,7 @@ impl Trace {
         assert!(used.is_subset(&named), "threads without a name: {:?}", used.difference(&named));
         for (thread, mut spans) in spans {
             spans.sort_by_key(|(from, to, _)| (*from, std::cmp::Reverse(*to)));
-            let mut around: Vec<(u64, u64, String)> = Vec::new();
+            let mut around: Vec<Placed> = Vec::new();
             for span in spans {
                 while around.last().is_some_and(|last| last.1 <= span.0) {
                     around.pop();
@@ -102,7 +105,7 @@ run = "sleep 0.05"
 run = "sleep 0.05"
 
 [tasks.a]
-run = "sleep 0.2; echo a > a.txt"
+run = "sleep 1.5; echo a > a.txt"
 outputs = ["a.txt"]
 
 [tasks.b]

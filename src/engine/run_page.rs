@@ -125,7 +125,10 @@ fn fold(report: RunReport, events: &[EventRecord], is_running: bool) -> RunPage 
         settle(&mut page.tasks[ix], settled);
     }
     folding.end(&mut page);
-    let busy: Vec<u64> = page.tasks.iter().map(|task| task.wall_ms).collect();
+    for attempt in &page.attempts {
+        page.tasks[attempt.task].busy_ms += attempt.to_ms - attempt.from_ms;
+    }
+    let busy: Vec<u64> = page.tasks.iter().map(|task| task.busy_ms).collect();
     page.deps.resize_with(page.tasks.len(), Vec::new);
     page.critical = critical_path(&page.deps, &busy);
     page
@@ -275,6 +278,7 @@ fn unknown(name: &TaskName, layer: Option<u32>) -> TaskRow {
         layer,
         state: TaskState::Unfinished,
         why: String::new(),
+        busy_ms: 0,
         wall_ms: 0,
         cpu_ms: 0,
         peak_memory_bytes: 0,

@@ -107,15 +107,19 @@ fn card(run: &RunPage, ix: usize, verdicts: &[&Verdict], is_open: bool, html: &m
         findings(verdict, html);
     }
     if let Some(log) = failed.log.as_ref().filter(|log| !log.trim().is_empty()) {
-        pre(html, "The end of its output", tail(log));
+        pre(html, END_OF_OUTPUT, tail(log));
     }
     html.raw("</div></details>\n");
 }
 
+/// Of a log the end is what counts, and shows first.
+pub(super) const END_OF_OUTPUT: &str = "The end of its output";
+
 /// Text in a box that scrolls by itself, and that a keyboard reaches.
 pub(super) fn pre(html: &mut Html, title: &'static str, text: &str) {
-    html.fill("<figure><figcaption>{}</figcaption><pre tabindex=\"0\">", &[&title]);
-    html.text(&bounded(text, LOG_BYTES_MAX + 1_000)).raw("</pre></figure>\n");
+    html.fill("<figure><figcaption>{}</figcaption><pre tabindex=\"0\"", &[&title]);
+    html.raw(if title == END_OF_OUTPUT { " class=\"tail\"><span>" } else { "><span>" });
+    html.text(bounded(text, LOG_BYTES_MAX + 1_000).trim_end()).raw("</span></pre></figure>\n");
 }
 
 /// The last lines, as many as are shown.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::failures::pre;
+use super::failures::{END_OF_OUTPUT, pre};
 use super::markup::Html;
 use super::model::{RunPage, Verdict};
 use crate::base::{bounded, format_duration_ms, format_micro_usd, sanitize_line};
@@ -29,7 +29,7 @@ pub(super) fn findings(verdict: &Verdict, html: &mut Html) {
         pre(html, "What it found", &render_gate_findings(&verdict.findings, options));
     }
     if !verdict.details.is_empty() {
-        pre(html, "The end of its output", &verdict.details.join("\n"));
+        pre(html, END_OF_OUTPUT, &verdict.details.join("\n"));
     }
 }
 
@@ -98,7 +98,8 @@ fn not_passed(run: &RunPage, html: &mut Html) {
         // What is red is told in full above, unless a later attempt was better.
         let is_above = is_red(verdict)
             && verdict.task.is_none_or(|task| run.tasks.get(task).is_some_and(|task| task.failed.is_some()));
-        let has_more = !is_above && !(verdict.findings.is_empty() && verdict.details.is_empty());
+        let is_bare = verdict.findings.is_empty() && verdict.details.is_empty();
+        let has_more = !(is_above || is_bare);
         html.raw(if has_more { "<details class=\"line\"><summary>" } else { "<p class=\"line\">" });
         html.fill(
             "<span class=\"chip {}\">{}</span> <strong>{}</strong> of {}: {}",

@@ -109,7 +109,7 @@ fn node(run: &RunPage, ix: usize, (x, y): (usize, usize), html: &mut Html) {
     let task = &run.tasks[ix];
     let name = sanitize_line(&bounded(&task.name, 120));
     let took = match task.state {
-        TaskState::Ran | TaskState::Failed | TaskState::Waits => format_duration_ms(task.wall_ms),
+        TaskState::Ran | TaskState::Failed | TaskState::Waits => format_duration_ms(task.busy_ms),
         _ => String::new(),
     };
     let path = if run.critical.contains(&ix) { " path" } else { "" };
@@ -152,16 +152,16 @@ fn table(run: &RunPage, layers: &[Vec<usize>], html: &mut Html) {
             &tasks.len(),
         ]);
         bar(html, &counts, tasks.len() as f64, 8);
-        let work_ms: u64 = tasks.iter().map(|ix| run.tasks[*ix].wall_ms).sum();
+        let work_ms: u64 = tasks.iter().map(|ix| run.tasks[*ix].busy_ms).sum();
         html.fill(
             "</svg><small>{}</small></td><td class=\"n\">{}</td>",
             &[&told.join(", "), &format_duration_ms(work_ms)],
         );
-        let longest = tasks.iter().copied().max_by_key(|ix| (run.tasks[*ix].wall_ms, std::cmp::Reverse(*ix)));
-        match longest.filter(|ix| run.tasks[*ix].wall_ms > 0) {
+        let longest = tasks.iter().copied().max_by_key(|ix| (run.tasks[*ix].busy_ms, std::cmp::Reverse(*ix)));
+        match longest.filter(|ix| run.tasks[*ix].busy_ms > 0) {
             Some(ix) => html.fill(
                 "<td><span class=\"name\">{}</span> <small>{}</small></td></tr>\n",
-                &[&sanitize_line(&bounded(&run.tasks[ix].name, 80)), &format_duration_ms(run.tasks[ix].wall_ms)],
+                &[&sanitize_line(&bounded(&run.tasks[ix].name, 80)), &format_duration_ms(run.tasks[ix].busy_ms)],
             ),
             None => html.raw("<td>–</td></tr>\n"),
         };
@@ -173,12 +173,12 @@ fn path(run: &RunPage, html: &mut Html) {
     if run.critical.is_empty() {
         return;
     }
-    html.raw("<h3>Critical path</h3>\n<p class=\"note\">The chain of tasks, each waiting for the one before, that took longest. Nothing else can make the build faster than this.</p>\n<ol class=\"path\">");
+    html.raw("<h3>Critical path</h3>\n<p class=\"note\">The chain of tasks, each waiting for the one before, that took longest. No number of workers makes the build faster than that.</p>\n<ol class=\"path\">");
     for ix in run.critical.iter().take(PATH_MAX) {
         let task = &run.tasks[*ix];
         html.fill(
             "<li><span class=\"name\">{}</span> <small>{}</small></li>",
-            &[&sanitize_line(&bounded(&task.name, 120)), &format_duration_ms(task.wall_ms)],
+            &[&sanitize_line(&bounded(&task.name, 120)), &format_duration_ms(task.busy_ms)],
         );
     }
     html.raw("</ol>\n");

@@ -135,7 +135,9 @@ pub struct TaskRow {
     pub state: TaskState,
     /// Why it ran, failed, or was skipped.
     pub why: String,
-    /// What its attempts took together, in milliseconds.
+    /// What its attempts took together, in milliseconds, from their workspaces to their verdicts.
+    pub busy_ms: u64,
+    /// Of that, its body.
     pub wall_ms: u64,
     /// Their user and system time.
     pub cpu_ms: u64,

@@ -91,9 +91,12 @@ pub(super) fn figures(run: &RunPage, html: &mut Html) {
             None => "no task ran".to_owned(),
         },
     );
-    let path_ms: u64 = run.critical.iter().map(|task| run.tasks[*task].wall_ms).sum();
+    let path_ms: u64 = run.critical.iter().map(|task| run.tasks[*task].busy_ms).sum();
     if !run.critical.is_empty() {
-        let note = format!("{} one after the other", counted(run.critical.len() as u64, "task"));
+        let note = match run.critical.len() {
+            1 => "one task alone".to_owned(),
+            tasks => format!("{tasks} tasks, one after the other"),
+        };
         figure(html, "Critical path", &format_duration_ms(path_ms), &note);
     }
     let all = run.tasks.len() as u64;

@@ -33,22 +33,23 @@ pub(super) fn draw(run: &RunPage, html: &mut Html) {
     }
     let mut order: Vec<usize> = (0..all).collect();
     if all > ROWS_MAX {
-        order.sort_by_key(|ix| (run.tasks[*ix].state, std::cmp::Reverse(run.tasks[*ix].wall_ms), *ix));
+        order.sort_by_key(|ix| (run.tasks[*ix].state, std::cmp::Reverse(run.tasks[*ix].busy_ms), *ix));
     }
     let mut is_critical = vec![false; all];
     run.critical.iter().for_each(|ix| is_critical[*ix] = true);
     controls(run, html);
     let has_money = run.tasks.iter().any(|task| !task.spent.is_nothing());
     html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of tasks\"><table id=\"task-table\">\n<thead><tr>");
-    let columns: [(&'static str, &'static str); 9] = [
+    let columns: [(&'static str, &'static str); 10] = [
         ("Task", ""),
         ("State", ""),
-        ("Layer", "n"),
+        ("Took", "n"),
+        ("Body", "n wide"),
         ("Started", "n"),
         ("Queued", "n wide"),
-        ("Took", "n"),
         ("CPU", "n wide"),
         ("Memory", "n wide"),
+        ("Layer", "n wide"),
         ("Worker", "n wide"),
     ];
     for (title, class) in columns {
@@ -114,17 +115,18 @@ fn row(ix: usize, task: &TaskRow, first: Option<First>, is_critical: bool, has_m
         "</th><td><span class=\"sign {}\" aria-hidden=\"true\">{}</span> {}</td>",
         &[&task.state.class(), &task.state.sign(), &task.state.word()],
     );
-    number(html, "n", task.layer.map(|layer| (u64::from(layer) + 1, (layer + 1).to_string())));
-    number(html, "n", first.map(|first| (first.from_ms, format!("+{}", format_duration_ms(first.from_ms)))));
-    number(html, "n wide", first.map(|_| (task.queued_ms, format_duration_ms(task.queued_ms))));
     match task.state {
         TaskState::Cached if task.saved_ms > 0 => {
             html.fill("<td class=\"n saved\" data-v=\"0\">{} saved</td>", &[&format_duration_ms(task.saved_ms)]);
         }
-        _ => number(html, "n", first.map(|_| (task.wall_ms, format_duration_ms(task.wall_ms)))),
+        _ => number(html, "n", first.map(|_| (task.busy_ms, format_duration_ms(task.busy_ms)))),
     }
+    number(html, "n wide", first.map(|_| (task.wall_ms, format_duration_ms(task.wall_ms))));
+    number(html, "n", first.map(|first| (first.from_ms, format!("+{}", format_duration_ms(first.from_ms)))));
+    number(html, "n wide", first.map(|_| (task.queued_ms, format_duration_ms(task.queued_ms))));
     number(html, "n wide", Some(task.cpu_ms).filter(|ms| *ms > 0).map(|ms| (ms, format_duration_ms(ms))));
     number(html, "n wide", Some(task.peak_memory_bytes).filter(|b| *b > 0).map(|b| (b, format_size(b))));
+    number(html, "n wide", task.layer.map(|layer| (u64::from(layer) + 1, (layer + 1).to_string())));
     number(html, "n wide", first.map(|first| (u64::from(first.worker) + 1, (first.worker + 1).to_string())));
     if has_money {
         let cost = task.spent.cost_micro_usd;
@@ -159,7 +161,7 @@ fn the_rest(rest: &[&TaskRow], html: &mut Html) {
         .take(SEARCHED_MAX)
         .map(|task| {
             let name = sanitize_line(&bounded(&task.name, 200));
-            json!([name, TaskState::ALL.iter().position(|state| *state == task.state), task.wall_ms])
+            json!([name, TaskState::ALL.iter().position(|state| *state == task.state), task.busy_ms])
         })
         .collect();
     let states: Vec<_> =

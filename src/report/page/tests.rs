@@ -13,6 +13,7 @@ fn task(name: &str, state: TaskState, wall_ms: u64) -> TaskRow {
         layer: Some(0),
         state,
         why: "no earlier run".to_owned(),
+        busy_ms: wall_ms,
         wall_ms,
         cpu_ms: wall_ms / 2,
         peak_memory_bytes: 1 << 20,
@@ -116,7 +117,7 @@ fn nothing_that_is_told_gets_out_of_its_place() {
 fn a_page_of_many_tasks_searches_what_it_does_not_show() {
     let mut run = run_of(1_500);
     run.tasks[700].name = HOSTILE.to_owned();
-    run.tasks[700].wall_ms = 0;
+    run.tasks[700].busy_ms = 0;
     let page = html(&run);
     let data =
         page.split("id=\"rest\">").nth(1).and_then(|rest| rest.split("</script>").next()).expect("there is a rest");

@@ -11,8 +11,8 @@ use crate::base::{bounded, counted, format_duration_ms, sanitize_line};
 const LANES_MAX: u32 = 100;
 /// Attempts that are drawn one by one.
 const SINGLE_MAX: usize = 2_500;
-/// Bars where attempts are drawn together, over all lanes.
-const BARS_MAX: usize = 5_000;
+/// Parts into which the lanes are divided where attempts are drawn together; there are at most two bars for each.
+const PARTS: u64 = 2_500;
 /// Bars of any length that carry their name; beyond that, long ones do.
 const NAMED_MAX: usize = 400;
 /// The share of the width from which a bar carries its name in any case.
@@ -163,7 +163,7 @@ fn bars(run: &RunPage, lanes: u32, whole_ms: u64) -> Vec<Bar> {
     // Neighbours that together are no wider than this become one.
     let widest_ms = match attempts.len() {
         0..=SINGLE_MAX => 0,
-        _ => whole_ms / (BARS_MAX as u64 / u64::from(lanes.max(1))).max(1),
+        _ => whole_ms / (PARTS / u64::from(lanes.max(1))).max(1),
     };
     let mut bars: Vec<Bar> = Vec::new();
     let mut together: Vec<&Attempt> = Vec::new();
