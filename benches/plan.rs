@@ -53,7 +53,10 @@ fn mixed(tasks: usize) -> String {
             0 if task < 10_000 => {
                 task += 1;
                 let matrix = "matrix = { os = [\"linux\", \"mac\"] }";
-                write!(plan, "[tasks.m{task}]\nrun = \"make\"\n{matrix}\noutputs = [\"m/{task}-{{{{ matrix.os }}}}\"]\n")
+                write!(
+                    plan,
+                    "[tasks.m{task}]\nrun = \"make\"\n{matrix}\noutputs = [\"m/{task}-{{{{ matrix.os }}}}\"]\n"
+                )
             }
             1 | 4 | 7 => write!(plan, "[tasks.c{task}]\ntemplate = \"copy\"\nparams = {{ n = \"{task}\" }}\n"),
             _ => {

@@ -255,7 +255,11 @@ pub fn build(
         measuring: tokio::sync::Mutex::default(),
         interrupted: AtomicBool::new(false),
         pending: Mutex::default(),
+        clean: Mutex::default(),
     });
+    if options.judging.is_none() && !options.step {
+        builder.settle_clean().map_err(|fault| EngineError::World(fault.0))?;
+    }
     let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
     let executor = executor(&builder, &recorder, &selected, config, jobs_given, person, loans);
     let runtime = tokio::runtime::Builder::new_multi_thread()
