@@ -185,12 +185,12 @@ fn everything_declared_is_in_the_key_and_explained() {
 fn the_name_and_the_order_of_outputs_are_not() {
     let base = command();
     let mut other = base.clone();
-    definition(other).task = TaskName::new("u").expect("a name");
+    definition(&mut other).task = TaskName::new("u").expect("a name");
     assert_eq!(action_key(&base), action_key(&other));
     let both = |a, b| PatternSet::new(vec![Pattern::new(a).expect("a pattern"), Pattern::new(b).expect("a pattern")]);
     let (mut left, mut right) = (base.clone(), base);
-    definition(left).outputs = both("x", "y");
-    definition(right).outputs = both("y", "x");
+    definition(&mut left).outputs = both("x", "y");
+    definition(&mut right).outputs = both("y", "x");
     assert_eq!(action_key(&left), action_key(&right));
 }
 
@@ -219,8 +219,8 @@ fn arbitrary_context() -> impl Strategy<Value = TaskContext> {
     let files = prop::collection::btree_map("[ab]{1,2}(/[ab])?", ("[xy]?", any::<bool>()), 0..4);
     (words, vars, files).prop_map(|(argv, env, files)| {
         let mut context = command();
-        definition(context).work = Work::Run(argv);
-        definition(context).env = env;
+        definition(&mut context).work = Work::Run(argv);
+        definition(&mut context).env = env;
         context.view =
             files.into_iter().map(|(name, (text, executable))| (path(&name), file(&text, executable))).collect();
         context
