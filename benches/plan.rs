@@ -156,7 +156,7 @@ mod mixed_plan {
 fn opened(documents: Vec<Document>) -> OrcaDb {
     let mut db = OrcaDb::default();
     db.set_documents(documents);
-    db.lowered();
+    assert!(db.lowered().findings.is_empty());
     db
 }
 

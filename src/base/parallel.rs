@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 /// From this many things on, several threads share the work.
-const ITEMS_MIN: usize = 16;
+pub const ITEMS_MIN: usize = 16;
 /// Or from this many bytes on.
 const BYTES_MIN: u64 = 1 << 20;
 

@@ -108,6 +108,12 @@ impl RelPath {
         self.0.rsplit_once('/').map(|(parent, _)| Self(parent.into()))
     }
 
+    /// The directory it lies in, as text; empty at the root.
+    #[must_use]
+    pub fn parent_str(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(parent, _)| parent)
+    }
+
     /// The last component.
     #[must_use]
     pub fn file_name(&self) -> &str {

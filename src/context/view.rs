@@ -73,8 +73,8 @@ impl SourceIndex {
     }
 
     fn covered_by<'a>(&'a self, pattern: &'a Pattern) -> Box<dyn Iterator<Item = RelPath> + 'a> {
-        match pattern.as_literal() {
-            Some(path) => Box::new(self.literal.get(&path).into_iter().flatten().cloned()),
+        match pattern.literal_path() {
+            Some(path) => Box::new(self.literal.get(path).into_iter().flatten().cloned()),
             None => {
                 let base = pattern.base();
                 let paths: Vec<RelPath> = self.beneath(&base).filter(|path| pattern.matches(path)).cloned().collect();

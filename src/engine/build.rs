@@ -379,7 +379,12 @@ impl Prepared {
             measuring: tokio::sync::Mutex::default(),
             interrupted: AtomicBool::new(false),
             pending: Mutex::default(),
+            clean: Mutex::default(),
         });
+        if options.judging.is_none() && !options.step {
+            phases.next("settle what is clean");
+            builder.settle_clean().map_err(|fault| EngineError::World(fault.0))?;
+        }
         let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
         let outdated = reins.hand_over(&builder);
         let executor = executor(&builder, &recorder, &selected, layers, config, jobs_given, person, (loans, outdated));

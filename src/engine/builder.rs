@@ -96,6 +96,8 @@ pub(super) struct Builder {
     pub asking: Mutex<()>,
     /// Whether the build was interrupted.
     pub interrupted: AtomicBool,
+    /// Tasks that were settled before the executor started, until it asks for them.
+    pub clean: Mutex<HashMap<TaskIx, Resolved>>,
 }
 
 /// A task between its key and its end.
@@ -152,6 +154,10 @@ pub(super) fn fault(error: impl std::fmt::Display) -> Fault {
 }
 
 impl Tasks for Builder {
+    fn known(&self, task: TaskIx) -> Option<Resolved> {
+        self.clean.lock().expect("no holder panics").remove(&task)
+    }
+
     fn resolve(&self, task: TaskIx) -> Result<Resolved, Fault> {
         let earlier = self.pending.lock().expect("no holder panics").get(&task).cloned();
         let mut met: Vec<TaskIx> = Vec::new();
@@ -408,7 +414,7 @@ impl Builder {
     }
 
     /// Why a task cannot even start.
-    fn impossible(&self, keyed: &Keyed) -> Option<Failure> {
+    pub(super) fn impossible(&self, keyed: &Keyed) -> Option<Failure> {
         let definition = &keyed.context.definition;
         if definition.sandbox == SandboxMode::Required && self.sandbox.backend() == Backend::None {
             return Some(cannot_start(format!("it requires a sandbox, and none works here: {}", self.sandbox.why())));

@@ -1,6 +1,7 @@
 //! The engine: where the pure core meets the world. It opens a plan, says where every task stands, and builds.
 
 mod agent_programs;
+mod ahead;
 mod approval;
 mod attempt;
 mod attempt_log;

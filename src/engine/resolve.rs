@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
 use super::fallback::StoppedAgents;
 use super::git_history::GitHistory;
 use super::judge_plan::with_drift;
@@ -27,7 +29,7 @@ use super::session::{EngineError, Session, Survey};
 use super::standing::{Cause, Conflict, Reused, Standing};
 use super::subject::Subject;
 use crate::base::{ActionKey, Change, Entry, GateKey, Name, RelPath, TaskName, Tree, parallel};
-use crate::context::{SourceIndex, TaskContext, ToolIdentity, view};
+use crate::context::{Definition, SourceIndex, TaskContext, ToolIdentity, view};
 use crate::db::{Facts, OrcaDb};
 use crate::event::ActionResult;
 use crate::gates::{Baseline, Verdict};
@@ -107,6 +109,9 @@ pub struct Resolver {
     pub(super) osv_fingerprints: std::sync::Mutex<BTreeMap<String, String>>,
     pub(super) facts: Arc<Facts>,
     db: std::sync::Mutex<OrcaDb>,
+    /// What the memos said of each task, by plan order, until a file is digested anew.
+    read: Vec<OnceLock<(Arc<Definition>, Arc<Tree>)>>,
+    is_refreshed: AtomicBool,
     results: Vec<OnceLock<Produced>>,
     is_overtaken: AtomicBool,
     pub(super) stopped: StoppedAgents,
@@ -117,6 +122,7 @@ impl Resolver {
     #[must_use]
     pub fn new(session: Session, survey: Survey, ledger: Ledger, store: Option<Store>, kept: Option<Kept>) -> Self {
         let results = (0..session.graph.len()).map(|_| OnceLock::new()).collect();
+        let read = (0..session.graph.len()).map(|_| OnceLock::new()).collect();
         let editing_ancestors = match session.graph.has_editors() {
             true => session.graph.editing_ancestors(),
             false => Vec::new(),
@@ -140,6 +146,8 @@ impl Resolver {
             osv_fingerprints: std::sync::Mutex::default(),
             facts: session.db.facts(),
             db: std::sync::Mutex::new(session.db),
+            read,
+            is_refreshed: AtomicBool::new(false),
             results,
             is_overtaken: AtomicBool::new(false),
             stopped: StoppedAgents::default(),
@@ -209,8 +217,38 @@ impl Resolver {
 
     /// Tells the memos what source files are now.
     pub(super) fn take_digests(&self, states: Vec<(RelPath, Option<Entry>)>) {
-        if self.db.lock().expect("no holder panics").set_files(states) {
+        let mut db = self.db.lock().expect("no holder panics");
+        self.is_refreshed.store(true, Ordering::Release);
+        if db.set_files(states) {
             self.is_overtaken.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether where a task stands depends on more than the tasks that it waits for: where tasks edit files in place, or did.
+    pub(super) fn turns_matter(&self) -> bool {
+        self.graph.has_editors() || self.ledger.tasks().any(|(_, known)| !known.origin.on_top_of.is_empty())
+    }
+
+    /// Asks the memos about these tasks on all cores, so that what follows finds the answers.
+    pub(super) fn read_ahead(&self, tasks: &BTreeSet<TaskIx>) {
+        let db = self.db.lock().expect("no holder panics").clone();
+        let tasks: Vec<TaskIx> = tasks.iter().copied().collect();
+        tasks.into_par_iter().for_each_with(db, |db, task| {
+            self.read[task.index()].get_or_init(|| self.ask(db, task));
+        });
+    }
+
+    /// What the memos say of a task: what of it does not depend on files, and the source files of its view.
+    fn ask(&self, db: &OrcaDb, task: TaskIx) -> (Arc<Definition>, Arc<Tree>) {
+        let name = self.graph.name(task);
+        (db.definition(name).expect("the graph holds only tasks of the plan"), db.source_view(name))
+    }
+
+    fn definition_and_sources(&self, task: TaskIx) -> (Arc<Definition>, Arc<Tree>) {
+        let known = self.read[task.index()].get().filter(|_| !self.is_refreshed.load(Ordering::Acquire));
+        match known {
+            Some((definition, sources)) => (Arc::clone(definition), Arc::clone(sources)),
+            None => self.ask(&self.db.lock().expect("no holder panics"), task),
         }
     }
 
@@ -224,7 +262,7 @@ impl Resolver {
     /// The source files of a task's view, as the memos know them.
     #[must_use]
     pub fn source_view(&self, task: TaskIx) -> Arc<Tree> {
-        self.db.lock().expect("no holder panics").source_view(self.graph.name(task))
+        self.definition_and_sources(task).1
     }
 
     /// What files there are, as they were listed.
@@ -302,11 +340,7 @@ impl Resolver {
     /// The complete task but for what others changed in place.
     #[must_use]
     pub fn context_of_outputs(&self, task: TaskIx) -> (TaskContext, Arc<Tree>) {
-        let name = self.graph.name(task);
-        let (definition, source) = {
-            let db = self.db.lock().expect("no holder panics");
-            (db.definition(name).expect("the graph holds only tasks of the plan"), db.source_view(name))
-        };
+        let (definition, source) = self.definition_and_sources(task);
         let mut whole = Vec::new();
         let mut matched = Vec::new();
         for dep in self.graph.deps(task) {
@@ -320,7 +354,7 @@ impl Resolver {
         matched.extend(of_dropped.into_iter().filter_map(|dep| self.result(dep)).map(|result| result.outputs.as_ref()));
         let view = view(self.task(task), &source, matched.into_iter(), whole.into_iter());
         let dependencies = self.dependencies(task);
-        (TaskContext { definition: (*definition).clone(), view, dependencies }, source)
+        (TaskContext { definition, view, dependencies }, source)
     }
 
     /// Puts the changes of the tasks that this one waits for into its view.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
@@ -17,7 +17,7 @@ use super::merging::Contents;
 use super::project::{Project, ProjectError};
 use super::reconcile::Sides;
 use super::resolve::Resolver;
-use super::scan::{ScanError, literals, scan};
+use super::scan::{ScanError, patterns, scan};
 use crate::base::{BlobDigest, Change, Finding, Name, Pattern, RelPath, Severity, TaskName, Tree};
 use crate::context::{ToolIdentity, covered_paths};
 use crate::db::{Facts, Lowered, OrcaDb};
@@ -75,6 +75,8 @@ pub struct Session {
     pub documents: Arc<Vec<Document>>,
     /// Everything there is to say about the plan, so far.
     pub findings: Vec<Finding>,
+    /// What was loaded already.
+    stat_cache: OnceLock<StatCache>,
 }
 
 /// What a person has accepted of what gates found.
@@ -135,7 +137,16 @@ impl Session {
         findings.extend(of_graph);
         let documents = db.documents();
         drop(phases);
-        Ok(Self { host, project, db, lowered, graph: Arc::new(graph), documents, findings })
+        Ok(Self {
+            host,
+            project,
+            db,
+            lowered,
+            graph: Arc::new(graph),
+            documents,
+            findings,
+            stat_cache: OnceLock::new(),
+        })
     }
 
     /// Opens a part of a plan from what is left of its texts. `None` where there is anything to say about it: there was nothing
@@ -149,13 +160,28 @@ impl Session {
         let of_plan = lowered.findings.iter().filter(|finding| finding.code != UNKNOWN_TASK);
         let documents = db.documents();
         let is_silent = of_graph.is_empty() && of_plan.count() == 0;
-        is_silent.then(|| Self { host, project, db, lowered, graph: Arc::new(graph), documents, findings: Vec::new() })
+        is_silent.then(|| Self {
+            host,
+            project,
+            db,
+            lowered,
+            graph: Arc::new(graph),
+            documents,
+            findings: Vec::new(),
+            stat_cache: OnceLock::new(),
+        })
     }
 
     /// The plan.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.lowered.plan
+    }
+
+    /// Whether the body of a task is a prompt.
+    #[must_use]
+    pub fn is_agent(&self, task: TaskIx) -> bool {
+        self.plan().tasks.get(self.graph.name(task)).is_some_and(|task| task.is_agent())
     }
 
     /// Whether something must be mended before anything runs.
@@ -201,11 +227,11 @@ impl Session {
         writes: bool,
     ) -> Result<Vec<String>, EngineError> {
         let root = Root::open(self.project.root())?;
-        let stat_cache = StatCache::load(&self.project.state().join("stat"));
+        let stat_cache = self.stat_cache.get_or_init(|| StatCache::load(&self.project.state().join("stat")));
         let history = GitHistory::new(self.project.root().to_owned(), &self.host);
         let deltas = BTreeMap::new();
         let contents = Contents { kept, store, project: &root, deltas: Some(&deltas), history: Some(&history) };
-        let sides = Sides { plan: self.plan(), graph: &self.graph, root: &root, stat_cache: &stat_cache, contents };
+        let sides = Sides { plan: self.plan(), graph: &self.graph, root: &root, stat_cache, contents };
         take_lock(ledger, writes, &sides)
     }
 
@@ -213,7 +239,8 @@ impl Session {
     ///
     /// What is said about missing files joins the findings.
     pub fn survey(&mut self, ledger: &Ledger, tasks: &BTreeSet<TaskIx>, whole: bool) -> Result<Survey, EngineError> {
-        let stat_cache = StatCache::load(&self.project.state().join("stat"));
+        let loaded = self.stat_cache.take();
+        let stat_cache = loaded.unwrap_or_else(|| StatCache::load(&self.project.state().join("stat")));
         self.survey_by(stat_cache, ledger, tasks, whole)
     }
 
@@ -238,16 +265,16 @@ impl Session {
         let awaits_outputs = |path: &RelPath| graph.provides(&Pattern::literal(path));
         // The lock changes with every accepted result, the baseline with what a person accepts, the plan with every word about
         // any task: who asks for all files does not mean them, and would have to run again. The plan can be named.
-        let named: BTreeSet<RelPath> = literals(self.plan());
-        let files: BTreeSet<RelPath> = self.plan().files.iter().cloned().collect();
-        let is_orcas = |path: &RelPath| {
-            [LOCK_FILE, BASELINE_FILE].contains(&path.as_str()) || files.contains(path) && !named.contains(path)
-        };
+        let mut files: BTreeSet<&RelPath> = self.plan().files.iter().collect();
+        for named in patterns(self.plan()).filter_map(Pattern::literal_path) {
+            files.remove(named);
+        }
+        let is_orcas = |path: &RelPath| [LOCK_FILE, BASELINE_FILE].contains(&path.as_str()) || files.contains(path);
         let is_source = |path: &RelPath, is_empty_dir: bool| {
             let is_made = graph.owner(path).is_some() || is_leftover(path);
             !(is_orcas(path) || is_made || is_empty_dir && awaits_outputs(path))
         };
-        let mut scanned = scan(&root_path, self.plan(), whole, &is_source)?;
+        let mut scanned = scan(&root, self.plan(), whole, &is_source)?;
         // Of what orca edited the base is the source, whatever lies there now.
         let mut bases = ledger.edited();
         bases.retain(|path, _| graph.owner(path).is_none() && !are_gone(&ledger.changes_at(path), &graph));
@@ -256,40 +283,40 @@ impl Session {
         }
         // A path that is on record is one of the plan's, also while what lies there was taken away, or half put there.
         let is_on_record = |pattern: &Pattern| {
-            let literal = pattern.as_literal();
-            literal.is_some_and(|literal| bases.keys().any(|path| path.is_within(&literal)))
+            let literal = pattern.literal_path();
+            literal.is_some_and(|literal| bases.keys().any(|path| path.is_within(literal)))
         };
         let provided = |pattern: &Pattern| graph.provides(pattern) || is_on_record(pattern);
         self.findings.extend(input_findings(&root_path, self.plan(), &scanned, whole, provided));
         let index = scanned.index;
         self.db.set_listing(index.clone());
 
-        let names: Vec<TaskName> = tasks.iter().map(|ix| self.graph.name(*ix).clone()).collect();
-        let mut needed: BTreeSet<RelPath> = names
+        let names: Vec<&TaskName> = tasks.iter().map(|ix| self.graph.name(*ix)).collect();
+        let mut paths: Vec<RelPath> = names
             .par_iter()
             .map_with(self.db.clone(), |db, name| db.sources(name))
-            .fold(BTreeSet::new, |mut all, some| {
-                all.extend(some.iter().cloned());
-                all
-            })
-            .reduce(BTreeSet::new, |mut left, right| {
-                left.extend(right);
-                left
-            });
+            .flat_map_iter(|sources| sources.iter().cloned().collect::<Vec<_>>())
+            .collect();
         let gate_paths: BTreeMap<Name, BTreeSet<RelPath>> = self
             .plan()
             .gate_defs
             .values()
             .map(|gate| (gate.name.clone(), covered_paths(&gate.inputs, &index)))
             .collect();
-        needed.extend(gate_paths.values().flatten().cloned());
+        paths.extend(gate_paths.values().flatten().cloned());
         if whole {
-            needed.extend(index.walked.iter().cloned());
+            paths.extend(index.walked.iter().cloned());
         }
-        let paths: Vec<RelPath> = needed.into_iter().collect();
-        let (edited, plain): (Vec<RelPath>, Vec<RelPath>) =
-            paths.iter().cloned().partition(|path| bases.contains_key(path));
-        let mut entries = stat_cache.digest_many(&root, &plain)?;
+        paths.par_sort_unstable();
+        paths.dedup();
+        let edited: Vec<RelPath> = paths.iter().filter(|path| bases.contains_key(*path)).cloned().collect();
+        let mut entries = match edited.is_empty() {
+            true => stat_cache.digest_many(&root, &paths)?,
+            false => {
+                let plain: Vec<RelPath> = paths.iter().filter(|path| !bases.contains_key(*path)).cloned().collect();
+                stat_cache.digest_many(&root, &plain)?
+            }
+        };
         entries.extend(edited.into_iter().filter_map(|path| Some((path.clone(), bases[&path].base.clone()?))));
         let gate_sources = gate_paths
             .into_iter()

@@ -206,6 +206,11 @@ impl Loop {
                 Command::Done => {}
             }
         }
+        to_resolve.retain(|task| match self.executor.tasks.known(*task) {
+            // A message like any other: whatever follows from it does not deepen the stack.
+            Some(resolved) => self.messages.send(Message::Resolved(*task, Ok(resolved))).is_err(),
+            None => true,
+        });
         for batch in to_resolve.chunks(RESOLVE_BATCH) {
             self.resolve(batch.to_vec());
         }

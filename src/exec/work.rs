@@ -116,6 +116,11 @@ pub trait Tasks: Send + Sync + 'static {
     /// Keys a task whose dependencies are accepted, looks it up, and restores what is missing. May block.
     fn resolve(&self, task: TaskIx) -> Result<Resolved, Fault>;
 
+    /// What a task resolves to, where that was found out already. Asked once, instead of [`Tasks::resolve`].
+    fn known(&self, _: TaskIx) -> Option<Resolved> {
+        None
+    }
+
     /// Makes one attempt, from a fresh workspace to a published result.
     fn attempt(
         self: Arc<Self>,

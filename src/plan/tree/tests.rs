@@ -1,13 +1,14 @@
 //! What is read in one pass is node for node what the parser of `toml` reads, spans included; and nothing that it refuses is read.
+#![expect(clippy::disallowed_methods, reason = "the plans of the fixtures are read from the disk")]
 
 use std::path::Path;
 
 use proptest::prelude::*;
 use toml::de::DeTable;
 
-use super::super::document::{Node, NodeName, Value};
-use super::super::syntax::flatten;
 use super::read;
+use crate::plan::document::{Node, NodeName, Value};
+use crate::plan::syntax::flatten;
 
 const TOKENS_MAX: usize = 8_000_000;
 
