@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! sys <- base <- snapshot <- plan, event <- graph, context, report, merge, draft <- key <- db, store, sandbox
-//!     <- agents, gates <- exec <- engine <- cli
+//!     <- agents, gates <- exec <- engine <- watch, serve <- cli
 //! ```
 //!
 //! `tests/tidy.rs` reads the imports and fails where one points right.
@@ -26,6 +26,8 @@ pub mod merge;
 pub mod plan;
 pub mod report;
 pub mod sandbox;
+pub mod serve;
 pub mod snapshot;
 pub mod store;
 pub mod sys;
+pub mod watch;

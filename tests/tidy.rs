@@ -20,7 +20,8 @@ const LAYERS: &[&[&str]] = &[
     &["exec"],
     &["remote"],
     &["engine"],
-    &["watch", "serve", "mcp"],
+    &["watch"],
+    &["serve", "mcp"],
     &["cli"],
 ];
 /// The modules that may know of tokio: `sandbox` and what stands to its right.

@@ -6,6 +6,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::base::{DurationMs, UnitError};
 
+/// How long it has to be quiet before a build begins by itself, in milliseconds.
+const SETTLE_MS: u64 = 50;
+
 /// A declarative, incremental build engine whose targets are development tasks.
 #[derive(Debug, Parser)]
 #[command(name = "orca", version, max_term_width = 100, propagate_version = true)]
@@ -77,6 +80,8 @@ pub(super) enum Schedule {
 pub(super) enum Command {
     /// Run what is not up to date
     Build(BuildArgs),
+    /// Build, and build again whenever something changes
+    Watch(WatchArgs),
     /// Say what is wrong with the plan, and run nothing
     Check(CheckArgs),
     /// Draw the tasks, what they wait for, and where each stands
@@ -151,17 +156,72 @@ pub(super) struct BuildArgs {
     #[arg(long, conflicts_with_all = ["dry_run", "force"])]
     pub locked: bool,
     /// Ask before each layer
-    #[arg(long)]
+    #[arg(long, conflicts_with = "watch")]
     pub step: bool,
+    /// Build again whenever something changes
+    #[arg(long, conflicts_with_all = ["dry_run", "locked", "profile"])]
+    pub watch: bool,
+    /// With --watch: how long it has to be quiet before a build begins; ten times that is waited at most
+    #[arg(long, value_name = "MS", default_value_t = SETTLE_MS, requires = "watch")]
+    pub settle: u64,
     /// How tasks are ordered
     #[arg(long, value_enum, default_value_t = Schedule::Ready, value_name = "HOW")]
     pub schedule: Schedule,
     /// Print events, one JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Write down where the time went, as a trace that ui.perfetto.dev opens
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub profile: Option<PathBuf>,
     /// Name cached tasks, too, with more of their output
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+/// `orca watch`
+#[derive(Debug, clap::Args)]
+pub(super) struct WatchArgs {
+    /// Tasks to build, as for `orca build`; all if none is given
+    pub tasks: Vec<String>,
+    /// The most tasks at a time
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub jobs: Option<u32>,
+    /// Go on with tasks that do not depend on a red one
+    #[arg(short, long)]
+    pub keep_going: bool,
+    /// How tasks are ordered
+    #[arg(long, value_enum, default_value_t = Schedule::Ready, value_name = "HOW")]
+    pub schedule: Schedule,
+    /// How long it has to be quiet before a build begins; ten times that is waited at most
+    #[arg(long, value_name = "MS", default_value_t = SETTLE_MS)]
+    pub settle: u64,
+    /// Print the events of every build, one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Name cached tasks, too, with more of their output
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+impl WatchArgs {
+    /// The build that is watched.
+    pub(super) fn build(&self) -> BuildArgs {
+        BuildArgs {
+            tasks: self.tasks.clone(),
+            dry_run: false,
+            jobs: self.jobs,
+            keep_going: self.keep_going,
+            force: false,
+            locked: false,
+            step: false,
+            watch: true,
+            settle: self.settle,
+            schedule: self.schedule,
+            json: self.json,
+            verbose: self.verbose,
+            profile: None,
+        }
+    }
 }
 
 /// `orca check`
@@ -323,6 +383,9 @@ pub(super) struct ReportArgs {
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+    /// Write it as one HTML page that needs nothing else: to FILE, else to .orca/reports; `-` prints it
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["json", "sarif", "junit"])]
+    pub html: Option<Option<PathBuf>>,
     /// Write what its gates said as SARIF 2.1.0: to FILE, or print it
     #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with = "json")]
     pub sarif: Option<Option<PathBuf>>,

@@ -1,6 +1,7 @@
 //! `orca build`.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::args::{Args, BuildArgs, Schedule};
@@ -9,10 +10,13 @@ use super::closing::{self, Closing};
 use super::progress::Progress;
 use super::shortcut::{self, Changed};
 use super::terminal::Terminal;
-use super::{CliError, Exit, check, dry_run, locked, open_valid, signals};
-use crate::base::TaskName;
-use crate::engine::{self, BuildOptions, Built, Host, Listener, Parties, Person, Power, Report, Summary};
-use crate::event::Outcome;
+use super::{CliError, Exit, check, dry_run, locked, open_valid_traced, signals, watch};
+use crate::base::{TaskName, sanitize_line};
+use crate::engine::{
+    self, BuildOptions, Built, Host, Listener, Parties, Person, Power, ProfileFile, Report, Summary, monotonic_us,
+};
+use crate::event::{Outcome, Trace};
+use crate::report::ProfileHeader;
 
 /// Builds. `changed` is what is known to have changed since the last build.
 pub(super) fn run(
@@ -24,18 +28,61 @@ pub(super) fn run(
     if build.dry_run {
         return dry_run::run(args, build, terminal);
     }
+    if build.watch {
+        return watch::run(args, build, terminal);
+    }
+    let Some(file) = &build.profile else {
+        return built(args, build, changed, &Trace::default(), terminal);
+    };
+    let shown = sanitize_line(&file.display().to_string());
+    let cannot = |error: io::Error| CliError::World(format!("cannot write the profile `{shown}`: {error}"));
+    let file = ProfileFile::at(&args.directory().join(file)).map_err(&cannot)?;
+    let trace = Trace::on(monotonic_us);
+    let ended = built(args, build, None, &trace, terminal);
+    let header = ProfileHeader {
+        version: env!("CARGO_PKG_VERSION"),
+        args: &command_line(build),
+        ended: match &ended {
+            Ok(Exit::Good) => "good",
+            Ok(Exit::Red) => "red",
+            Ok(Exit::Signal(_)) => "interrupted",
+            Ok(Exit::Usage | Exit::Invalid | Exit::World) | Err(_) => "did not run to its end",
+        },
+    };
+    let written = file.write(&trace, &header);
+    match ended {
+        Ok(Exit::Good) => written.map(|()| Exit::Good).map_err(cannot),
+        ended => {
+            // What went wrong with the build is what its exit code says.
+            if let Err(error) = written {
+                terminal.error(&cannot(error).to_string());
+            }
+            ended
+        }
+    }
+}
+
+/// Builds, and tells the trace what takes how long.
+fn built(
+    args: &Args,
+    build: &BuildArgs,
+    changed: Option<Box<Changed>>,
+    trace: &Trace,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     if build.locked
         && let Some(exit) = locked::refuse(args, build, terminal)?
     {
         return Ok(exit);
     }
-    let changed = changed.or_else(|| changed_of(args, build));
+    // A profile shows the whole way.
+    let changed = changed.or_else(|| changed_of(args, build)).filter(|_| !trace.is_on());
     if let Some(changed) = changed
         && let Some(exit) = run_part(args, build, &changed, terminal)?
     {
         return Ok(exit);
     }
-    let session = match open_valid(args, terminal)? {
+    let session = match open_valid_traced(args, trace.clone(), terminal)? {
         Ok(session) => session,
         Err(exit) => return Ok(exit),
     };
@@ -43,7 +90,7 @@ pub(super) fn run(
         terminal.error("--step asks before each layer and needs a terminal");
         return Ok(Exit::Usage);
     }
-    let options = options(build, terminal);
+    let options = options(build, terminal.is_interactive() && !build.json);
     let questions = build.step || options.asks && session.plan().tasks.values().any(|task| task.approval);
     let (progress, listener) = watched(build, questions, terminal);
     let built = engine::build(session, &options, Arc::new(AtTerminal), listener, signals::listen)?;
@@ -64,25 +111,10 @@ fn run_part(args: &Args, build: &BuildArgs, changed: &Changed, terminal: &Termin
     let person: Arc<dyn Person> = Arc::new(AtTerminal);
     let parties = Parties { person: &person, listener: &listener, listen: signals::listen };
     let Changed { hot, changes } = changed;
-    let options = options(build, terminal);
+    let options = options(build, terminal.is_interactive() && !build.json);
     let built = engine::build_part(&Host::from_env()?, args.directory(), hot, changes, &options, &parties)?;
     progress.lock().expect("progress does not panic").finish();
     Ok(built.map(|built| told(built, build, terminal)))
-}
-
-fn options(build: &BuildArgs, terminal: &Terminal) -> BuildOptions {
-    BuildOptions {
-        selectors: build.tasks.clone(),
-        jobs: build.jobs,
-        keep_going: build.keep_going,
-        force: build.force,
-        step: build.step,
-        asks: terminal.is_interactive() && !build.json,
-        layers: build.schedule == Schedule::Layers,
-        locked: build.locked,
-        judging: None,
-        args: command_line(build),
-    }
 }
 
 /// What shows a build, and who hears of its events.
@@ -115,6 +147,22 @@ fn told(built: Built, build: &BuildArgs, terminal: &Terminal) -> Exit {
     }
 }
 
+/// How to build.
+pub(super) fn options(build: &BuildArgs, asks: bool) -> BuildOptions {
+    BuildOptions {
+        selectors: build.tasks.clone(),
+        jobs: build.jobs,
+        keep_going: build.keep_going,
+        force: build.force,
+        step: build.step,
+        asks,
+        layers: build.schedule == Schedule::Layers,
+        locked: build.locked,
+        judging: None,
+        args: command_line(build),
+    }
+}
+
 /// Refuses a plan whose powers were not given.
 pub(super) fn untrusted(powers: &BTreeSet<Power>, terminal: &Terminal) -> Exit {
     let list: Vec<String> = powers.iter().map(|power| format!("  - {power}")).collect();
@@ -126,7 +174,7 @@ pub(super) fn untrusted(powers: &BTreeSet<Power>, terminal: &Terminal) -> Exit {
 }
 
 fn command_line(build: &BuildArgs) -> Vec<String> {
-    let mut words = vec!["build".to_owned()];
+    let mut words = vec![if build.watch { "watch" } else { "build" }.to_owned()];
     words.extend(build.locked.then(|| "--locked".to_owned()));
     words.extend(build.tasks.iter().cloned());
     words
@@ -144,10 +192,11 @@ pub(super) fn exit(report: &Report, terminal: &Terminal) -> Exit {
 }
 
 /// One line: what ran, was cached, failed, was skipped, the time, the money, and what of both was saved.
-fn closing_line(report: &Report, terminal: &Terminal) -> String {
+pub(super) fn closing_line(report: &Report, terminal: &Terminal) -> String {
     let summary = &report.summary;
     let word = match (report.interrupted_by, report.ok) {
         (Some(_), _) => "interrupted",
+        (None, _) if report.outdated => "outdated",
         (None, true) if summary.ran() == 0 => closing::NOTHING_TO_DO,
         (None, true) => "done",
         (None, false) if summary.awaits_approval() > 0 && is_only_waiting(summary) => "waiting",

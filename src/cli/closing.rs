@@ -22,6 +22,22 @@ pub(super) struct Closing {
 }
 
 impl Closing {
+    /// Of a build that found everything as it should be.
+    pub(super) fn nothing_to_do(cached: u64, wall_ms: u64, saved_ms: u64, saved_micro_usd: u64) -> Self {
+        Self {
+            word: NOTHING_TO_DO,
+            is_good: true,
+            ran: 0,
+            cached,
+            failed: 0,
+            skipped: 0,
+            wall_ms,
+            spent_micro_usd: 0,
+            saved_ms,
+            saved_micro_usd,
+        }
+    }
+
     /// The line, without its end.
     pub(super) fn to_line(&self, color: bool) -> String {
         let colour = if self.is_good { "32" } else { "31" };

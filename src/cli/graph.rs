@@ -29,6 +29,21 @@ struct Shown<'a> {
     gates: &'a dyn Fn(TaskIx) -> Vec<GateMark>,
 }
 
+/// How a graph is drawn.
+pub(super) struct Drawing {
+    pub format: GraphFormat,
+    pub layers: bool,
+    pub critical_path: bool,
+    pub width: usize,
+}
+
+impl Drawing {
+    fn of(args: &GraphArgs, terminal: &Terminal) -> Self {
+        let format = if args.json { GraphFormat::Json } else { args.format };
+        Self { format, layers: args.layers, critical_path: args.critical_path, width: terminal.width() }
+    }
+}
+
 pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result<Exit, CliError> {
     let session = open(args)?;
     if session.is_invalid() {
@@ -38,19 +53,24 @@ pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result
         Looked::Invalid(session) => invalid(&session, graph, terminal),
         Looked::Valid(look) => {
             terminal.warn(&look.notices);
-            let state = |ix| look.state(ix);
-            let gates = look.plan_gates();
-            let known = Known {
-                duration_ms: &|ix| look.duration_ms(ix),
-                is_guessed: &|ix| look.resolver.ledger.estimate_ms(look.name(ix)).is_none(),
-                gates: &gates,
-            };
-            let marks = |ix| look.gate_marks(ix);
-            let shown = Shown { state: &state, gates: &marks };
-            draw(&look.resolver.graph, &look.asked, &shown, &known, graph, terminal);
+            terminal.out(&drawn(&look, &Drawing::of(graph, terminal)));
             Ok(Exit::Good)
         }
     }
+}
+
+/// The tasks asked for, as they were found.
+pub(super) fn drawn(look: &Look, drawing: &Drawing) -> String {
+    let state = |ix| look.state(ix);
+    let gates = look.plan_gates();
+    let known = Known {
+        duration_ms: &|ix| look.duration_ms(ix),
+        is_guessed: &|ix| look.resolver.ledger.estimate_ms(look.name(ix)).is_none(),
+        gates: &gates,
+    };
+    let marks = |ix| look.gate_marks(ix);
+    let shown = Shown { state: &state, gates: &marks };
+    draw(&look.resolver.graph, &look.asked, &shown, &known, drawing)
 }
 
 /// What can be drawn of a plan that must be mended is drawn, without states; the findings follow.
@@ -59,36 +79,26 @@ fn invalid(session: &Session, graph: &GraphArgs, terminal: &Terminal) -> Result<
     if !selected.is_empty() {
         let known = Known { duration_ms: &|_| TYPICAL_MS, is_guessed: &|_| true, gates: &[] };
         let shown = Shown { state: &|_| TaskState::Unknown, gates: &|_| Vec::new() };
-        draw(&session.graph, &selected, &shown, &known, graph, terminal);
+        terminal.out(&draw(&session.graph, &selected, &shown, &known, &Drawing::of(graph, terminal)));
     }
     check::refuse(&session.findings, &session.documents, terminal);
     Ok(Exit::Invalid)
 }
 
-fn draw(
-    graph: &Graph,
-    selected: &BTreeSet<TaskIx>,
-    shown: &Shown<'_>,
-    known: &Known<'_>,
-    args: &GraphArgs,
-    terminal: &Terminal,
-) {
+fn draw(graph: &Graph, selected: &BTreeSet<TaskIx>, shown: &Shown<'_>, known: &Known<'_>, drawing: &Drawing) -> String {
     let analysis = graph.analysis(known.duration_ms);
     let guessed = graph.tasks().filter(|ix| (known.is_guessed)(*ix)).count();
-    let (layers, critical_path) = (args.layers, args.critical_path);
-    let options = Options { width: terminal.width(), layers, critical_path, guessed };
+    let Drawing { format, layers, critical_path, width } = *drawing;
+    let options = Options { width, layers, critical_path, guessed };
     let picture = Picture::new(graph, &analysis, selected, shown.state, shown.gates, options);
-    match args.format {
-        GraphFormat::Tree if !args.json => {
-            terminal.out(&render::tree(&picture));
-            terminal.out(&known.gates.iter().map(of_plan).collect::<String>());
-        }
-        GraphFormat::Dot if !args.json => terminal.out(&render::dot(&picture)),
-        GraphFormat::Mermaid if !args.json => terminal.out(&render::mermaid(&picture)),
-        _ => {
+    match format {
+        GraphFormat::Tree => render::tree(&picture) + &known.gates.iter().map(of_plan).collect::<String>(),
+        GraphFormat::Dot => render::dot(&picture),
+        GraphFormat::Mermaid => render::mermaid(&picture),
+        GraphFormat::Json => {
             let mut document = render::json(&picture);
             document["plan_gates"] = serde_json::to_value(known.gates).expect("what is printed is plain data");
-            terminal.line(&document.to_string());
+            format!("{document}\n")
         }
     }
 }

@@ -9,9 +9,11 @@
 //! | 4 | orca or the world failed, or consent is missing |
 //! | 128+n | signal n interrupted it |
 
+mod answering;
 mod approve;
 mod args;
 mod ask;
+mod asking;
 mod baseline;
 mod build;
 mod cache;
@@ -30,6 +32,7 @@ mod log;
 mod opening;
 mod progress;
 mod rebase;
+mod screen;
 mod shell;
 mod shortcut;
 mod show;
@@ -38,14 +41,16 @@ mod status;
 mod terminal;
 mod trust;
 mod undo;
+mod watch;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use crate::engine::{EngineError, HostError};
+use crate::watch::WatchError;
 use args::{Args, Command};
-use opening::{look, look_at_one, open, open_valid, project};
+use opening::{look, look_at_one, open, open_valid, open_valid_traced, project};
 use shortcut::{Answered, Changed};
 use terminal::Terminal;
 
@@ -84,6 +89,8 @@ enum CliError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("{0}")]
+    Watched(WatchError),
+    #[error("{0}")]
     Usage(String),
     #[error("{0}")]
     World(String),
@@ -92,6 +99,10 @@ enum CliError {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Who watches the project has the answer at once, if anybody does.
+    if let Some(code) = asking::answered(std::env::args_os().skip(1)) {
+        return code;
+    }
     let changed = match shortcut::answer() {
         Answered::Done(code) => return code,
         Answered::Changed(changed) => Some(changed),
@@ -124,6 +135,7 @@ pub fn main() -> ExitCode {
 fn run(args: &Args, changed: Option<Box<Changed>>, terminal: &Terminal) -> Result<Exit, CliError> {
     match &args.command {
         Command::Build(build) => build::run(args, build, changed, terminal),
+        Command::Watch(watch) => watch::run(args, &watch.build(), terminal),
         Command::Check(check) => check::run(args, check, terminal),
         Command::Graph(graph) => graph::run(args, graph, terminal),
         Command::Explain(explain) => explain::run(args, explain, terminal),

@@ -178,6 +178,13 @@ impl Progress {
         }
     }
 
+    /// Shows the log of a task again that is known to be done.
+    pub(super) fn replay(&mut self, task: TaskName, text: String) {
+        let done = Outcome::Cached { restored: 0, saved_ms: 0, saved_micro_usd: 0 };
+        self.outputs.insert(task.clone(), text);
+        self.finished(&task, &done, Usage::default(), Spent::default());
+    }
+
     fn lines_max(&self, outcome: &Outcome) -> usize {
         match outcome {
             Outcome::Failed(_) => FAILED_LINES_MAX,

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::args::ColorChoice;
-use super::closing::{Closing, NOTHING_TO_DO};
+use super::closing::Closing;
 use super::progress;
 use super::terminal::Terminal;
 use crate::snapshot::{self, Answer, Changes, Hot, Looking};
@@ -81,18 +81,7 @@ fn tell(closing: &snapshot::Closing, wall_ms: u64, terminal: &Terminal) {
     for (task, log) in &closing.replayed {
         text.push_str(&progress::replayed(task, log, terminal.color_err()));
     }
-    let line = Closing {
-        word: NOTHING_TO_DO,
-        is_good: true,
-        ran: 0,
-        cached: closing.cached,
-        failed: 0,
-        skipped: 0,
-        wall_ms,
-        spent_micro_usd: 0,
-        saved_ms: closing.saved_ms,
-        saved_micro_usd: closing.saved_micro_usd,
-    };
+    let line = Closing::nothing_to_do(closing.cached, wall_ms, closing.saved_ms, closing.saved_micro_usd);
     text.push_str(&line.to_line(terminal.color_err()));
     text.push('\n');
     terminal.err(&text);

@@ -49,6 +49,7 @@ pub(super) fn listen() -> mpsc::UnboundedReceiver<i32> {
             }
             // It is stuck: on a disk, or on a reader that does not read. To end at once is safe at any instant, and the
             // processes of tasks end with orca.
+            crate::sys::terminal::give_back();
             std::process::exit(128 + first);
         });
     });

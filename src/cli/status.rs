@@ -17,16 +17,17 @@ pub(super) fn run(args: &Args, status: &JsonArgs, terminal: &Terminal) -> Result
         Err(exit) => return Ok(exit),
     };
     let found = look.status()?;
-    if status.json {
-        terminal.line(&versioned(&found).to_string());
-    } else {
-        terminal.out(&told(&found));
-    }
+    terminal.out(&if status.json { in_json(&found) } else { told(&found) });
     Ok(Exit::Good)
 }
 
+/// The status for programs.
+pub(super) fn in_json(status: &Status) -> String {
+    format!("{}\n", versioned(status))
+}
+
 /// The status for people.
-fn told(status: &Status) -> String {
+pub(super) fn told(status: &Status) -> String {
     let mut out = String::new();
     let counts: Vec<String> = status.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
     let _ = writeln!(out, "{}: {}: {}", status.plan, counted(status.tasks as u64, "task"), counts.join(", "));

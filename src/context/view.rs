@@ -41,6 +41,25 @@ impl SourceIndex {
         }
     }
 
+    /// Whether a path is source.
+    #[must_use]
+    pub fn lists(&self, path: &RelPath) -> bool {
+        let by = |literal: &RelPath| self.literal.get(literal).is_some_and(|paths| paths.contains(path));
+        self.walked.contains(path) || by(path) || path.ancestors().any(|above| by(&above))
+    }
+
+    /// The source paths beneath a directory; one that is both walked and named comes twice.
+    pub fn within(&self, directory: &RelPath) -> impl Iterator<Item = &RelPath> {
+        let beneath = format!("{directory}/");
+        let is_beneath = |path: &&RelPath| path.is_within(directory);
+        let from = (Bound::Included(beneath.as_str()), Bound::Unbounded);
+        let walked = self.walked.range::<str, _>(from);
+        let literal = self.literal.range::<str, _>(from).take_while(move |(literal, _)| is_beneath(literal));
+        let above = directory.ancestors().chain([directory.clone()]).filter_map(|above| self.literal.get(&above));
+        let named = literal.map(|(_, paths)| paths).chain(above).flatten();
+        walked.take_while(is_beneath).chain(named.filter(is_beneath)).collect::<Vec<_>>().into_iter()
+    }
+
     /// The walked paths at or beneath `base`; all of them for an empty base.
     fn beneath<'a>(&'a self, base: &'a str) -> impl Iterator<Item = &'a RelPath> {
         let start = if base.is_empty() { Bound::Unbounded } else { Bound::Included(base) };

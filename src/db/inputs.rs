@@ -170,6 +170,12 @@ impl OrcaDb {
         self.listing().index(self).clone()
     }
 
+    /// The state of a source file, as it was last set; `None` where it never was.
+    #[must_use]
+    pub fn entry(&self, path: &RelPath) -> Option<Option<Entry>> {
+        self.file(path).map(|file| file.entry(self).clone())
+    }
+
     fn plan(&self) -> PlanInput {
         self.singletons().plan
     }

@@ -105,7 +105,9 @@ impl Builder {
     ) -> Result<AttemptEnd, Fault> {
         let mut ended = Some(ended);
         let held = self.held(task);
+        let timing = self.host.trace.part("wait for the same key", self.resolver.name(task));
         let _alone = self.working.alone(held.keyed.key).await;
+        drop(timing);
         if !held.is_tried
             && !held.must_run
             && held.candidate.is_none()
@@ -216,6 +218,8 @@ impl Builder {
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<Once, Fault> {
         let keyed = self.held(task).keyed;
+        let name = self.name(task);
+        let timing = self.host.trace.part("workspace", &name);
         let Prepared { workspace, spec, root, before } = match block_in_place(|| self.prepare(task, &keyed, lesson))? {
             Ok(prepared) => prepared,
             Err(once) => return Ok(once),
@@ -225,9 +229,13 @@ impl Builder {
             let mut waiting = Waiting::new(preset);
             Box::new(move |output| waiting.hear(output, now_ms()))
         });
+        drop(timing);
+        let timing = self.host.trace.part("run", &name);
         let running = exec::run(&workspace, &spec, &self.sandbox, cancel.clone(), gives_up);
         let exit = running.await.map_err(fault)?;
+        drop(timing);
         let looked = block_in_place(|| {
+            let timing = self.host.trace.part("collect", &name);
             let mut observed = exec::observe(&workspace, &spec, &root, &before, exit).map_err(fault)?;
             self.drop_ignored(task, &mut observed);
             let secrets = self.secrets(self.resolver.agent_of(&keyed));
@@ -237,6 +245,7 @@ impl Builder {
                 *spent += money::spent(report);
                 self.count_cost(task, &keyed, report);
             }
+            drop(timing);
             self.look(Ran { task, keyed: &keyed, workspace, root, observed, log, report }, &secrets, ended)
         })?;
         let (ran, result) = match looked {
@@ -413,6 +422,7 @@ impl Builder {
 
     /// Stores what an attempt brought, whatever gates will say: a changed gate judges it again without a new run.
     fn candidate(&self, ran: &Ran<'_>) -> Result<ActionResult, EngineError> {
+        let _timing = self.host.trace.part("store", self.resolver.name(ran.task));
         let result = ActionResult {
             outputs: ran.observed.outputs.clone(),
             edits: ran.observed.edits.clone(),
@@ -454,6 +464,7 @@ impl Builder {
 
     /// Publishes and records a result that every gate agrees to.
     fn accept(&self, ran: Ran<'_>, result: ActionResult) -> Result<Once, Fault> {
+        let _timing = self.host.trace.part("publish", self.resolver.name(ran.task));
         if self.waits_its_turn(ran.task) {
             let usage = result.usage;
             self.hold_ready(ran.task, ran.keyed.clone(), Ready { reused: ready(result), is_fresh: true });
@@ -483,6 +494,7 @@ impl Builder {
 
     /// Keeps what a failed attempt left, with its log and its patch, unless it was only interrupted.
     fn failed(&self, ran: Ran<'_>, failure: Failure, lesson: Option<String>) -> Result<Once, Fault> {
+        let _timing = self.host.trace.part("keep what failed", self.resolver.name(ran.task));
         let usage = ran.observed.exit.usage;
         let lesson = lesson.unwrap_or_else(|| ran.log.lesson(&failure));
         let told = ran.report.as_ref().and_then(|report| report.failure.as_ref());

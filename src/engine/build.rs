@@ -27,17 +27,18 @@ use super::part_patch::Leaving;
 use super::placing::recover;
 use super::publish::Publisher;
 use super::recorder::{Listener, Recorder};
+use super::reins::Reins;
 use super::resolve::Resolver;
 use super::session::{EngineError, Session};
 use super::summary::Summary;
 use super::trust::{Power, consent, consented, powers};
 use super::undo::finish_interrupted;
 use crate::base::{ActionKey, BlobDigest, Entry, Finding, RelPath, SizeBytes, TaskName};
-use crate::event::{Event, EventRecord, Outcome, RunId, Spent, Usage};
+use crate::event::{Event, EventRecord, Outcome, RunId, Spent, Trace, Usage};
 use crate::exec::admission::{Sampler, auto_jobs, cores};
 use crate::exec::budget::Budget;
 use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
-use crate::exec::{self, Approver, EventSink, Executor, Loans, Tasks, remove_tree};
+use crate::exec::{self, Approver, Ending, EventSink, Executor, Fault, Loans, Tasks, remove_tree};
 use crate::graph::{Graph, TaskIx};
 use crate::plan::{Document, Plan, SandboxMode, Task};
 use crate::sandbox::{DetectOptions, Sandbox};
@@ -120,6 +121,8 @@ pub struct Report {
     pub fault: Option<String>,
     /// The signal that interrupted it.
     pub interrupted_by: Option<i32>,
+    /// Whether it ended early since files changed: another build has to follow.
+    pub outdated: bool,
     /// Why it leaves no snapshot, so that the next build looks at everything.
     pub unwitnessed: Option<String>,
 }
@@ -143,26 +146,42 @@ impl Asked {
 /// Builds. Blocks until done. `listen` is called when the build really begins; its channel brings the numbers of
 /// signals orca receives from then on.
 pub fn build(
-    mut session: Session,
+    session: Session,
     options: &BuildOptions,
     person: Arc<dyn Person>,
     listener: Listener,
     listen: impl FnOnce() -> mpsc::UnboundedReceiver<i32>,
 ) -> Result<Built, EngineError> {
+    build_held(session, options, person, listener, listen, &Reins::default())
+}
+
+/// As [`build`], held by these reins: they hear of it when it runs tasks.
+pub fn build_held(
+    mut session: Session,
+    options: &BuildOptions,
+    person: Arc<dyn Person>,
+    listener: Listener,
+    listen: impl FnOnce() -> mpsc::UnboundedReceiver<i32>,
+    reins: &Reins,
+) -> Result<Built, EngineError> {
     let started_ms = now_ms();
+    let trace = session.host.trace.clone();
+    let mut phases = trace.phases();
+    phases.next("select");
     let mut tasks = Asked::of(&session, options)?;
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
     let holder = format!("process {} (orca {})", std::process::id(), options.args.join(" "));
     let mut waited = false;
+    phases.next("lock");
     let _lock = session.project.lock_to_change(&holder, |other| {
         waited = true;
         person.waits_for(other);
     })?;
     if waited {
         let root = session.project.root().to_owned();
-        session = Session::open(session.host, &root)?;
+        session = Session::open_with(session.host, &root, session.db)?;
         tasks = Asked::of(&session, options)?;
     }
     let Asked { asked, selected } = tasks;
@@ -176,6 +195,7 @@ pub fn build(
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
+    phases.next("ledger");
     let state = session.project.state();
     let journal = Journal::open(&state)?;
     let mut early = journal.take_warnings();
@@ -188,17 +208,20 @@ pub fn build(
     let whole = !session.plan().gates.is_empty();
     let selected = with_those_beneath(&session.graph, &ledger, selected);
     let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
+    phases.next("survey");
     let survey = session.survey(&ledger, &selected, whole)?;
     let oversized = session.oversized(&selected);
     session.findings.extend(oversized);
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
+    phases.next("sandbox");
     let sandbox = sandbox_for(&session, &names)?;
     let needed = powers(session.plan(), &names, sandbox.backend());
     if !permitted(&session, &needed, person.as_ref())? {
         return Ok(Built::Untrusted(needed));
     }
+    phases.next("recover");
     let project = Root::open_staged(session.project.root(), &RelPath::new(".orca/staging").expect("a plain path"))?;
     remove_tree(&state.join("work")).map_err(|error| EngineError::World(error.to_string()))?;
     let host = session.host.clone();
@@ -217,7 +240,7 @@ pub fn build(
     early.extend(findings.iter().map(|finding| finding.message.clone()));
     let prepared =
         Prepared { resolver, project, host, sandbox, run, started_ms, asked, selected, leavers, early, part: None };
-    prepared.run(options, person, listener, listen)
+    prepared.run(options, person, listener, listen, reins)
 }
 
 /// A build that is about to run.
@@ -300,12 +323,16 @@ impl Prepared {
         person: Arc<dyn Person>,
         listener: Listener,
         listen: impl FnOnce() -> mpsc::UnboundedReceiver<i32>,
+        reins: &Reins,
     ) -> Result<Built, EngineError> {
         let Self { resolver, project, host, sandbox, run, started_ms, asked, selected, leavers, early, part } = self;
         let state = resolver.root.path().join(".orca");
+        let trace = host.trace.clone();
+        let mut phases = trace.phases();
+        phases.next("prepare");
         let resolver = Arc::new(resolver);
         let summary = Arc::new(Mutex::new(Summary::default()));
-        let recorder = Arc::new(recorder(run, &resolver, &summary, listener));
+        let recorder = Arc::new(recorder(run, &resolver, &summary, listener, trace.clone()));
         let config = config(&resolver, options, &selected);
         let (rest, leaving) = part.unzip();
         let layers = rest.as_ref().map_or_else(|| layers(&resolver.graph, &selected), |rest| rest.layers);
@@ -316,6 +343,7 @@ impl Prepared {
             jobs: u64::from(config.jobs.all),
             sandbox: sandbox.backend().to_string(),
         });
+        recorder.emit(edges(&resolver.graph, &selected));
         if let Some(rest) = rest {
             rest.tell(&recorder);
         }
@@ -353,12 +381,14 @@ impl Prepared {
             pending: Mutex::default(),
         });
         let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
-        let executor = executor(&builder, &recorder, &selected, layers, config, jobs_given, person, loans);
+        let outdated = reins.hand_over(&builder);
+        let executor = executor(&builder, &recorder, &selected, layers, config, jobs_given, person, (loans, outdated));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| EngineError::World(format!("cannot start the runtime: {error}")))?;
         let mut signals = listen();
+        phases.next("run");
         let mut ending = match &options.judging {
             None => runtime.block_on(executor.run(&mut signals)),
             Some(_) => runtime.block_on(judge_again(&builder, &asked, &mut signals)),
@@ -366,21 +396,24 @@ impl Prepared {
         let all = options.selectors.is_empty();
         let is_accepted = |settled: &super::summary::Settled| settled.outcome.is_accepted();
         let green = summary.lock().expect("no holder panics").settled.values().all(is_accepted);
-        let mut fault = ending.fault.map(|fault| fault.0);
+        let mut fault = ending.fault.take().map(|fault| fault.0);
         if fault.is_none()
             && let Err(error) = builder.place_left()
         {
             fault = Some(error.to_string());
         }
         let judges_plan = options.judging.as_ref().is_none_or(|judging| judging.includes_plan);
-        if green && all && judges_plan && fault.is_none() && ending.interrupted_by.is_none() {
+        if green && all && judges_plan && fault.is_none() && ending.interrupted_by.is_none() && !ending.outdated {
+            phases.next("plan gates");
             match runtime.block_on(judge_plan(&builder, &mut signals)) {
                 Ok(interrupted_by) => ending.interrupted_by = interrupted_by,
                 Err(failed) => fault = Some(failed.0),
             }
         }
+        phases.next("finish");
         runtime.shutdown_timeout(Duration::from_secs(2));
-        finish(&builder, &recorder, &summary, started_ms, leaving, fault, ending.interrupted_by)
+        let ending = Ending { fault: fault.map(Fault), ..ending };
+        finish(&builder, &recorder, &summary, started_ms, leaving, ending)
     }
 }
 
@@ -453,7 +486,13 @@ pub(super) fn open_store(session: &Session, warnings: &mut Vec<String>) -> Optio
     }
 }
 
-fn recorder(run: RunId, resolver: &Arc<Resolver>, summary: &Arc<Mutex<Summary>>, listener: Listener) -> Recorder {
+fn recorder(
+    run: RunId,
+    resolver: &Arc<Resolver>,
+    summary: &Arc<Mutex<Summary>>,
+    listener: Listener,
+    trace: Trace,
+) -> Recorder {
     let (of_writer, of_listener) = (Arc::clone(resolver), Arc::clone(summary));
     let writer = move |batch: &[EventRecord]| {
         // What happened is known from the results as well: a journal that cannot be written loses times, not truth.
@@ -463,7 +502,18 @@ fn recorder(run: RunId, resolver: &Arc<Resolver>, summary: &Arc<Mutex<Summary>>,
         of_listener.lock().expect("no holder panics").take(record);
         listener(record);
     });
-    Recorder::new(run, Arc::new(writer), listener)
+    Recorder::new(run, Arc::new(writer), listener, trace)
+}
+
+/// Who waits for whom, among the tasks of the run.
+fn edges(graph: &Graph, selected: &BTreeSet<TaskIx>) -> Event {
+    let places: BTreeMap<TaskIx, u32> = selected.iter().copied().zip(0..).collect();
+    let deps = |ix: &TaskIx| graph.deps(*ix).iter().filter_map(|dep| places.get(dep).copied()).collect();
+    Event::Graph {
+        tasks: selected.iter().map(|ix| graph.name(*ix).clone()).collect(),
+        layers: selected.iter().map(|ix| graph.layer(*ix)).collect(),
+        deps: selected.iter().map(deps).collect(),
+    }
 }
 
 fn layers(graph: &Graph, selected: &BTreeSet<TaskIx>) -> u32 {
@@ -531,7 +581,7 @@ fn executor(
     config: SchedulerConfig,
     jobs_given: bool,
     person: Arc<dyn Person>,
-    loans: Loans,
+    (loans, outdated): (Loans, mpsc::UnboundedReceiver<BTreeSet<TaskIx>>),
 ) -> Executor {
     let resolver = &builder.resolver;
     let budget = match Budget::open(&builder.host.cache_dir.join("budget"), config.jobs.all.max(cores())) {
@@ -552,9 +602,11 @@ fn executor(
         specs: specs(resolver),
         reserve_bytes: reserve_bytes(resolver.plan()),
         sink: Arc::clone(recorder) as Arc<dyn EventSink>,
+        trace: builder.host.trace.clone(),
         approver: person,
         budget,
         loans,
+        outdated,
         jobs_given,
         clock_ms: Arc::new(move || super::host::monotonic_ms() - started),
         wall_clock_ms: now_ms,
@@ -615,9 +667,10 @@ fn finish(
     summary: &Mutex<Summary>,
     started_ms: u64,
     leaving: Option<Leaving>,
-    fault: Option<String>,
-    interrupted_by: Option<i32>,
+    ending: Ending,
 ) -> Result<Built, EngineError> {
+    let Ending { fault, interrupted_by, outdated } = ending;
+    let fault = fault.map(|fault| fault.0);
     let resolver = &builder.resolver;
     builder.write_lock();
     // What a part of the plan reads is not all that is known of files.
@@ -650,6 +703,7 @@ fn finish(
     let accepted = judged && done.settled.values().all(|settled| settled.outcome.is_accepted());
     let ok =
         accepted && disturbed.is_empty() && done.red_gates.is_empty() && fault.is_none() && interrupted_by.is_none();
+    let ok = ok && !outdated;
     let wall_ms = now_ms().saturating_sub(started_ms);
     recorder.emit(Event::RunFinished {
         ok,
@@ -666,7 +720,8 @@ fn finish(
     });
     recorder.flush();
     resolver.ledger.with_journal(|journal| journal.finish_run(builder.run, ok, now_ms()))?;
-    let is_settled = fault.is_none() && interrupted_by.is_none() && disturbed.is_empty() && builder.judging.is_none();
+    let is_settled =
+        fault.is_none() && interrupted_by.is_none() && !outdated && disturbed.is_empty() && builder.judging.is_none();
     let left = match (is_settled, leaving) {
         (true, None) => imaging::leave(builder, &done, ok, started_ms),
         // Where it cannot, the mark stays, and the next build looks at everything.
@@ -674,5 +729,6 @@ fn finish(
         (false, _) => Err("the build did not come to its end".to_owned()),
     };
     let unwitnessed = left.err();
-    Ok(Built::Ran(Report { run: builder.run, summary: done, ok, wall_ms, fault, interrupted_by, unwitnessed }))
+    let run = builder.run;
+    Ok(Built::Ran(Report { run, summary: done, ok, wall_ms, fault, interrupted_by, outdated, unwitnessed }))
 }

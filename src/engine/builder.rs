@@ -549,13 +549,7 @@ impl Builder {
 
     /// Shows the log of a result that is nothing but its log: a test, a lint.
     fn replay(&self, task: TaskIx, keyed: &Keyed, reused: &Reused) {
-        let store = self.resolver.store.as_ref();
-        // A log that the cache has lost is no loss of a result.
-        let log = reused.log.filter(|digest| store.is_some_and(|store| store.has(digest)));
-        let log = log.and_then(|digest| store?.read(&digest).ok().flatten());
-        if let Some(bytes) = log.filter(|bytes| !bytes.is_empty()) {
-            let agent = self.resolver.agent_of(keyed).map(|agent| agent.preset);
-            let text = super::attempt_log::shown(&super::attempt_log::text(&bytes, agent));
+        if let Some(text) = super::standstill::replayed(&self.resolver, keyed, reused) {
             self.sink.emit(Event::TaskOutput { task: self.name(task), text });
         }
     }

@@ -37,7 +37,7 @@ pub struct EditedPath {
 }
 
 /// What counts as placed, and whether what was found is that. A build that was killed may have left it in between.
-fn placed_of(known: &Provenance, found: Option<&Entry>) -> (Option<Entry>, bool) {
+pub(super) fn placed_of(known: &Provenance, found: Option<&Entry>) -> (Option<Entry>, bool) {
     let placed = match &known.pending {
         Some(pending) if found == pending.after.as_ref() => &pending.placed,
         _ => &known.placed,

@@ -1,6 +1,7 @@
 //! What earlier runs left on record, read once: each task's last state, and what orca put where in the project.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use super::lock::{LockState, is_locked};
@@ -201,6 +202,16 @@ impl Ledger {
     #[must_use]
     pub fn published(&self) -> BTreeMap<RelPath, Published> {
         self.published.lock().expect("no holder panics").at.clone()
+    }
+
+    /// The paths beneath a directory where orca put something.
+    #[must_use]
+    pub fn published_within(&self, directory: &RelPath) -> Vec<RelPath> {
+        let placed = self.published.lock().expect("no holder panics");
+        let beneath = format!("{directory}/");
+        let from = (Bound::Included(beneath.as_str()), Bound::Unbounded);
+        let paths = placed.at.range::<str, _>(from).map(|(path, _)| path);
+        paths.take_while(|path| path.as_str().starts_with(&beneath)).cloned().collect()
     }
 
     /// Whether an agent wrote what is on record at a path, and its task is not in the plan any more: its work stays.

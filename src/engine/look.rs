@@ -40,6 +40,8 @@ pub struct Look {
     pub asked: BTreeSet<TaskIx>,
     /// Tasks that are too long for an agent: a build of them refuses.
     pub oversized: Vec<Finding>,
+    /// What there is to say about the plan.
+    pub findings: Vec<Finding>,
     /// What could not be read, for people.
     pub notices: Vec<String>,
     /// Whether all tasks were asked for.
@@ -137,6 +139,7 @@ impl Look {
         });
         let (project, host) = (session.project.clone(), session.host.clone());
         let documents = Arc::clone(&session.documents);
+        let findings = session.findings.clone();
         let kept = Kept::open_readonly(&session.project.state()).ok().flatten();
         let resolver = Resolver::new(session, survey, ledger, store, kept);
         let typical_ms = resolver.typical_ms().unwrap_or(TYPICAL_MS);
@@ -148,6 +151,7 @@ impl Look {
             documents,
             asked,
             oversized,
+            findings,
             notices,
             is_whole,
             forced,

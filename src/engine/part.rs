@@ -24,6 +24,7 @@ use super::part_patch::Leaving;
 use super::produced::Produced;
 use super::project::Project;
 use super::recorder::Listener;
+use super::reins::Reins;
 use super::resolve::Resolver;
 use super::session::{EngineError, Session};
 use super::trust::{consented, powers};
@@ -77,7 +78,8 @@ pub fn build_part(
     }
     let Some(session) = known.session(host, &project, documents) else { return Ok(None) };
     let Some(prepared) = known.prepare(session, options, started_ms, hot, changes)? else { return Ok(None) };
-    prepared.run(options, Arc::clone(parties.person), Arc::clone(parties.listener), parties.listen).map(Some)
+    let (person, listener) = (Arc::clone(parties.person), Arc::clone(parties.listener));
+    prepared.run(options, person, listener, parties.listen, &Reins::default()).map(Some)
 }
 
 /// The cold part, where a build of a part is worth a try.

@@ -35,6 +35,12 @@ pub struct BuildLock {
     _file: File,
 }
 
+/// Held while the project is watched. The lock dies with its holder.
+#[derive(Debug)]
+pub struct WatchLock {
+    _file: File,
+}
+
 impl Project {
     /// The project in this directory.
     pub fn open(directory: &Path) -> Result<Self, ProjectError> {
@@ -74,6 +80,22 @@ impl Project {
             Err(TryLockError::WouldBlock) => Ok(Some(written_by(&mut file))),
             Err(TryLockError::Error(error)) => at("look at the lock", &path, Err(error)),
         }
+    }
+
+    /// Makes `.orca` and takes the lock of whoever watches the project: there is one at a time. Where it is taken, answers
+    /// by whom.
+    pub fn lock_watch(&self, holder: &str) -> Result<Result<WatchLock, String>, ProjectError> {
+        make_state_directory(&self.state())?;
+        let path = self.state().join("watch");
+        let mut file = at("open the lock", &path, open_lock_file(&path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Err(written_by(&mut file))),
+            Err(TryLockError::Error(error)) => return at("lock", &path, Err(error)),
+        }
+        let record = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{holder}"));
+        at("write the lock", &path, record)?;
+        Ok(Ok(WatchLock { _file: file }))
     }
 
     /// Takes the lock, if nobody has it.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::host::now_ms;
-use crate::event::{Event, EventRecord, RunId, SCHEMA_VERSION};
+use crate::event::{Event, EventRecord, RunId, SCHEMA_VERSION, Trace};
 use crate::exec::EventSink;
 
 /// Events kept back before they are written together.
@@ -20,13 +20,14 @@ pub(super) struct Recorder {
     held: Mutex<Vec<EventRecord>>,
     writer: Writer,
     listener: Listener,
+    trace: Trace,
 }
 
 impl Recorder {
     /// A recorder for this run.
     #[must_use]
-    pub(super) fn new(run: RunId, writer: Writer, listener: Listener) -> Self {
-        Self { run, held: Mutex::default(), writer, listener }
+    pub(super) fn new(run: RunId, writer: Writer, listener: Listener, trace: Trace) -> Self {
+        Self { run, held: Mutex::default(), writer, listener, trace }
     }
 
     /// Writes what is held back.
@@ -41,6 +42,7 @@ impl Recorder {
 impl EventSink for Recorder {
     fn emit(&self, event: Event) {
         let record = EventRecord { v: SCHEMA_VERSION, run: self.run, at_ms: now_ms(), event };
+        self.trace.event(&record);
         (self.listener)(&record);
         // Output is kept as a log, not in the journal.
         if matches!(record.event, Event::TaskOutput { .. }) {

@@ -239,6 +239,27 @@ impl Resolver {
         self.db.lock().expect("no holder panics").documents()
     }
 
+    /// What a source file was taken for; `None` where it is no source, or none that was needed.
+    pub(super) fn known_source(&self, path: &RelPath) -> Option<Option<Entry>> {
+        let db = self.db.lock().expect("no holder panics");
+        if db.index().lists(path) { db.entry(path) } else { None }
+    }
+
+    /// Whether a path is source, needed or not.
+    pub(super) fn lists(&self, path: &RelPath) -> bool {
+        self.index().lists(path)
+    }
+
+    /// The source paths beneath a directory.
+    pub(super) fn known_sources_within(&self, directory: &RelPath) -> Vec<RelPath> {
+        self.index().within(directory).cloned().collect()
+    }
+
+    /// Takes the memos out, for the next build of this process. What is asked afterwards is answered from nothing.
+    pub(super) fn take_memos(&self) -> OrcaDb {
+        std::mem::take(&mut *self.db.lock().expect("no holder panics"))
+    }
+
     /// Keys a task. All it waits for must be accepted.
     pub fn key(&self, task: TaskIx) -> Result<Keyed, Unkeyed> {
         self.key_on_top(task, &[])

@@ -16,6 +16,7 @@ use super::lock::take_lock;
 use super::merging::Contents;
 use super::project::{Project, ProjectError};
 use super::reconcile::Sides;
+use super::resolve::Resolver;
 use super::scan::{ScanError, literals, scan};
 use crate::base::{BlobDigest, Change, Finding, Name, Pattern, RelPath, Severity, TaskName, Tree};
 use crate::context::{ToolIdentity, covered_paths};
@@ -30,7 +31,7 @@ use crate::store::{Journal, Kept, LockError, Root, StatCache, Store, StoreError}
 /// The code of a finding about a task that is not in the plan.
 const UNKNOWN_TASK: &str = "orca::plan::unknown_task";
 /// Longest text of a file that `[context]` names.
-const CONTEXT_FILE_BYTES_MAX: u64 = 16 << 20;
+pub(super) const CONTEXT_FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Why a plan could not be opened or worked with: the world's fault.
 #[derive(Debug, thiserror::Error)]
@@ -110,16 +111,30 @@ pub struct Survey {
 impl Session {
     /// Opens the plan in this directory. An invalid plan is a session with findings, not an error.
     pub fn open(host: Host, directory: &Path) -> Result<Self, EngineError> {
+        Self::open_with(host, directory, OrcaDb::default())
+    }
+
+    /// As [`Session::open`], after a build of the same process, which is over: what it has in memory is taken over.
+    pub fn open_after(host: Host, directory: &Path, before: &Resolver) -> Result<Self, EngineError> {
+        Self::open_with(host, directory, before.take_memos())
+    }
+
+    /// As [`Session::open`], with the memos of an earlier session of the project: what did not change is not computed again.
+    pub(super) fn open_with(host: Host, directory: &Path, mut db: OrcaDb) -> Result<Self, EngineError> {
         let project = Project::open(directory)?;
+        let mut phases = host.trace.phases();
+        phases.next("load");
         let loaded = load(project.root())?;
         let mut findings = loaded.findings;
-        let mut db = OrcaDb::default();
+        phases.next("lower");
         db.set_documents(loaded.documents);
         let lowered = db.lowered();
         findings.extend(lowered.findings.iter().cloned());
+        phases.next("graph");
         let (graph, of_graph) = Graph::build(&lowered.plan);
         findings.extend(of_graph);
         let documents = db.documents();
+        drop(phases);
         Ok(Self { host, project, db, lowered, graph: Arc::new(graph), documents, findings })
     }
 

@@ -106,6 +106,7 @@ fn secrets(plan: &Plan, agent: &Name) -> Vec<Power> {
     plan.with_fallbacks(agent).flat_map(of).collect()
 }
 
+/// Where consent for a project is kept.
 pub(super) fn consent_file(state_dir: &Path, project: &Path) -> PathBuf {
     let digest = BlobDigest::of(project.as_os_str().as_encoded_bytes());
     state_dir.join("trust").join(format!("{}.json", digest.to_hex()))

@@ -22,8 +22,9 @@ use super::limits::{Limits, Verdict};
 use super::loans::{LoanMessage, Loans};
 use super::scheduler::{AgentIx, Command, Ended, Input, Scheduler, SchedulerConfig, SkipReason, TaskSpec, TooDear};
 use super::work::{AttemptEnd, Attempted, BodyEnded, EventSink, Fault, Resolved, Tasks, Tries, cancelled};
+use super::workers::Workers;
 use crate::base::{ActionKey, FailureKind, TaskName, format_micro_usd};
-use crate::event::{Event, Failure, Outcome, Spent, Usage};
+use crate::event::{AttemptSpan, Event, Failure, Of, Outcome, Sample, Span, Spent, Trace, Usage};
 use crate::graph::{Graph, TaskIx};
 use crate::sandbox::CancelLevel;
 
@@ -62,8 +63,12 @@ pub struct Executor {
     pub reserve_bytes: u64,
     /// Slots that gates ask for.
     pub loans: Loans,
+    /// Brings running tasks whose inputs are not any more what they run on: the build goes on with nothing new.
+    pub outdated: mpsc::UnboundedReceiver<BTreeSet<TaskIx>>,
     /// Where events go.
     pub sink: Arc<dyn EventSink>,
+    /// Takes down what takes how long.
+    pub trace: Trace,
     /// Asked before each layer.
     pub approver: Arc<dyn Approver>,
     /// Milliseconds of a monotonic clock.
@@ -79,6 +84,8 @@ pub struct Ending {
     pub fault: Option<Fault>,
     /// The signal that interrupted it.
     pub interrupted_by: Option<i32>,
+    /// Whether it ended early since files changed.
+    pub outdated: bool,
 }
 
 /// What comes back from what was started.
@@ -91,12 +98,24 @@ enum Message {
 struct Running {
     cancel: watch::Sender<CancelLevel>,
     preempted: bool,
+    outdated: bool,
+    worker: u32,
+    started_us: u64,
+}
+
+/// When an attempt could begin, by both clocks.
+#[derive(Clone, Copy)]
+struct ReadySince {
+    ms: u64,
+    us: u64,
 }
 
 struct Loop {
     executor: Executor,
     scheduler: Scheduler,
     running: BTreeMap<TaskIx, Running>,
+    workers: Workers,
+    ready: HashMap<TaskIx, ReadySince>,
     futures: JoinSet<(TaskIx, Result<Attempted, Fault>)>,
     limits: Limits,
     tries: HashMap<TaskIx, Tries>,
@@ -119,6 +138,8 @@ impl Executor {
             executor: self,
             scheduler,
             running: BTreeMap::new(),
+            workers: Workers::default(),
+            ready: HashMap::new(),
             futures: JoinSet::new(),
             limits: Limits::default(),
             tries: HashMap::new(),
@@ -139,6 +160,7 @@ impl Executor {
                 Some(signal) = signals.recv() => this.interrupt(signal),
                 Some(message) = inbox.recv() => this.take(message),
                 Some(message) = this.executor.loans.inbox.recv() => this.loan(message),
+                Some(tasks) = this.executor.outdated.recv() => this.outdate(tasks),
                 Some(joined) = this.futures.join_next() => {
                     let (task, end) = joined.expect("an attempt does not panic");
                     this.finished(task, end);
@@ -148,6 +170,9 @@ impl Executor {
                     this.feed(Input::Tick);
                 }
             }
+        }
+        if this.executor.trace.is_on() {
+            this.look_at_machine();
         }
         this.ending
     }
@@ -170,6 +195,7 @@ impl Loop {
                 Command::Resolve(task) => to_resolve.push(task),
                 Command::Run(task) => self.start(task),
                 Command::Preempt(task) => self.preempt(task),
+                Command::Stop(task) => self.stop(task),
                 Command::Refuse { task, because } => self.refuse(task, because),
                 Command::Skip { task, because } => self.skip(task, because),
                 Command::AskLayer { layer, tasks } => self.ask(layer, &tasks),
@@ -224,10 +250,14 @@ impl Loop {
     /// Keys are computed off the loop, so that a slow disk does not hold up what runs.
     fn resolve(&self, batch: Vec<TaskIx>) {
         let (tasks, messages) = (Arc::clone(&self.executor.tasks), self.messages.clone());
+        let trace = self.executor.trace.clone();
         tokio::task::spawn_blocking(move || {
             for task in batch {
+                let timing = trace.span("key", || Of::Key(tasks.name(task)));
+                let resolved = tasks.resolve(task);
+                drop(timing);
                 // A loop that is gone wants no answer.
-                let _ = messages.send(Message::Resolved(task, tasks.resolve(task)));
+                let _ = messages.send(Message::Resolved(task, resolved));
             }
         });
     }
@@ -246,6 +276,7 @@ impl Loop {
             Message::Resolved(task, Ok(Resolved::Waits(on))) => self.feed(Input::Parked { task, on }),
             Message::Resolved(task, Ok(Resolved::Dirty { key, because })) => {
                 self.keys.insert(task, key);
+                self.is_ready(task);
                 self.emit(Event::TaskDirty { task: self.name(task), key, because });
                 let hired = self.executor.tasks.hired(task);
                 let (agent, cost) = hired.map_or_else(Default::default, |hired| (Some(hired.agent), hired.cost));
@@ -270,7 +301,10 @@ impl Loop {
 
     fn start(&mut self, task: TaskIx) {
         let (cancel, receiver) = watch::channel(CancelLevel::None);
-        self.running.insert(task, Running { cancel, preempted: false });
+        let (worker, started_us) = (self.workers.take(), self.executor.trace.now_us());
+        self.running.insert(task, Running { cancel, preempted: false, outdated: false, worker, started_us });
+        let now_ms = (self.executor.clock_ms)();
+        let queued_ms = self.ready.get(&task).map_or(0, |since| now_ms.saturating_sub(since.ms));
         let tasks = Arc::clone(&self.executor.tasks);
         let agent = tasks.hired(task).map(|hired| hired.agent);
         let tries = self.tries.entry(task).or_default();
@@ -283,6 +317,8 @@ impl Loop {
             layer: u64::from(self.executor.graph.layer(task)),
             estimate_ms: tasks.estimate_ms(task),
             agent: agent.map(|agent| tasks.agent_name(agent)),
+            worker,
+            queued_ms,
         });
         let messages = self.messages.clone();
         // A loop that is gone has no slot to free.
@@ -300,8 +336,28 @@ impl Loop {
         }
     }
 
+    fn stop(&mut self, task: TaskIx) {
+        if let Some(running) = self.running.get_mut(&task) {
+            running.outdated = true;
+            // The task may have ended just now; then nobody listens.
+            let _ = running.cancel.send(CancelLevel::Graceful);
+            let message = format!("what `{}` works on has changed: it is stopped, and runs anew", self.name(task));
+            self.emit(Event::Notice { warning: false, message });
+        }
+    }
+
+    /// Files changed. What still fits goes on to its end, and another build takes up the rest.
+    fn outdate(&mut self, tasks: BTreeSet<TaskIx>) {
+        self.ending.outdated = true;
+        self.feed(Input::Superseded);
+        tasks.into_iter().for_each(|task| self.feed(Input::Outdated(task)));
+    }
+
     fn finished(&mut self, task: TaskIx, attempted: Result<Attempted, Fault>) {
         let running = self.running.remove(&task).expect("what finishes was running");
+        self.note_attempt(task, &running, &attempted);
+        self.workers.give_back(running.worker);
+        self.is_ready(task);
         let Attempted { end, spent } = match attempted {
             Err(fault) => return self.faulted(task, fault),
             Ok(attempted) => attempted,
@@ -332,6 +388,11 @@ impl Loop {
                 self.tries.entry(task).or_default().made -= 1;
                 self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms: PREEMPTED_WAIT_MS } });
             }
+            AttemptEnd::Failed { failure, usage, .. } if running.outdated && failure == cancelled() => {
+                let attempt = self.tries[&task].made;
+                self.attempt_failed(task, attempt, failure, (usage, spent), None);
+                self.feed(Input::Finished { task, ended: Ended::Requeue { after_ms: 0 } });
+            }
             AttemptEnd::Failed { failure, usage, lesson, resets_in_ms } => match agent {
                 Some(agent) if failure.kind == FailureKind::RateLimit => {
                     self.limited(task, agent, failure, (usage, spent), resets_in_ms);
@@ -339,6 +400,31 @@ impl Loop {
                 _ => self.failed(task, failure, (usage, spent), lesson),
             },
         }
+    }
+
+    /// From now on it is others, or a pause, that the task waits for.
+    fn is_ready(&mut self, task: TaskIx) {
+        let since = ReadySince { ms: (self.executor.clock_ms)(), us: self.executor.trace.now_us() };
+        self.ready.insert(task, since);
+    }
+
+    /// Takes down what an attempt took.
+    fn note_attempt(&self, task: TaskIx, running: &Running, attempted: &Result<Attempted, Fault>) {
+        let trace = &self.executor.trace;
+        trace.over(|| {
+            let tries = self.tries.get(&task);
+            let agent = tries.and_then(|tries| tries.agent).map(|agent| self.executor.tasks.agent_name(agent));
+            let what = match attempted.as_ref().map(|attempted| &attempted.end) {
+                Ok(AttemptEnd::Accepted { .. }) => "accepted",
+                Ok(AttemptEnd::Again { .. }) => "brought a result",
+                Ok(AttemptEnd::Failed { .. }) => "failed",
+                Err(_) => "broke off",
+            };
+            let ready_us = self.ready.get(&task).map_or(running.started_us, |since| since.us);
+            let attempt = tries.map_or(1, |tries| tries.made);
+            let of = AttemptSpan { task: self.name(task), attempt, worker: running.worker, ready_us, agent };
+            Span { what, of: Of::Attempt(of), from_us: running.started_us, to_us: trace.now_us() }
+        });
     }
 
     /// The agent's service said: later. All its tasks wait, and the attempt does not count.
@@ -466,6 +552,9 @@ impl Loop {
                 format!("`{}` waits for approval", self.name(held))
             }
             SkipReason::RedDep(red) => format!("`{}` is red", self.name(red)),
+            SkipReason::Stopped if self.ending.outdated && self.ending.interrupted_by.is_none() => {
+                "files have changed, and the next build takes it up".to_owned()
+            }
             SkipReason::Stopped => "the build stopped before".to_owned(),
         };
         self.settle(task, Outcome::Skipped { because }, 0, Usage::default());
@@ -511,6 +600,13 @@ impl Loop {
 
     fn look_at_machine(&mut self) {
         let machine = self.sampler.sample(self.executor.reserve_bytes);
+        let sampler = &mut self.sampler;
+        self.executor.trace.sample(|at_us| Sample {
+            at_us,
+            available_bytes: machine.available_bytes,
+            memory_pressure: machine.pressure_some_avg10,
+            cpu_percent: sampler.cpu_percent(),
+        });
         self.feed(Input::Sample(machine));
     }
 }

@@ -13,6 +13,7 @@ mod loans;
 mod repository;
 pub mod scheduler;
 mod work;
+mod workers;
 mod workspace;
 
 pub use attempt::{

@@ -197,10 +197,11 @@ impl Scheduler {
             Input::Sample(machine) => self.sampled(now_ms, machine, &mut out),
             Input::Slots(slots) => self.ledger.set_slots(slots),
             Input::LayerApproved if self.asked == Asked::Waiting => self.asked = Asked::Approved,
-            Input::LayerRefused | Input::Interrupt => self.stopping = true,
+            Input::LayerRefused | Input::Interrupt | Input::Superseded => self.stopping = true,
+            Input::Outdated(task) if self.phase(task) == Phase::Running => out.push(Command::Stop(task)),
             Input::Borrow => self.loans_wanted += 1,
             Input::Return => self.ledger.take_back(),
-            Input::LayerApproved | Input::Tick => {}
+            Input::LayerApproved | Input::Outdated(_) | Input::Tick => {}
         }
         self.advance(now_ms, &mut out);
         out

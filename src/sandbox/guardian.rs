@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::protocol::{self, Mounts, Report, Spec, Totals};
+use super::room::Room;
 use super::shim::{SELF, SHIM, stage};
 use crate::sys::process::{Ended, Inheritable, Reaped};
 use crate::sys::socket::{AsFd, OwnedFd, UnixStream};
@@ -38,10 +39,19 @@ pub(super) fn guard() -> io::Result<()> {
     } else {
         process::adopt_orphans()?;
     }
-    let mut guardian =
-        Guardian { exits: process::child_exits()?, control, born_as: Inheritable::now(), oom_kills: OomKills::now() };
+    let mut guardian = Guardian {
+        exits: process::child_exits()?,
+        control,
+        born_as: Inheritable::now(),
+        oom_kills: OomKills::now(),
+        room: None,
+    };
     while let Some(([stdin, log], spec)) = protocol::receive_order(&guardian.control)? {
         guardian.oom_kills.refresh();
+        if let Err(error) = guardian.furnish(&spec) {
+            let reason = format!("cannot make the task's view: {error}");
+            return protocol::send(&guardian.control, &Report::Refused(reason));
+        }
         match start(&spec, stdin, log) {
             Ok((command, begun)) => {
                 if !guardian.follow(Watched::new(command, begun, &spec))? {
@@ -49,6 +59,9 @@ pub(super) fn guard() -> io::Result<()> {
                 }
             }
             Err(reason) => protocol::send(&guardian.control, &Report::Refused(reason))?,
+        }
+        if let Some(room) = &mut guardian.room {
+            room.clear()?;
         }
     }
     Ok(())
@@ -166,6 +179,8 @@ struct Guardian {
     /// What every command inherits, as it was before the first.
     born_as: Inheritable,
     oom_kills: OomKills,
+    /// What it shows to its tasks, where it is the first process of its namespaces and serves more than one.
+    room: Option<Room>,
 }
 
 /// A command and what is known of its tree.
@@ -253,6 +268,15 @@ impl Watched {
 }
 
 impl Guardian {
+    fn furnish(&mut self, spec: &Spec) -> io::Result<()> {
+        let Some(wanted) = &spec.room else { return Ok(()) };
+        let room = match self.room.take() {
+            Some(room) => room,
+            None => Room::open(wanted.has_own_network)?,
+        };
+        self.room.insert(room).furnish(wanted.view.as_ref(), &wanted.own)
+    }
+
     /// Until the tree is gone: reap, obey, watch the memory. A supervisor that cannot be told is gone, and the next
     /// look at the control socket says so. Says whether another order can be taken.
     fn follow(&mut self, mut watched: Watched) -> io::Result<bool> {

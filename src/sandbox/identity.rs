@@ -52,6 +52,23 @@ pub fn toolchain_identity(name: &str, view: &ToolchainView, system_path: &OsStr)
     BlobDigest::from_bytes(hasher.finish())
 }
 
+/// The paths by which a change of that identity shows: each program where it is found, or would be, and each note.
+#[must_use]
+pub fn toolchain_witnesses(name: &str, view: &ToolchainView, system_path: &OsStr) -> Vec<PathBuf> {
+    let directories: Vec<PathBuf> = view.bin.iter().cloned().chain(std::env::split_paths(system_path)).collect();
+    let mut paths: Vec<PathBuf> = view.read_only.iter().chain(&directories).cloned().collect();
+    let programs = PROGRAMS.iter().find(|(preset, _)| *preset == name).map_or(&[][..], |(_, programs)| programs);
+    paths.extend(directories.iter().flat_map(|directory| programs.iter().map(move |program| directory.join(program))));
+    for (variable, notes) in NOTES {
+        let Some(home) = view.env.get(*variable) else { continue };
+        for note in notes.iter().map(|note| Path::new(home).join(note)) {
+            paths.extend(std::fs::read_dir(&note).into_iter().flatten().flatten().map(|entry| entry.path()));
+            paths.push(note);
+        }
+    }
+    paths
+}
+
 fn note_down(hasher: &mut KeyHasher, name: &str, path: &Path) {
     if path.is_dir() {
         let mut entries: Vec<PathBuf> =

@@ -28,6 +28,7 @@ mod identity;
 mod launch;
 mod pool;
 mod protocol;
+mod room;
 mod shim;
 mod spec;
 mod supervise;
@@ -35,7 +36,7 @@ mod system_view;
 mod toolchain;
 
 pub use backend::{Backend, DetectOptions, Sandbox};
-pub use identity::toolchain_identity;
+pub use identity::{toolchain_identity, toolchain_witnesses};
 pub use launch::{CancelLevel, End, Exit, Launch, Measure, SandboxError, Stdin};
 pub use shim::shim_main;
 pub use toolchain::{TOOLCHAIN_PRESETS, ToolchainView, resolve_tool, toolchain};

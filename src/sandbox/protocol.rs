@@ -17,6 +17,8 @@ pub(super) struct Spec {
     pub env: Vec<(OsString, OsString)>,
     pub cwd: OsString,
     pub confinement: Option<Confinement>,
+    /// The room to run in; only in namespaces of our own.
+    pub room: Option<RoomSpec>,
     /// Whether to refuse what a mount tree of its own does not: abstract sockets of others, shared keyrings.
     pub hardened: bool,
     /// Mounts to make first; only in a mount namespace of our own.
@@ -24,6 +26,44 @@ pub(super) struct Spec {
     pub memory_limit_bytes: Option<u64>,
     /// Whether to look at the memory of the tree all the time.
     pub watches_memory: bool,
+}
+
+/// Which room a task gets.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RoomSpec {
+    /// What it sees of the machine; none where that is the same as the last task of this guardian saw.
+    pub view: Option<View>,
+    pub own: Own,
+    /// Whether the network namespace is the room's.
+    pub has_own_network: bool,
+}
+
+/// What a task sees of the machine, and where there is room for its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct View {
+    /// Symbolic links: where, and what they say.
+    pub links: Vec<(OsString, OsString)>,
+    /// What is shown, in this order, the system's places first.
+    pub shown: Vec<Shown>,
+    /// Directories among the system's places that are shown empty, but for what else is shown beneath them.
+    pub masks: Vec<OsString>,
+    /// Directories that [`Own`] covers.
+    pub places: Vec<OsString>,
+}
+
+/// What a task sees as nobody else does, in this order.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Own {
+    pub shown: Vec<Shown>,
+}
+
+/// Something of the machine, and where it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Shown {
+    pub at: OsString,
+    pub from: OsString,
+    pub is_writable: bool,
+    pub is_system: bool,
 }
 
 /// How the mount namespace of a Landlock task differs from the machine's.

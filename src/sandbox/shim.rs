@@ -60,6 +60,8 @@ fn in_namespaces(offline: bool) -> io::Result<()> {
     process::leave_terminal();
     let context = |error| io::Error::other(format!("cannot make namespaces: {error}"));
     namespace::enter(offline).map_err(context)?;
+    // Other rights may have made the kernel forget it.
+    process::die_with_parent()?;
     let mut guardian = Command::new(SELF);
     guardian.args([SHIM, stage::GUARD]).env_clear();
     let mut guardian = guardian.spawn()?;

@@ -19,7 +19,7 @@ use super::backend::{Mechanism, Sandbox};
 use super::bounded_log::{BoundedLog, LogSize};
 use super::launch::{CancelLevel, End, Exit, Launch, Measure, SandboxError, Stdin};
 use super::pool::Job;
-use super::protocol::{self, Report, Reports, Totals};
+use super::protocol::{self, Report, Reports, Spec, Totals, View};
 use super::shim::{SHIM, stage};
 use super::{bubblewrap, spec, system_view};
 use crate::event::Usage;
@@ -168,6 +168,8 @@ impl Drop for Guardians {
 enum Kind {
     /// Confines neither itself nor what it starts by what is inherited from it.
     Plain,
+    /// The first process of its namespaces, with rooms for tasks.
+    InRooms { network: bool },
 }
 
 impl Kind {
@@ -175,6 +177,7 @@ impl Kind {
     /// what it has started is to be known to the last orphan.
     fn of(sandbox: &Sandbox, launch: &Launch) -> Option<Self> {
         match sandbox.mechanism_for(launch) {
+            Mechanism::Rooms if !launch.watches_memory => Some(Self::InRooms { network: launch.network }),
             Mechanism::None | Mechanism::Landlock if !launch.watches_memory => Some(Self::Plain),
             _ => None,
         }
@@ -186,6 +189,8 @@ struct Guardian {
     child: Child,
     control: UnixStream,
     diagnostics: PipeReader,
+    /// What its last task saw of the machine.
+    view: Option<View>,
 }
 
 impl Guardians {
@@ -216,11 +221,12 @@ fn start(
     let kind = Kind::of(sandbox, launch);
     let kept = kind.and_then(|_| guardians.take(kind));
     let attempt = || {
-        let guardian = kept.map_or_else(|| Guardian::start(sandbox, launch, kind), Ok)?;
+        let mut guardian = kept.map_or_else(|| Guardian::start(sandbox, launch, kind), Ok)?;
         let (output, output_end) = io::pipe()?;
         // A guardian that has died is found out when its first report does not come.
         let files = [stdin.as_fd(), output_end.as_fd()];
-        let _ = protocol::send_order(&guardian.control, files, &spec::of(sandbox, launch));
+        let spec = guardian.spec(sandbox, launch);
+        let _ = protocol::send_order(&guardian.control, files, &spec);
         Ok((guardian, output))
     };
     attempt().map_err(SandboxError::process("start the process that guards the task"))
@@ -231,14 +237,14 @@ impl Guardian {
         let mut command = match sandbox.mechanism_for(launch) {
             Mechanism::Bubblewrap { program } => {
                 let mut command = Command::new(program);
-                command.args(bubblewrap::arguments(launch, &system_view::places(launch.network)));
+                command.args(bubblewrap::arguments(launch, sandbox.places(launch.network)));
                 command
             }
             mechanism => {
                 let mut command = Command::new(socket::path_of_open(&*sandbox.shim));
                 command.arg(SHIM).arg(match mechanism {
-                    Mechanism::LandlockInNamespaces if launch.network => stage::NAMESPACES,
-                    Mechanism::LandlockInNamespaces => stage::NAMESPACES_OFFLINE,
+                    Mechanism::Rooms | Mechanism::LandlockInNamespaces if launch.network => stage::NAMESPACES,
+                    Mechanism::Rooms | Mechanism::LandlockInNamespaces => stage::NAMESPACES_OFFLINE,
                     _ => stage::GUARD,
                 });
                 command
@@ -249,7 +255,20 @@ impl Guardian {
         command.env_clear().stdin(OwnedFd::from(theirs)).stdout(sandbox.shim.try_clone()?).stderr(diagnostics_end);
         // A signal to orca's group is orca's to act on: who guards has to outlive it from the first instant.
         let child = process::in_own_group(&mut command).spawn()?;
-        Ok(Self { kind, child, control, diagnostics })
+        Ok(Self { kind, child, control, diagnostics, view: None })
+    }
+
+    /// What it is told; nothing that it knows.
+    fn spec(&mut self, sandbox: &Sandbox, launch: &Launch) -> Spec {
+        let mut spec = spec::of(sandbox, launch);
+        if let Some(room) = &mut spec.room {
+            if room.view == self.view {
+                room.view = None;
+            } else {
+                self.view.clone_from(&room.view);
+            }
+        }
+        spec
     }
 
     /// Waits for its end, by force if need be; what it had to say.

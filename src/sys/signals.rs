@@ -19,3 +19,9 @@ pub fn is_ignored(signal: i32) -> io::Result<bool> {
         .unwrap_or(0);
     Ok(mask & (1 << (signal - 1)) != 0)
 }
+
+/// Sends this process a signal that somebody listens to here.
+pub fn raise(signal: i32) -> io::Result<()> {
+    let signal = rustix::process::Signal::from_named_raw(signal).ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(rustix::process::kill_process(rustix::process::getpid(), signal)?)
+}

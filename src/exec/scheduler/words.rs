@@ -162,6 +162,10 @@ pub enum Input {
     LayerRefused,
     /// Nothing more starts; what runs is stopped by the executor and finishes.
     Interrupt,
+    /// Files changed, and another build follows this one: nothing more starts, and what runs comes to its end.
+    Superseded,
+    /// What this task runs on is not there any more: it is stopped, if it runs.
+    Outdated(TaskIx),
     /// A gate wants a job slot besides that of its task; answered by [`Command::Lend`] when there is one.
     Borrow,
     /// A lent slot is free again.
@@ -197,6 +201,8 @@ pub enum Command {
     Run(TaskIx),
     /// Memory runs out: stop it and answer [`Ended::Requeue`] (or as it ended, if it just did).
     Preempt(TaskIx),
+    /// What it runs on has changed: stop it and answer [`Ended::Requeue`] (or as it ended, if it just did).
+    Stop(TaskIx),
     /// It is not started, since a limit of cost would be passed, and is red.
     Refuse {
         /// The task.
