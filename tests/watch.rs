@@ -347,7 +347,8 @@ fn slow(name: &str) -> String {
 
 #[test]
 fn an_edit_during_a_build_stops_what_is_outdated_and_keeps_the_rest() {
-    let after = "[tasks.after]\nrun = \"cat out/kept > out/after\"\ninputs = [\"out/kept\"]\noutputs = [\"out/after\"]\n";
+    let after =
+        "[tasks.after]\nrun = \"cat out/kept > out/after\"\ninputs = [\"out/kept\"]\noutputs = [\"out/after\"]\n";
     let project = Project::new(&[slow("kept"), slow("stopped"), after.to_owned()].concat());
     project.write("src/kept", "1\n").write("src/stopped", "1\n");
     let mut watch = Watching::start(&project, ["-j", "4"]);
@@ -370,7 +371,8 @@ fn an_edit_during_a_build_stops_what_is_outdated_and_keeps_the_rest() {
 
 #[test]
 fn a_plan_that_breaks_during_a_build_starts_nothing_and_stops_nothing() {
-    let after = "[tasks.after]\nrun = \"cat out/kept > out/after\"\ninputs = [\"out/kept\"]\noutputs = [\"out/after\"]\n";
+    let after =
+        "[tasks.after]\nrun = \"cat out/kept > out/after\"\ninputs = [\"out/kept\"]\noutputs = [\"out/after\"]\n";
     let project = Project::new(&[slow("kept"), after.to_owned()].concat());
     project.write("src/kept", "1\n");
     let mut watch = Watching::start(&project, []);

@@ -92,12 +92,7 @@ fn inside(root: &Path, path: &Path) -> Option<RelPath> {
 impl Knowledge {
     /// What a build knows that has begun. Of the same plan what was known `before` need not be found out again.
     #[must_use]
-    pub fn of(
-        resolver: Arc<Resolver>,
-        host: &Host,
-        before: Option<&Self>,
-        read: ReadFiles,
-    ) -> Self {
+    pub fn of(resolver: Arc<Resolver>, host: &Host, before: Option<&Self>, read: ReadFiles) -> Self {
         let documents = resolver.documents();
         let before = before.filter(|before| Arc::ptr_eq(&before.resolver.plan, &resolver.plan));
         let made = || Arc::new(Territory::of_build(&resolver, &documents, host));

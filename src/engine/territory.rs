@@ -150,8 +150,7 @@ impl Territory {
         // What PATH says may lead over `..` and over links.
         let Ok(directory) = directory.canonicalize() else { return };
         self.machine.insert(directory.join(name));
-        if let Names::These(names) =
-            self.directories.entry(directory).or_insert_with(|| Names::These(BTreeSet::new()))
+        if let Names::These(names) = self.directories.entry(directory).or_insert_with(|| Names::These(BTreeSet::new()))
         {
             names.insert(name.to_owned());
         }

@@ -31,8 +31,8 @@ use super::settle::Settle;
 use super::state::{Building, Ended, Invalid, LastBuild, News, Observer, Phase, State};
 use crate::base::TaskName;
 use crate::engine::{
-    BuildOptions, Built, EngineError, Host, Knowledge, Listener, Person, Project, ReadFiles, Reins, Resolver, Session, Territory,
-    WatchLock, build_held,
+    BuildOptions, Built, EngineError, Host, Knowledge, Listener, Person, Project, ReadFiles, Reins, Resolver, Session,
+    Territory, WatchLock, build_held,
 };
 use crate::event::EventRecord;
 

@@ -76,8 +76,12 @@ fn trials() -> impl Strategy<Value = Trial> {
         prop::option::weighted(0.2, 0..60usize),
         prop::option::weighted(0.2, 0..60usize),
     )
-        .prop_map(|(tasks, config, dice, interrupt_at, superseded_at)| {
-            Trial { tasks, config, dice, interrupt_at, superseded_at }
+        .prop_map(|(tasks, config, dice, interrupt_at, superseded_at)| Trial {
+            tasks,
+            config,
+            dice,
+            interrupt_at,
+            superseded_at,
         })
 }
 
