@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | variables | `host`, `session` | each by value, also where it is not set |
 //! | PATH for `bwrap` and declared tools | `sandbox` | every candidate up to the one that is found |
+//! | toolchains | `sandbox` | what each looks for, and the files that its identity is made of |
 //! | whether a sandbox works | `sandbox` | the boot, the kernel's settings for namespaces, the namespaces of this process |
 //! | consent | `trust` | its file |
 //! | files that `[context]` names | `session` | each |
@@ -21,8 +22,10 @@ use super::resolve::Resolver;
 use super::scan::link_on_the_way;
 use super::trust::consent_file;
 use crate::base::RelPath;
+use crate::exec::SYSTEM_PATH;
 use crate::graph::TaskIx;
 use crate::plan::ContextText;
+use crate::sandbox::{identity_files, toolchain, toolchain_identity, toolchain_looks};
 use crate::snapshot::{self, Fingerprint, World, is_racy};
 use crate::store::Root;
 use crate::sys::beneath::FileStat;
@@ -83,11 +86,11 @@ impl Moments {
         Self::steady(found, since_ns, path.as_str())
     }
 
-    /// What is outside and as it was when the build began.
-    fn outside(self, path: &Path) -> Result<Fingerprint, Unwitnessed> {
+    /// What is outside and as it was at that moment.
+    fn outside(self, path: &Path, since_ns: i64) -> Result<Fingerprint, Unwitnessed> {
         let shown = path.display().to_string();
         let found = glance::follow(path).map_err(|error| Unwitnessed::new(format!("{shown}: {error}")))?;
-        Self::steady(found, self.started_ns, &shown)
+        Self::steady(found, since_ns, &shown)
     }
 }
 
@@ -107,7 +110,9 @@ pub(super) fn uncovered(resolver: &Resolver, selected: &BTreeSet<TaskIx>) -> Opt
         let name = &task.name;
         match () {
             () if task.is_agent() => Some(format!("`{name}` is an agent's")),
-            () if !task.toolchains.is_empty() => Some(format!("`{name}` uses a toolchain")),
+            () if task.tools.iter().any(|tool| tool.contains('/') && !tool.starts_with('/')) => {
+                Some(format!("`{name}` uses a tool by a relative path"))
+            }
             () if task.approval => Some(format!("`{name}` wants approval")),
             () if !plan.gates_of(task).is_empty() => Some(format!("gates judge `{name}`")),
             () => None,
@@ -132,7 +137,7 @@ pub(super) fn world(
     let (plan, root) = (resolver.plan(), resolver.root.path());
     let passed = plan.tasks.values().flat_map(|task| &task.pass_env).map(String::as_str);
     let names: BTreeSet<&str> = VARIABLES.into_iter().chain(passed).collect();
-    let variables: BTreeMap<OsString, Option<OsString>> =
+    let mut variables: BTreeMap<OsString, Option<OsString>> =
         names.into_iter().map(|name| (name.into(), host.env.get(OsStr::new(name)).cloned())).collect();
     let mut outside: BTreeMap<PathBuf, Fingerprint> = BTreeMap::new();
     let of_tasks = plan.tasks.values().flat_map(|task| &task.tools);
@@ -145,14 +150,34 @@ pub(super) fn world(
     for tool in tools {
         for candidate in candidates(tool, &path) {
             let is_program = crate::sys::process::is_program(&candidate);
-            outside.insert(candidate.clone(), moments.outside(&candidate)?);
+            outside.insert(candidate.clone(), moments.outside(&candidate, moments.started_ns)?);
             if is_program {
                 break;
             }
         }
     }
+    let mut kinds = BTreeMap::new();
+    for name in plan.tasks.values().flat_map(|task| &task.toolchains).collect::<BTreeSet<_>>() {
+        let def = plan.toolchains.get(name);
+        let view = toolchain(name.as_str(), def, &host.env);
+        let looks = toolchain_looks(name.as_str(), def, &host.env);
+        for variable in looks.variables {
+            let value = host.env.get(OsStr::new(&variable)).cloned();
+            variables.insert(variable.into(), value);
+        }
+        kinds.extend(looks.paths.into_iter().map(|path| (path.clone(), snapshot::kind(&path))));
+        let files = identity_files(name.as_str(), &view, SYSTEM_PATH.as_ref());
+        for path in looks.programs.into_iter().chain(files) {
+            outside.insert(path.clone(), moments.outside(&path, moments.now_ns)?);
+        }
+        // After all of these were looked at: it is what the tasks were keyed with.
+        let identity = toolchain_identity(name.as_str(), &view, SYSTEM_PATH.as_ref());
+        if resolver.facts.toolchains.get(name) != Some(&identity) {
+            return Err(Unwitnessed::new(format!("the toolchain `{name}` was changed while the build ran")));
+        }
+    }
     let consent = consent_file(&host.state_dir, root);
-    outside.insert(consent.clone(), moments.outside(&consent)?);
+    outside.insert(consent.clone(), moments.outside(&consent, moments.started_ns)?);
     for text in plan.context.entries.values() {
         if let ContextText::File { path, .. } = text {
             beside.insert(path.clone(), moments.beside(&resolver.root, path, moments.started_ns)?);
@@ -178,6 +203,7 @@ pub(super) fn world(
         user: glance::user(),
         variables,
         outside,
+        kinds,
         system,
         beside,
         plans,

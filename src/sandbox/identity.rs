@@ -57,6 +57,15 @@ pub fn toolchain_identity(name: &str, view: &ToolchainView, system_path: &OsStr)
 pub fn toolchain_witnesses(name: &str, view: &ToolchainView, system_path: &OsStr) -> Vec<PathBuf> {
     let directories: Vec<PathBuf> = view.bin.iter().cloned().chain(std::env::split_paths(system_path)).collect();
     let mut paths: Vec<PathBuf> = view.read_only.iter().chain(&directories).cloned().collect();
+    paths.extend(identity_files(name, view, system_path));
+    paths
+}
+
+/// The files that the identity is made of: each program where it is found, or would be, and each note with what is in it.
+#[must_use]
+pub fn identity_files(name: &str, view: &ToolchainView, system_path: &OsStr) -> Vec<PathBuf> {
+    let directories: Vec<PathBuf> = view.bin.iter().cloned().chain(std::env::split_paths(system_path)).collect();
+    let mut paths: Vec<PathBuf> = Vec::new();
     let programs = PROGRAMS.iter().find(|(preset, _)| *preset == name).map_or(&[][..], |(_, programs)| programs);
     paths.extend(directories.iter().flat_map(|directory| programs.iter().map(move |program| directory.join(program))));
     for (variable, notes) in NOTES {

@@ -36,7 +36,7 @@ mod system_view;
 mod toolchain;
 
 pub use backend::{Backend, DetectOptions, Sandbox};
-pub use identity::{toolchain_identity, toolchain_witnesses};
+pub use identity::{identity_files, toolchain_identity, toolchain_witnesses};
 pub use launch::{CancelLevel, End, Exit, Launch, Measure, SandboxError, Stdin};
 pub use shim::shim_main;
-pub use toolchain::{TOOLCHAIN_PRESETS, ToolchainView, resolve_tool, toolchain};
+pub use toolchain::{TOOLCHAIN_PRESETS, ToolchainLooks, ToolchainView, resolve_tool, toolchain, toolchain_looks};

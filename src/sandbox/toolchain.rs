@@ -13,7 +13,8 @@
 //! find, it leaves out; the task then fails with the tool's own words.
 #![expect(clippy::disallowed_methods, reason = "programs are looked up on the machine")]
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -39,8 +40,36 @@ pub const TOOLCHAIN_PRESETS: [&str; 5] = ["go", "java", "node", "python", "rust"
 /// A definition in the plan replaces the preset of the same name. A name that is neither gives nothing.
 #[must_use]
 pub fn toolchain(name: &str, def: Option<&ToolchainDef>, env: &BTreeMap<OsString, OsString>) -> ToolchainView {
-    let machine = Machine { env };
-    let mut view = View(ToolchainView::default());
+    find(name, def, env, &RefCell::default())
+}
+
+/// Everything that [`toolchain`] asks of the machine for its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ToolchainLooks {
+    /// Variables.
+    pub variables: BTreeSet<String>,
+    /// Paths of which it matters what is there.
+    pub paths: BTreeSet<PathBuf>,
+    /// Where programs are looked for on PATH, up to where they are found.
+    pub programs: BTreeSet<PathBuf>,
+}
+
+/// What the toolchain of this name is looked for by.
+#[must_use]
+pub fn toolchain_looks(name: &str, def: Option<&ToolchainDef>, env: &BTreeMap<OsString, OsString>) -> ToolchainLooks {
+    let looks = RefCell::default();
+    let _ = find(name, def, env, &looks);
+    looks.into_inner()
+}
+
+fn find(
+    name: &str,
+    def: Option<&ToolchainDef>,
+    env: &BTreeMap<OsString, OsString>,
+    looks: &RefCell<ToolchainLooks>,
+) -> ToolchainView {
+    let machine = Machine { env, looks };
+    let mut view = View { found: ToolchainView::default(), looks };
     match (def, name) {
         (Some(def), _) => machine.defined(def, &mut view),
         (None, "rust") => machine.rust(&mut view),
@@ -50,7 +79,7 @@ pub fn toolchain(name: &str, def: Option<&ToolchainDef>, env: &BTreeMap<OsString
         (None, "java") => machine.java(&mut view),
         (None, _) => {}
     }
-    view.0
+    view.found
 }
 
 /// The file that a program's name means on this PATH: the first that is a file and may be executed.
@@ -66,13 +95,19 @@ pub fn resolve_tool(name: &OsStr, path: &OsStr) -> Option<PathBuf> {
 }
 
 /// A view under construction. What does not exist is left out of it.
-struct View(ToolchainView);
+struct View<'a> {
+    found: ToolchainView,
+    looks: &'a RefCell<ToolchainLooks>,
+}
 
-impl View {
+impl View<'_> {
     fn show(&mut self, path: Option<PathBuf>) -> Option<PathBuf> {
-        let path = path.filter(|path| path.exists())?;
-        if !self.0.read_only.contains(&path) {
-            self.0.read_only.push(path.clone());
+        let path = path.filter(|path| {
+            self.looks.borrow_mut().paths.insert(path.clone());
+            path.exists()
+        })?;
+        if !self.found.read_only.contains(&path) {
+            self.found.read_only.push(path.clone());
         }
         Some(path)
     }
@@ -85,23 +120,31 @@ impl View {
     }
 
     fn set(&mut self, name: &str, value: impl AsRef<OsStr>) {
-        self.0.env.insert(name.to_owned(), value.as_ref().to_owned());
+        self.found.env.insert(name.to_owned(), value.as_ref().to_owned());
     }
 
     fn bin(&mut self, directory: PathBuf) {
-        if directory.is_dir() && !self.0.bin.contains(&directory) {
-            self.0.bin.push(directory);
+        self.looks.borrow_mut().paths.insert(directory.clone());
+        if directory.is_dir() && !self.found.bin.contains(&directory) {
+            self.found.bin.push(directory);
         }
     }
 }
 
 struct Machine<'a> {
     env: &'a BTreeMap<OsString, OsString>,
+    looks: &'a RefCell<ToolchainLooks>,
 }
 
 impl Machine<'_> {
     fn var(&self, name: &str) -> Option<PathBuf> {
+        self.looks.borrow_mut().variables.insert(name.to_owned());
         self.env.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        self.looks.borrow_mut().paths.insert(path.to_owned());
+        path.is_dir()
     }
 
     fn home(&self, relative: &str) -> Option<PathBuf> {
@@ -116,7 +159,15 @@ impl Machine<'_> {
     /// The directory that a program on PATH is installed in: what holds its `bin`, links followed.
     fn installation(&self, program: &str) -> Option<PathBuf> {
         let path = self.env.get(OsStr::new("PATH"))?;
-        let file = resolve_tool(OsStr::new(program), path)?.canonicalize().ok()?;
+        let found = resolve_tool(OsStr::new(program), path);
+        for candidate in std::env::split_paths(path).filter(|bin| bin.is_absolute()).map(|bin| bin.join(program)) {
+            let is_it = found.as_ref() == Some(&candidate);
+            self.looks.borrow_mut().programs.insert(candidate);
+            if is_it {
+                break;
+            }
+        }
+        let file = found?.canonicalize().ok()?;
         let prefix = file.parent().filter(|bin| bin.ends_with("bin"))?.parent()?;
         (prefix != Path::new("/") && prefix != Path::new("/usr")).then(|| prefix.to_owned())
     }
@@ -150,7 +201,7 @@ impl Machine<'_> {
         if let Some(toolchain) = self.var("RUSTUP_TOOLCHAIN") {
             view.set("RUSTUP_TOOLCHAIN", toolchain);
         }
-        let Some(cargo) = self.directory("CARGO_HOME", ".cargo").filter(|cargo| cargo.is_dir()) else { return };
+        let Some(cargo) = self.directory("CARGO_HOME", ".cargo").filter(|cargo| self.is_dir(cargo)) else { return };
         for part in ["bin", "registry", "git", "config.toml", "config"] {
             view.show(Some(cargo.join(part)));
         }
@@ -197,7 +248,7 @@ impl Machine<'_> {
         if let Some(prefix) = view.show(self.installation("node")) {
             view.bin(prefix.join("bin"));
         }
-        if let Some(prefix) = self.directory("NPM_CONFIG_PREFIX", ".npm-global").filter(|prefix| prefix.is_dir()) {
+        if let Some(prefix) = self.directory("NPM_CONFIG_PREFIX", ".npm-global").filter(|prefix| self.is_dir(prefix)) {
             view.set_to("NODE_PATH", Some(prefix.join("lib/node_modules")));
             if let Some(bin) = view.show(Some(prefix.join("bin"))) {
                 view.bin(bin);
@@ -282,6 +333,18 @@ mod tests {
                 assert!(!view.read_only.iter().any(|shown| secret.starts_with(shown)), "{preset} {secret:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_not_there_is_looked_for() {
+        let home = tempfile::tempdir().unwrap();
+        let env = machine(home.path());
+        let before = toolchain("python", None, &env);
+        let looks = toolchain_looks("python", None, &env);
+        let pyenv = home.path().join(".pyenv");
+        assert!(looks.paths.contains(&pyenv) && looks.variables.contains("PYENV_ROOT"), "{looks:?}");
+        std::fs::create_dir(&pyenv).unwrap();
+        assert_ne!(before, toolchain("python", None, &env));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::hot::{Chunk, Hot};
 use super::image::{Answer, Changes};
 use super::write::{IS_WALKED, PIECE_BYTES, variable_digest};
 use super::{FileIx, Fingerprint};
-use crate::sys::beneath::{self, Access};
+use crate::sys::beneath::{self, Access, FileKind};
 use crate::sys::glance;
 
 /// Threads that look at files.
@@ -135,6 +135,12 @@ impl Hot {
         for _ in 0..world.u32()? {
             let (path, then) = (glance::path_of(world.bytes()?), Fingerprint::from_bits(world.u64()?));
             if !then.is(outside(&path)) {
+                return differs(path.display().to_string());
+            }
+        }
+        for _ in 0..world.u32()? {
+            let (path, then) = (glance::path_of(world.bytes()?), world.u8()?);
+            if then != kind(&path) {
                 return differs(path.display().to_string());
             }
         }
@@ -338,6 +344,17 @@ fn is_absent(error: &io::Error) -> bool {
 #[must_use]
 pub fn outside(path: &Path) -> Fingerprint {
     glance::follow(path).map_or(Fingerprint::NEVER, |found| Fingerprint::of_found(found.as_ref()))
+}
+
+/// What is at a path outside the project, links followed: nothing (0), a file (1), a directory (2), or something else (3).
+#[must_use]
+pub fn kind(path: &Path) -> u8 {
+    match glance::follow(path) {
+        Ok(None) => 0,
+        Ok(Some(found)) if found.kind == FileKind::File => 1,
+        Ok(Some(found)) if found.kind == FileKind::Directory => 2,
+        _ => 3,
+    }
 }
 
 /// What a small file of the system holds; `None` where it cannot be read.

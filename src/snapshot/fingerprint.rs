@@ -63,22 +63,21 @@ pub fn is_racy(stat: &FileStat, now_ns: i64) -> bool {
     stat.mtime_ns.max(stat.ctime_ns) > now_ns.saturating_sub(margin_ns)
 }
 
-/// The names in a directory and what each of them is, in 64 bits; `.git` and `.orca` are nobody's source.
+/// The names in a directory and what each of them is, in 64 bits; also those that no walk takes, since where they are all
+/// there is, the directory is not empty.
 #[must_use]
 pub fn names_digest(mut names: Vec<(Vec<u8>, FileKind)>) -> u64 {
     names.sort_unstable();
     let mut hasher = Xxh3::new();
     for (name, kind) in &names {
-        if name != b".git" && name != b".orca" {
-            hasher.update(&(name.len() as u32).to_le_bytes());
-            hasher.update(name);
-            hasher.update(&[match kind {
-                FileKind::File => 0,
-                FileKind::Directory => 1,
-                FileKind::Symlink => 2,
-                FileKind::Fifo | FileKind::Socket | FileKind::Device => 3,
-            }]);
-        }
+        hasher.update(&(name.len() as u32).to_le_bytes());
+        hasher.update(name);
+        hasher.update(&[match kind {
+            FileKind::File => 0,
+            FileKind::Directory => 1,
+            FileKind::Symlink => 2,
+            FileKind::Fifo | FileKind::Socket | FileKind::Device => 3,
+        }]);
     }
     hasher.digest()
 }
@@ -124,7 +123,7 @@ mod tests {
     fn names_count_with_their_kinds_and_without_order() {
         let name = |name: &str, kind| (name.as_bytes().to_vec(), kind);
         let one = vec![name("a", FileKind::File), name("b", FileKind::Directory)];
-        let turned = vec![one[1].clone(), one[0].clone(), name(".git", FileKind::Directory)];
+        let turned = vec![one[1].clone(), one[0].clone()];
         let other_kind = vec![name("a", FileKind::File), name("b", FileKind::Symlink)];
         let other_cut = vec![name("ab", FileKind::File)];
         assert_eq!(names_digest(one.clone()), names_digest(turned));

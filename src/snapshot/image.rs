@@ -56,6 +56,8 @@ pub struct World {
     pub variables: BTreeMap<OsString, Option<OsString>>,
     /// Paths outside the project, links followed.
     pub outside: BTreeMap<PathBuf, Fingerprint>,
+    /// Paths outside the project of which it only matters what is there, links followed: [`super::kind`].
+    pub kinds: BTreeMap<PathBuf, u8>,
     /// Small files of the system that have no times worth the name, by what they hold; `None` cannot be read.
     pub system: BTreeMap<PathBuf, Option<Vec<u8>>>,
     /// Files of the project beside those of tasks: the lock, the baseline, every `.gitignore`.

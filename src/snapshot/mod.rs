@@ -21,7 +21,7 @@ mod patch;
 mod tests;
 mod write;
 
-pub use check::{Looking, SYSTEM_FILE_BYTES_MAX, beside, journal, outside, system};
+pub use check::{Looking, SYSTEM_FILE_BYTES_MAX, beside, journal, kind, outside, system};
 pub use cold::{Cold, ColdPlan, ColdTask, FileIx, Table};
 pub use cold_form::ColdView;
 pub use concerned::{Concerned, Cuts};

@@ -22,7 +22,7 @@ pub(super) const IS_COMPLETE: u32 = 1;
 pub(super) const FILE: &str = "snapshot";
 const TEMPORARY: &str = "snapshot.new";
 /// Files that are looked at together.
-const CHUNK_FILES: usize = 1024;
+const CHUNK_FILES: usize = 256;
 /// A directory is weighed as so many files.
 const DIRECTORY_WEIGHT: usize = 4;
 /// Bytes of a plan that are read and digested together.
@@ -107,6 +107,11 @@ fn world(world: &World) -> Writer {
     for (path, fingerprint) in &world.outside {
         out.bytes(glance::path_bytes(path));
         out.u64(fingerprint.to_bits());
+    }
+    out.count(world.kinds.len());
+    for (path, kind) in &world.kinds {
+        out.bytes(glance::path_bytes(path));
+        out.u8(*kind);
     }
     out.count(world.system.len());
     for (path, content) in &world.system {

@@ -1,5 +1,5 @@
 //! A project whose tasks reach everything that a snapshot has a witness for, and how a build of it was answered: one that
-//! took the short way leaves the snapshot's inode as it was, one that went the long way puts another in its place.
+//! took the short way leaves the snapshot as it was, one that looked further puts another in its place, or appends to it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -76,8 +76,10 @@ pub(crate) fn tool(orca: &Project, bin: &str, body: &str) {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("it is ours");
 }
 
-pub(crate) fn snapshot(orca: &Project) -> Option<u64> {
-    Some(fs::symlink_metadata(orca.path(".orca/snapshot")).ok()?.ino())
+/// What the file of the snapshot is like; whatever is written to it, or put in its place, is seen.
+pub(crate) fn snapshot(orca: &Project) -> Option<(u64, u64, i64)> {
+    let found = fs::symlink_metadata(orca.path(".orca/snapshot")).ok()?;
+    Some((found.ino(), found.size(), found.ctime_nsec()))
 }
 
 /// `orca build`, and whether it was answered from the snapshot.
