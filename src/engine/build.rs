@@ -389,6 +389,7 @@ impl Prepared {
         let outdated = reins.hand_over(&builder);
         let executor = executor(&builder, &recorder, &selected, layers, config, jobs_given, person, (loans, outdated));
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(selected.len().clamp(1, cores() as usize))
             .enable_all()
             .build()
             .map_err(|error| EngineError::World(format!("cannot start the runtime: {error}")))?;

@@ -28,6 +28,8 @@ use crate::plan::{ContextText, Document, LOCK_FILE, Plan, PlanPart};
 use crate::sandbox::{resolve_tool, toolchain, toolchain_identity};
 use crate::store::{Journal, Kept, LockError, Root, StatCache, Store, StoreError};
 
+/// Fewer tasks than this are looked at one after another: that takes less than to start threads.
+const THREADS_FROM_TASKS: usize = 64;
 /// The code of a finding about a task that is not in the plan.
 const UNKNOWN_TASK: &str = "orca::plan::unknown_task";
 /// Longest text of a file that `[context]` names.
@@ -292,11 +294,14 @@ impl Session {
         self.db.set_listing(index.clone());
 
         let names: Vec<&TaskName> = tasks.iter().map(|ix| self.graph.name(*ix)).collect();
-        let mut paths: Vec<RelPath> = names
-            .par_iter()
-            .map_with(self.db.clone(), |db, name| db.sources(name))
-            .flat_map_iter(|sources| sources.iter().cloned().collect::<Vec<_>>())
-            .collect();
+        let mut paths: Vec<RelPath> = match names.len() {
+            0..THREADS_FROM_TASKS => names.iter().flat_map(|name| self.db.sources(name).as_ref().clone()).collect(),
+            _ => names
+                .par_iter()
+                .map_with(self.db.clone(), |db, name| db.sources(name))
+                .flat_map_iter(|sources| sources.iter().cloned().collect::<Vec<_>>())
+                .collect(),
+        };
         let gate_paths: BTreeMap<Name, BTreeSet<RelPath>> = self
             .plan()
             .gate_defs

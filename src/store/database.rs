@@ -128,6 +128,23 @@ impl Database {
         written.map_err(|source| StoreError::database(op, &self.path, source))
     }
 
+    /// As [`Database::write`], all or nothing, but durable only with the next transaction that has to be, or when the file is
+    /// closed: for what a power loss may take.
+    pub(super) fn write_soon<T>(
+        &self,
+        op: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut opened = self.lock();
+        let connection = &mut opened.connection;
+        let mut written =
+            connection.pragma_update(None, "synchronous", "NORMAL").and_then(|()| transact(connection, work));
+        if let Err(error) = connection.pragma_update(None, "synchronous", "FULL") {
+            written = Err(error);
+        }
+        written.map_err(|source| StoreError::database(op, &self.path, source))
+    }
+
     /// As [`Database::write`], in one transaction with what other threads want written at the same time: whoever gets the
     /// connection writes what all have queued, and pays for one sync. It answers when that is durable. What cannot be
     /// written is not held against the others: then each is written by itself.

@@ -107,7 +107,7 @@ impl Journal {
     /// Begins a run, and drops the oldest ones.
     pub fn begin_run(&self, args: &[String], at_ms: u64) -> Result<RunId, StoreError> {
         let args = serde_json::to_string(args).expect("strings are plain data");
-        self.write("begin a run in", |connection| {
+        self.write_soon("begin a run in", |connection| {
             connection.execute("INSERT INTO runs (started_ms, args) VALUES (?1, ?2)", params![signed(at_ms), args])?;
             let id = unsigned(connection.last_insert_rowid());
             let oldest = signed((id + 1).saturating_sub(RUNS_MAX));
@@ -121,7 +121,7 @@ impl Journal {
     /// Appends events, all or none, in one transaction. The wall time of a task that ran and was accepted counts for
     /// its estimate, and so does what an attempt of it cost.
     pub fn append(&self, events: &[EventRecord]) -> Result<(), StoreError> {
-        self.write("append to", |connection| {
+        self.write_soon("append to", |connection| {
             for record in events {
                 append_event(connection, record)?;
                 match &record.event {
@@ -164,7 +164,7 @@ impl Journal {
 
     /// Ends a run.
     pub fn finish_run(&self, run: RunId, ok: bool, at_ms: u64) -> Result<(), StoreError> {
-        self.write("end a run in", |connection| {
+        self.write_soon("end a run in", |connection| {
             let sql = "UPDATE runs SET ended_ms = ?2, ok = ?3 WHERE id = ?1";
             connection.execute(sql, params![signed(run.0), signed(at_ms), ok]).map(drop)
         })
@@ -258,6 +258,15 @@ impl Journal {
         work: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         self.healing(|| self.database.write(op, &work))
+    }
+
+    /// As [`Journal::write`], for what a power loss may take: what happened in a run, but not what came of it.
+    fn write_soon<T>(
+        &self,
+        op: &'static str,
+        work: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.healing(|| self.database.write_soon(op, &work))
     }
 
     /// As [`Journal::write`], in one transaction with what other threads write.
