@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use super::protocol::{Own, View};
 use crate::sys::namespace::Numbering;
 use crate::sys::view::{Place, Restriction, Tree, take_away};
-use crate::sys::{confine, namespace};
+use crate::sys::{confine, namespace, process};
 
 /// Devices that any program may expect.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -124,7 +124,7 @@ fn raise_network() -> io::Result<String> {
 /// Counts of everything ever sent and received. Only what was sent outlives its processes: connections that wait for
 /// stragglers, and hold a port.
 fn traffic() -> io::Result<String> {
-    std::fs::read_to_string("/proc/self/net/dev")
+    process::kernel_text("/proc/self/net/dev")
 }
 
 /// Builds a view around this process, which is in a mount namespace that nobody else is in.
