@@ -21,10 +21,13 @@ const ROUNDS: usize = 5;
 const AT_ONCE: usize = 4;
 const COMMAND: [&str; 3] = ["/bin/sh", "-c", ":"];
 
+/// Runs that many commands in a directory.
+type Run = Box<dyn Fn(usize, &Path)>;
+
 /// A way to run commands, by the name it is printed under.
 struct Way {
     name: &'static str,
-    run: Box<dyn Fn(usize, &Path)>,
+    run: Run,
     wall_us: Vec<f64>,
     cpu_us: Vec<f64>,
 }
@@ -67,7 +70,7 @@ fn main() {
 }
 
 impl Way {
-    fn new(name: &'static str, run: Box<dyn Fn(usize, &Path)>) -> Self {
+    fn new(name: &'static str, run: Run) -> Self {
         Self { name, run, wall_us: Vec::new(), cpu_us: Vec::new() }
     }
 

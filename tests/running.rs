@@ -101,7 +101,7 @@ fn group(leader: u32) -> Vec<u32> {
 
 #[test]
 fn who_guards_a_task_is_not_in_the_group_of_orca() {
-    for sandbox in ["bubblewrap", "landlock", "none"] {
+    for sandbox in ["namespaces", "bubblewrap", "landlock", "none"] {
         if sandbox == "bubblewrap" && !bubblewrap_works("who guards a task") {
             continue;
         }
@@ -119,7 +119,7 @@ fn who_guards_a_task_is_not_in_the_group_of_orca() {
 
 #[test]
 fn a_signal_to_the_whole_group_is_an_interruption_at_any_instant() {
-    for sandbox in ["bubblewrap", "landlock", "none"] {
+    for sandbox in ["namespaces", "bubblewrap", "landlock", "none"] {
         if sandbox == "bubblewrap" && !bubblewrap_works("a signal to the whole group") {
             continue;
         }

@@ -331,3 +331,12 @@ fn no_capability_is_left() {
             .succeeded();
     });
 }
+
+#[test]
+fn settings_of_the_machine_cannot_be_written() {
+    let Some(f) = Fixture::new(Way::Namespaces) else { return };
+    f.run("echo 1 > /proc/sys/vm/drop_caches").failed();
+    f.run("echo x > /proc/sys/kernel/hostname").failed();
+    f.run("echo 7 > /proc/sys/kernel/ns_last_pid").failed();
+    f.run("hostname other").failed();
+}

@@ -39,6 +39,8 @@ pub(super) fn arguments(launch: &Launch, places: &[Place]) -> Vec<OsString> {
     if launch.network {
         line.words(&["--share-net"]);
     }
+    // Where bubblewrap makes directories on the way to a place by itself, nobody else may enter them.
+    ["/etc", "/home", "/var"].iter().for_each(|path| line.one("--dir", Path::new(path)));
     for place in places {
         match place {
             Place::Shown(path) => line.pair("--ro-bind-try", path, path),

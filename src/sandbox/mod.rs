@@ -1,7 +1,7 @@
 //! Running one command so that it sees only what it may, and nothing of it is left when it has ended.
 //!
 //! Whatever isolates the files, the shape is the same. A thread of orca's own supervises each attempt; the child it
-//! starts is orca's binary again (the *shim*), which becomes the guardian of the task's processes:
+//! has started is orca's binary again (the *shim*), which is the guardian of the task's processes:
 //!
 //! ```text
 //! run (async) --wake--> supervisor (thread) ==control socket==> guardian (shim) --> the task's command
@@ -10,10 +10,11 @@
 //!
 //! | backend | guardian | files | network |
 //! |---|---|---|---|
+//! | namespaces | first process of a pid namespace, for many tasks | its own mount tree | its own namespace |
 //! | bubblewrap | first process of a pid namespace | its own mount tree | its own namespace |
 //! | Landlock, namespaces | first process of a pid namespace | Landlock | its own namespace |
-//! | Landlock alone | subreaper outside the confinement | Landlock | seccomp and Landlock |
-//! | none | subreaper | everything | everything |
+//! | Landlock alone | subreaper outside the confinement, for many tasks | Landlock | seccomp and Landlock |
+//! | none | subreaper, for many tasks | everything | everything |
 //!
 //! INVARIANT: the supervisor's end of the control socket closes when orca dies, however it dies, and the guardian
 //! then kills the tree. Where there is a pid namespace the kernel does, should the guardian be killed itself.

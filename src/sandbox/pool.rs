@@ -10,7 +10,7 @@ use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, Weak};
 
-use super::supervise::Guardians;
+use crate::sandbox::supervise::Guardians;
 
 /// What a supervisor does with its guardians. It returns how the result is handed over, which happens when the
 /// supervisor can be had again.

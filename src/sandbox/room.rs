@@ -14,14 +14,13 @@
 #![expect(clippy::disallowed_methods, reason = "the state of namespaces is told and set through files of /proc")]
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::protocol::{Own, View};
+use crate::sys::namespace::Numbering;
 use crate::sys::view::{Place, Restriction, Tree, take_away};
-use crate::sys::{confine, namespace};
+use crate::sys::{confine, namespace, process};
 
 /// Devices that any program may expect.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -44,7 +43,7 @@ pub(super) struct Room {
     base: Place,
     view: Option<Place>,
     /// Where the numbering of processes is set; none where the kernel does not let us.
-    last_pid: Option<File>,
+    last_pid: Option<Numbering>,
     /// What has gone through the network namespace, where that is the room's own.
     traffic: Option<String>,
     /// What the present task was given, in this order.
@@ -57,7 +56,7 @@ impl Room {
         namespace::name_machine("task")?;
         let traffic = has_own_network.then(raise_network).transpose()?;
         namespace::forgo_kept();
-        confine::forgo_root();
+        confine::forgo_rights_of_children();
         confine::harden();
         Ok(Self { base: Place::here()?, view: None, last_pid: None, traffic, put: Vec::new() })
     }
@@ -83,8 +82,7 @@ impl Room {
             self.put(&tree, Path::new(at), Some(read_only))?;
         }
         if let Some(last_pid) = &self.last_pid {
-            // The next one is the first after the guardian's own.
-            last_pid.write_all_at(b"1", 0)?;
+            last_pid.restart()?;
         }
         Ok(())
     }
@@ -126,11 +124,11 @@ fn raise_network() -> io::Result<String> {
 /// Counts of everything ever sent and received. Only what was sent outlives its processes: connections that wait for
 /// stragglers, and hold a port.
 fn traffic() -> io::Result<String> {
-    std::fs::read_to_string("/proc/self/net/dev")
+    process::kernel_text("/proc/self/net/dev")
 }
 
 /// Builds a view around this process, which is in a mount namespace that nobody else is in.
-fn build(view: &View) -> io::Result<Option<File>> {
+fn build(view: &View) -> io::Result<Option<Numbering>> {
     let take = |path: &OsString| match Tree::of(Path::new(path)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         tree => tree.map(Some),
@@ -177,7 +175,7 @@ fn build(view: &View) -> io::Result<Option<File>> {
     for place in view.places.iter().map(Path::new).chain([Path::new(SHARED_MEMORY), Path::new("/run")]) {
         std::fs::create_dir_all(place)?;
     }
-    let last_pid = OpenOptions::new().write(true).open("/proc/sys/kernel/ns_last_pid").ok();
+    let last_pid = Numbering::open().ok();
     for path in SETTINGS.iter().map(Path::new).filter(|path| path.exists()) {
         Tree::of(path)?.put(path)?;
     }

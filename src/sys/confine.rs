@@ -9,7 +9,10 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, Scope,
 };
-use rustix::thread::{CapabilitiesSecureBits, set_capabilities_secure_bits, set_no_new_privs};
+use rustix::thread::{
+    CapabilitiesSecureBits, CapabilitySet, remove_capability_from_bounding_set, set_capabilities_secure_bits,
+    set_no_new_privs,
+};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
@@ -66,8 +69,16 @@ pub fn harden() {
     let _ = restrict_calls(&Confinement { sockets: true, ..Confinement::default() });
 }
 
+/// Makes it impossible for what this process starts to gain a capability, though it keeps its own.
+pub fn forgo_rights_of_children() {
+    forgo_root();
+    for capability in CapabilitySet::all().iter() {
+        let _ = remove_capability_from_bounding_set(capability);
+    }
+}
+
 /// Makes the next `exec` drop every capability, also for root. An ordinary user has none to drop, and is refused.
-pub fn forgo_root() {
+fn forgo_root() {
     let _ = set_capabilities_secure_bits(CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED);
 }
 

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
@@ -58,6 +59,22 @@ pub fn renew_ipc() -> io::Result<()> {
 /// Moves into a network namespace in which nothing was ever sent.
 pub fn renew_network() -> io::Result<()> {
     Ok(unshare(CloneFlags::CLONE_NEWNET)?)
+}
+
+/// The number of the youngest process of this pid namespace, to be set by its first.
+#[derive(Debug)]
+pub struct Numbering(std::fs::File);
+
+impl Numbering {
+    /// To be opened while /proc/sys can be written.
+    pub fn open() -> io::Result<Self> {
+        Ok(Self(std::fs::OpenOptions::new().write(true).open("/proc/sys/kernel/ns_last_pid")?))
+    }
+
+    /// Lets the next process be the second.
+    pub fn restart(&self) -> io::Result<()> {
+        self.0.write_all_at(b"1", 0)
+    }
 }
 
 /// Gives the machine another name for this process and what it starts, and shows control groups from here, where there

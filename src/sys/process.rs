@@ -5,7 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "/proc is where a process learns about itself")]
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -42,6 +42,14 @@ pub enum Reaped {
     StillRunning,
     /// There is no child, and so, for a subreaper, no descendant.
     NoChildren,
+}
+
+/// Reads a file that the kernel makes as it is read. It has no size, so there is room for it before: the standard library
+/// begins with 32 bytes.
+pub fn kernel_text(path: &str) -> io::Result<String> {
+    let mut text = String::with_capacity(8 << 10);
+    std::fs::File::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Closes every descriptor but the standard three: whatever started orca may have left some open.
@@ -255,7 +263,7 @@ const PARENT: usize = 1;
 const SESSION: usize = 3;
 
 fn stat_fields<T>(pid: impl std::fmt::Display, pick: impl FnOnce(&[&str]) -> Option<T>) -> Option<T> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = kernel_text(&format!("/proc/{pid}/stat")).ok()?;
     pick(&stat.rsplit_once(") ")?.1.split(' ').collect::<Vec<_>>())
 }
 
@@ -292,10 +300,10 @@ impl Inheritable {
             Some([nice?, priority?, policy?])
         });
         Self {
-            limits: std::fs::read_to_string("/proc/self/limits").unwrap_or_default(),
+            limits: kernel_text("/proc/self/limits").unwrap_or_default(),
             scheduling,
             processors: processors(),
-            killed_first: std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default(),
+            killed_first: kernel_text("/proc/self/oom_score_adj").unwrap_or_default(),
         }
     }
 }
@@ -336,7 +344,7 @@ fn proportional_bytes(pid: u32) -> Option<u64> {
 }
 
 fn kilobytes(file: &str, field: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(file).ok()?;
+    let text = kernel_text(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(field))?;
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
 }
@@ -344,6 +352,6 @@ fn kilobytes(file: &str, field: &str) -> Option<u64> {
 /// How many processes the kernel has killed for want of memory since it started.
 #[must_use]
 pub fn oom_kills() -> u64 {
-    let stat = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    let stat = kernel_text("/proc/vmstat").unwrap_or_default();
     stat.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
 }
