@@ -475,7 +475,7 @@ impl Builder {
         let log = Some(ran.log.digest());
         let record = || Some(self.record_of_command(ran.task, ran.keyed, true, "ran", log));
         let is_recorded =
-            match self.publisher().publish(ran.task, &outputs, Content::Workspace(&ran.root), &[], &record) {
+            match self.publisher().publish(ran.task, &outputs, Content::Workspace { root: &ran.root, is_last: true }, &[], &record) {
                 Ok(done) => {
                     self.tell(done.notices);
                     done.is_recorded
