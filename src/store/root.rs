@@ -239,8 +239,8 @@ impl Root {
         digest: &BlobDigest,
     ) -> Result<bool, StoreError> {
         let parent = source.parent(from).map_err(|error| source.error("read", from, error))?;
-        let (file, stat) = beneath::open_file(parent.as_fd(), from.file_name())
-            .map_err(|error| source.error("read", from, error))?;
+        let (file, stat) =
+            beneath::open_file(parent.as_fd(), from.file_name()).map_err(|error| source.error("read", from, error))?;
         let failed = |error| self.error("write", path, error);
         let target = self.make_parent(path)?;
         let (inode, ours) = (beneath::inode_of(&file).map_err(failed)?, beneath::inode_of(&target).map_err(failed)?);
