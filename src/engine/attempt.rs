@@ -474,16 +474,21 @@ impl Builder {
         let outputs = Arc::new(result.outputs);
         let log = Some(ran.log.digest());
         let record = || Some(self.record_of_command(ran.task, ran.keyed, true, "ran", log));
-        let is_recorded =
-            match self.publisher().publish(ran.task, &outputs, Content::Workspace(&ran.root), &[], &record) {
-                Ok(done) => {
-                    self.tell(done.notices);
-                    done.is_recorded
-                }
-                Err(Refused::Conflict(failure)) => return self.failed(ran, failure, None),
-                Err(Refused::Lost(path)) => return Err(fault(Cause::Lost(path))),
-                Err(Refused::World(error)) => return Err(fault(error)),
-            };
+        let is_recorded = match self.publisher().publish(
+            ran.task,
+            &outputs,
+            Content::Workspace { root: &ran.root, is_last: true },
+            &[],
+            &record,
+        ) {
+            Ok(done) => {
+                self.tell(done.notices);
+                done.is_recorded
+            }
+            Err(Refused::Conflict(failure)) => return self.failed(ran, failure, None),
+            Err(Refused::Lost(path)) => return Err(fault(Cause::Lost(path))),
+            Err(Refused::World(error)) => return Err(fault(error)),
+        };
         if !is_recorded {
             self.record(ran.task, ran.keyed, true, "ran", log);
         }

@@ -33,7 +33,7 @@ use super::session::{EngineError, Session};
 use super::summary::Summary;
 use super::trust::{Power, consent, consented, powers};
 use super::undo::finish_interrupted;
-use crate::base::{ActionKey, BlobDigest, Entry, Finding, RelPath, SizeBytes, TaskName};
+use crate::base::{ActionKey, BlobDigest, Entry, Finding, RelPath, SizeBytes, TaskName, parallel};
 use crate::event::{Event, EventRecord, Outcome, RunId, Spent, Trace, Usage};
 use crate::exec::admission::{Sampler, auto_jobs, cores};
 use crate::exec::budget::Budget;
@@ -627,14 +627,18 @@ fn disturbed(resolver: &Resolver, done: &Summary) -> Result<Vec<RelPath>, Engine
         Outcome::Cached { restored, .. } => *restored > 0,
         Outcome::AwaitsApproval { .. } | Outcome::Failed(_) | Outcome::Skipped { .. } => false,
     };
-    let mut disturbed = Vec::new();
+    let mut results = Vec::new();
     for (name, _) in done.settled.iter().filter(|(_, settled)| published(&settled.outcome)) {
         let task = resolver.graph.ix(name).expect("a settled task is of the plan");
-        let Some(result) = resolver.result(task).filter(|_| !resolver.task(task).is_agent()) else { continue };
-        for (path, entry) in result.outputs.iter().filter(|(path, _)| resolver.ledger.provenance(path).is_none()) {
-            if resolver.found_for(path, entry)?.as_ref() != Some(entry) {
-                disturbed.push(path.clone());
-            }
+        results.extend(resolver.result(task).filter(|_| !resolver.task(task).is_agent()));
+    }
+    let outputs = results.iter().flat_map(|result| result.outputs.iter());
+    let outputs: Vec<_> = outputs.filter(|(path, _)| resolver.ledger.provenance(path).is_none()).collect();
+    let found = parallel::map(&outputs, 0, |(path, entry)| resolver.found_for(path, entry));
+    let mut disturbed = Vec::new();
+    for ((path, entry), found) in outputs.into_iter().zip(found) {
+        if found?.as_ref() != Some(entry) {
+            disturbed.push(path.clone());
         }
     }
     Ok(disturbed)
@@ -679,12 +683,6 @@ fn finish(
     let fault = fault.map(|fault| fault.0);
     let resolver = &builder.resolver;
     builder.write_lock();
-    // What a part of the plan reads is not all that is known of files.
-    if leaving.is_none()
-        && let Err(error) = resolver.stat_cache.save(&builder.state.join("stat"))
-    {
-        recorder.emit(Event::Notice { warning: true, message: format!("the next build will hash again: {error}") });
-    }
     for message in resolver.store.iter().flat_map(Store::take_warnings) {
         recorder.emit(Event::Notice { warning: true, message });
     }
@@ -703,6 +701,12 @@ fn finish(
     for path in &disturbed {
         let message = format!("`{path}` was changed by somebody else while the build ran: build again");
         recorder.emit(Event::Notice { warning: true, message });
+    }
+    // What a part of the plan reads is not all that is known of files.
+    if leaving.is_none()
+        && let Err(error) = resolver.stat_cache.save(&builder.state.join("stat"))
+    {
+        recorder.emit(Event::Notice { warning: true, message: format!("the next build will hash again: {error}") });
     }
     // Where no task runs, the verdicts are what there is.
     let judged = builder.judging.is_none() || done.red_verdicts == 0;

@@ -27,7 +27,12 @@ use crate::sys::beneath::FileKind;
 #[derive(Clone, Copy)]
 pub(super) enum Content<'a> {
     /// In the workspace it was made in.
-    Workspace(&'a Root),
+    Workspace {
+        /// The workspace.
+        root: &'a Root,
+        /// Whether there is nothing else that has to be placed, so that it may be taken from there.
+        is_last: bool,
+    },
     /// In what the project keeps, or in the cache.
     Stored {
         /// What the project keeps.
@@ -115,6 +120,10 @@ impl Publisher<'_> {
         self.note_written(task, outputs, &earlier, &planned, &leftovers)?;
         self.resolver.ledger.with_journal(|journal| journal.begin_publish(&name, &rows))?;
         self.remove_leftovers(&leftovers, &earlier, &mut done.notices)?;
+        let content = match content {
+            Content::Workspace { root, is_last } => Content::Workspace { root, is_last: is_last && planned.len() == 1 },
+            stored => stored,
+        };
         let mut present = Tree::new();
         for (path, entry, _) in planned {
             if let Err(refused) = self.place(Some(task), path, entry, content, &mut done.notices) {
@@ -294,8 +303,10 @@ impl Publisher<'_> {
             return Ok(());
         };
         match content {
-            Content::Workspace(workspace) => {
-                if !self.project.copy_exact(workspace, path, path, *executable, digest)? {
+            Content::Workspace { root: workspace, is_last } => {
+                // The only file of a result is moved; of several each stays where it is until all are placed.
+                let is_moved = is_last && self.project.take_exact(workspace, path, path, *executable, digest)?;
+                if !is_moved && !self.project.copy_exact(workspace, path, path, *executable, digest)? {
                     let message = format!("`{path}` changed in the workspace after its task had ended");
                     return Err(Refused::World(EngineError::World(message)));
                 }

@@ -32,8 +32,10 @@ use crate::sandbox::CancelLevel;
 const SAMPLE_EVERY: Duration = Duration::from_millis(250);
 /// How long a task that was stopped for memory stays away.
 const PREEMPTED_WAIT_MS: u64 = 1_000;
-/// How many keys one blocking call computes.
+/// How many keys one blocking call computes at most.
 const RESOLVE_BATCH: usize = 64;
+/// How many such calls share what becomes ready at once, where it is not that much.
+const RESOLVE_THREADS: usize = 16;
 
 /// Asked before each layer under `--step`. May block.
 pub trait Approver: Send + Sync + 'static {
@@ -211,7 +213,9 @@ impl Loop {
             Some(resolved) => self.messages.send(Message::Resolved(*task, Ok(resolved))).is_err(),
             None => true,
         });
-        for batch in to_resolve.chunks(RESOLVE_BATCH) {
+        // Several at a time, so that what one writes another writes with it, and no thread for each.
+        let batch = (to_resolve.len() / RESOLVE_THREADS).clamp(1, RESOLVE_BATCH);
+        for batch in to_resolve.chunks(batch) {
             self.resolve(batch.to_vec());
         }
         self.share_slots();

@@ -348,3 +348,64 @@ fn lock_beside(path: &Path) -> Result<File, StoreError> {
     file.lock().map_err(failed)?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static FORMAT: Format = Format { version: 1, schema: "CREATE TABLE numbers (number INTEGER PRIMARY KEY)" };
+
+    /// Lets these numbers be written at the same time; `None` is what cannot be written. Answers what became of each, what
+    /// is there then, and how often something was tried.
+    fn together(numbers: &[Option<i64>]) -> (Vec<bool>, Vec<i64>, u64) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (database, _) = Database::open(&directory.path().join("numbers.db"), &FORMAT).expect("it is made");
+        let works = Arc::new(AtomicU64::new(0));
+        let answers = std::thread::scope(|scope| {
+            // Nobody gets the connection before all have queued.
+            let held = database.lock();
+            let writers: Vec<_> = numbers
+                .iter()
+                .map(|number| {
+                    let (number, works) = (*number, Arc::clone(&works));
+                    let work: Work = Arc::new(move |connection| {
+                        works.fetch_add(1, Ordering::Relaxed);
+                        let sql = if number.is_some() {
+                            "INSERT INTO numbers VALUES (?1)"
+                        } else {
+                            "INSERT INTO nowhere VALUES (?1)"
+                        };
+                        connection.execute(sql, [number.unwrap_or(0)]).map(drop)
+                    });
+                    scope.spawn(|| database.write_together("write", work).is_ok())
+                })
+                .collect();
+            while database.queued.lock().expect("no holder panics").len() < numbers.len() {
+                std::thread::yield_now();
+            }
+            drop(held);
+            writers.into_iter().map(|writer| writer.join().expect("it does not panic")).collect()
+        });
+        let all = |connection: &Connection| {
+            let mut statement = connection.prepare("SELECT number FROM numbers ORDER BY number")?;
+            let numbers = statement.query_map([], |row| row.get(0))?;
+            numbers.collect()
+        };
+        let reopened = Connection::open(database.path()).expect("it opens");
+        (answers, all(&reopened).expect("it can be read"), works.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn what_is_queued_together_is_written_once_and_each_is_answered() {
+        let (answers, written, works) = together(&[Some(1), Some(2), Some(3), Some(4)]);
+        assert_eq!((answers, written), (vec![true; 4], vec![1, 2, 3, 4]));
+        assert_eq!(works, 4, "one transaction for all");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_not_held_against_the_others() {
+        let (answers, written, _) = together(&[Some(1), None, Some(3)]);
+        assert_eq!((answers, written), (vec![true, false, true], vec![1, 3]));
+    }
+}

@@ -227,6 +227,36 @@ impl Root {
         })
     }
 
+    /// Moves the file at `from` beneath `source` to `path`, replacing a file or link of that name, if it holds what has this
+    /// digest. `false`, and nothing has happened, where that cannot be, or a copy would be another file than this one: it has
+    /// other names or attributes, is not ours, or lies on another file system. Parents are made. Nobody may have it open.
+    pub fn take_exact(
+        &self,
+        source: &Root,
+        from: &RelPath,
+        path: &RelPath,
+        executable: bool,
+        digest: &BlobDigest,
+    ) -> Result<bool, StoreError> {
+        let parent = source.parent(from).map_err(|error| source.error("read", from, error))?;
+        let (file, stat) =
+            beneath::open_file(parent.as_fd(), from.file_name()).map_err(|error| source.error("read", from, error))?;
+        let failed = |error| self.error("write", path, error);
+        let target = self.make_parent(path)?;
+        let (inode, ours) = (beneath::inode_of(&file).map_err(failed)?, beneath::inode_of(&target).map_err(failed)?);
+        let is_ours = (inode.dev, inode.user, inode.group) == (ours.dev, ours.user, ours.group);
+        if inode.links != 1 || !is_ours || beneath::has_attributes(&file) {
+            return Ok(false);
+        }
+        if stream::digest(&file, stat.size_bytes).map_err(failed)?.0 != *digest {
+            return Ok(false);
+        }
+        beneath::set_mode(&file, file_mode(executable)).map_err(failed)?;
+        beneath::rename(parent.as_fd(), from.file_name().as_ref(), target.as_fd(), path.file_name().as_ref())
+            .map_err(failed)?;
+        Ok(true)
+    }
+
     /// Makes a link, replacing a file or link of that name. Parents are made.
     pub fn symlink(&self, path: &RelPath, target: &str) -> Result<(), StoreError> {
         let parent = self.make_parent(path)?;

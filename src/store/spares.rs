@@ -21,8 +21,8 @@ use super::{Root, StoreError};
 use crate::base::RelPath;
 use crate::sys::beneath::{self, Access, FileKind, Inode};
 
-/// How many of each are kept.
-const KEPT_MAX: usize = 512;
+/// How many of each are kept: what some workspaces have, and no more than a directory finds without looking long.
+const KEPT_MAX: usize = 96;
 /// A larger file goes: its blocks are of more use to others.
 const SIZE_BYTES_MAX: u64 = 256 << 10;
 

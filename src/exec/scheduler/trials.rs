@@ -126,6 +126,8 @@ struct Trying<'t> {
     lent: u32,
     wanted: u32,
     under_way: BTreeSet<TaskIx>,
+    /// Running tasks whose body is over, and that hold nothing any more.
+    past_body: BTreeSet<TaskIx>,
     superseded: bool,
     /// The task that is just said to be outdated, and those that were stopped for it.
     outdating: Option<TaskIx>,
@@ -169,6 +171,7 @@ impl<'t> Trying<'t> {
             refused: false,
             were_parked: BTreeSet::new(),
             under_way: BTreeSet::new(),
+            past_body: BTreeSet::new(),
             superseded: false,
             outdating: None,
             outdated: BTreeSet::new(),
@@ -199,7 +202,8 @@ impl<'t> Trying<'t> {
     }
 
     fn held(&self, counts: impl Fn(&TaskSpec) -> bool) -> u32 {
-        self.running.keys().filter(|ix| counts(&self.task(**ix).spec)).map(|ix| self.slots(*ix)).sum()
+        let holding = self.running.keys().filter(|ix| !self.past_body.contains(ix));
+        holding.filter(|ix| counts(&self.task(**ix).spec)).map(|ix| self.slots(*ix)).sum()
     }
 
     fn go(&mut self) {
@@ -277,6 +281,13 @@ impl<'t> Trying<'t> {
             }
             _ if !self.running.is_empty() => {
                 let (&task, &preempted) = self.running.iter().nth(nth(die, self.running.len())).expect("in range");
+                if die % 11 < 4 && !self.past_body.contains(&task) && self.lent == 0 && self.wanted == 0 {
+                    if self.past_body.len() < 4 * self.jobs().0 as usize {
+                        self.past_body.insert(task);
+                    }
+                    return Input::BodyEnded(task);
+                }
+                self.past_body.remove(&task);
                 // What gates of a task borrowed they give back before it ends.
                 while self.running.len() == 1 && self.lent > 0 {
                     self.lent -= 1;
@@ -407,7 +418,8 @@ impl<'t> Trying<'t> {
                 assert!(self.held(|_| true) + lent <= all, "too many jobs");
                 assert!(self.held(|spec| !spec.is_agent) + lent <= commands, "too many commands");
                 for (pool, capacity) in self.trial.config.pools.iter().enumerate() {
-                    let held = self.running.keys().filter(|ix| self.task(**ix).spec.pools.contains(&pool)).count();
+                    let holding = self.running.keys().filter(|ix| !self.past_body.contains(ix));
+                    let held = holding.filter(|ix| self.task(**ix).spec.pools.contains(&pool)).count();
                     assert!(held <= *capacity as usize, "too many in a pool");
                 }
                 if self.trial.config.policy == Policy::Layers || self.trial.config.ask_layers {

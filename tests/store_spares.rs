@@ -1,0 +1,145 @@
+//! Workspaces made of what earlier ones left: they hold what they should and nothing else, whatever was done to the files
+//! before, and nobody who has another name for one of them sees it change.
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test plants files and fails by panicking")]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use orca::base::{BlobDigest, Entry, RelPath, Tree};
+use orca::store::{Root, Source, Spares, Store, materialize_from};
+
+fn path(text: &str) -> RelPath {
+    RelPath::from_disk(text).unwrap()
+}
+
+struct Place {
+    directory: tempfile::TempDir,
+    root: Root,
+    store: Store,
+    spares: Spares,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        let spares = Spares::create(&root, &path("work/.spares")).unwrap();
+        let store = Store::open(&directory.path().join("cache")).unwrap();
+        Self { directory, root, store, spares }
+    }
+
+    fn path(&self, text: &str) -> PathBuf {
+        self.directory.path().join(text)
+    }
+
+    /// Makes a workspace with these files.
+    fn make(&self, name: &str, files: &[(&str, &[u8], bool)]) {
+        let mut tree = Tree::new();
+        for (file, content, executable) in files {
+            self.store.put_bytes(content).unwrap();
+            let size_bytes = content.len() as u64;
+            let entry = Entry::File { digest: BlobDigest::of(content), size_bytes, executable: *executable };
+            tree.insert(path(file), entry);
+        }
+        self.spares.make_directory(&self.path("work"), name).unwrap();
+        let workspace = Root::open(&self.path("work").join(name)).unwrap();
+        materialize_from(&tree, &workspace, &|_, _| Source::Cas(&self.store), Some(&self.spares)).unwrap();
+        let found = workspace.scan(None, &|_| false).unwrap();
+        assert_eq!(found, tree, "{name} holds what it should, and nothing else");
+        for (file, _, executable) in files {
+            let mode = fs::symlink_metadata(self.path("work").join(name).join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, if *executable { 0o755 } else { 0o644 }, "{file} of {name}");
+        }
+    }
+
+    fn remove(&self, name: &str) {
+        assert!(self.root.remove_tree_into(&path(&format!("work/{name}")), Some(&self.spares)).unwrap());
+        assert!(!self.path("work").join(name).exists());
+    }
+}
+
+fn inodes(directory: &Path) -> Vec<u64> {
+    let mut inodes = vec![fs::symlink_metadata(directory).unwrap().ino()];
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true => inodes.extend(self::inodes(&entry.path())),
+            false => inodes.push(entry.metadata().unwrap().ino()),
+        }
+    }
+    inodes.sort_unstable();
+    inodes
+}
+
+#[test]
+fn a_workspace_is_made_of_the_one_before() {
+    let place = Place::new();
+    place.make("one", &[("src/a", b"first", true), ("src/b", b"", false), ("deep/er/c", b"a longer one", false)]);
+    let before = inodes(&place.path("work/one"));
+    place.remove("one");
+    place.make("two", &[("x/y/z", b"1", false), ("x/v", b"", true), ("src/a", b"other", false)]);
+    assert_eq!(inodes(&place.path("work/two")), before, "the same files and directories, for other things");
+}
+
+#[test]
+fn whatever_was_done_to_its_files_the_next_workspace_is_as_if_new() {
+    let place = Place::new();
+    let files: &[(&str, &[u8], bool)] = &[("src/a", b"one", false), ("src/b", b"two", true), ("c", b"three", false)];
+    place.make("one", files);
+    let one = place.path("work/one");
+    fs::write(one.join("src/more"), "left behind").unwrap();
+    fs::write(one.join("src/.hidden"), vec![b'x'; 300 << 10]).unwrap();
+    fs::hard_link(one.join("src/a"), place.path("elsewhere")).unwrap();
+    fs::hard_link(one.join("src/b"), one.join("src/b again")).unwrap();
+    std::os::unix::fs::symlink(place.path("elsewhere"), one.join("link")).unwrap();
+    assert!(Command::new("mkfifo").arg(one.join("pipe")).status().unwrap().success());
+    fs::create_dir_all(one.join("new/empty")).unwrap();
+    fs::set_permissions(one.join("c"), fs::Permissions::from_mode(0o6000)).unwrap();
+    fs::set_permissions(one.join("new"), fs::Permissions::from_mode(0o3000)).unwrap();
+    place.remove("one");
+    for name in ["two", "three", "four"] {
+        place.make(
+            name,
+            &[("src/a", b"A", true), ("new/b", b"", false), ("new/empty/c", b"C", false), ("d", b"D", true)],
+        );
+        for directory in ["", "src", "new", "new/empty"] {
+            let mode = fs::metadata(place.path("work").join(name).join(directory)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o755, "{directory} of {name}");
+        }
+    }
+    assert_eq!(fs::read(place.path("elsewhere")).unwrap(), b"one", "what has another name is not written to");
+}
+
+#[test]
+fn what_came_to_lie_among_the_spares_is_not_taken_for_one() {
+    let place = Place::new();
+    place.make("one", &[("a", b"one", false), ("b", b"two", false), ("c/d", b"three", false)]);
+    place.remove("one");
+    fs::write(place.path("mine"), "mine").unwrap();
+    for entry in fs::read_dir(place.path("work/.spares")).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true => fs::write(entry.path().join("planted"), "x").unwrap(),
+            false => {
+                fs::remove_file(entry.path()).unwrap();
+                fs::hard_link(place.path("mine"), entry.path()).unwrap();
+            }
+        }
+    }
+    place.make("two", &[("a", b"1", false), ("b", b"2", true), ("c/d", b"3", false)]);
+    assert_eq!(fs::read(place.path("mine")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_name_that_is_taken_is_an_error_and_stays() {
+    let place = Place::new();
+    place.make("one", &[("a", b"one", false)]);
+    for _ in 0..2 {
+        assert!(place.spares.make_directory(&place.path("work"), "one").is_err());
+        assert_eq!(fs::read(place.path("work/one/a")).unwrap(), b"one");
+        place.make("two", &[("b", b"two", false)]);
+        place.remove("two");
+    }
+}
