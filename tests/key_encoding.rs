@@ -2,6 +2,7 @@
 //! explanation names just what differs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use orca::base::{BlobDigest, Change, Changes, Entry, Name, Pattern, PatternSet, RelPath, TaskName, Tree};
 use orca::context::{Definition, Dependency, Runner, TaskContext, ToolIdentity, Toolchain, Work};
@@ -23,7 +24,7 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 fn command() -> TaskContext {
     TaskContext {
-        definition: Definition {
+        definition: Arc::new(Definition {
             task: TaskName::new("t").expect("a name"),
             work: Work::Run(vec!["cc".into(), "-c".into(), "a.c".into()]),
             env: map(&[("A", "1")]),
@@ -34,15 +35,19 @@ fn command() -> TaskContext {
             network: false,
             outputs: PatternSet::new(vec![Pattern::new("a.o").expect("a pattern")]),
             edits: PatternSet::default(),
-        },
+        }),
         view: Tree::from([(path("a.c"), file("int a;", false)), (path("l"), Entry::Symlink { target: "a.c".into() })]),
         dependencies: Vec::new(),
     }
 }
 
+fn definition(context: &mut TaskContext) -> &mut Definition {
+    Arc::make_mut(&mut context.definition)
+}
+
 fn prompt() -> TaskContext {
     let mut context = command();
-    context.definition.work = Work::Prompt {
+    definition(&mut context).work = Work::Prompt {
         runner: Box::new(Runner {
             preset: AgentPreset::Command,
             command: vec!["agent".into()],
@@ -70,22 +75,22 @@ fn of_any() -> Vec<Mutation> {
         (section, Box::new(change))
     }
     vec![
-        at("env", |c| drop(c.definition.env.insert("A".into(), "2".into()))),
-        at("env", |c| drop(c.definition.env.insert("B".into(), "".into()))),
-        at("pass_env", |c| drop(c.definition.pass_env.insert("P".into(), Some("".into())))),
-        at("pass_env", |c| drop(c.definition.pass_env.insert("P".into(), Some("not set".into())))),
+        at("env", |c| drop(definition(c).env.insert("A".into(), "2".into()))),
+        at("env", |c| drop(definition(c).env.insert("B".into(), "".into()))),
+        at("pass_env", |c| drop(definition(c).pass_env.insert("P".into(), Some("".into())))),
+        at("pass_env", |c| drop(definition(c).pass_env.insert("P".into(), Some("not set".into())))),
         at("tool", |c| {
-            c.definition.tools.insert("cc".into(), ToolIdentity::Missing);
+            definition(c).tools.insert("cc".into(), ToolIdentity::Missing);
         }),
         at("tool", |c| {
-            c.definition.tools.insert("ld".into(), ToolIdentity::Found(BlobDigest::of(b"cc")));
+            definition(c).tools.insert("ld".into(), ToolIdentity::Found(BlobDigest::of(b"cc")));
         }),
-        at("toolchain", |c| drop(c.definition.toolchains.insert(Name::new("rust").expect("a name"), toolchain()))),
-        at("policy", |c| c.definition.sandbox = SandboxMode::None),
-        at("policy", |c| c.definition.sandbox = SandboxMode::Required),
-        at("policy", |c| c.definition.network = true),
-        at("output", |c| c.definition.outputs = PatternSet::default()),
-        at("edit", |c| c.definition.edits = c.definition.outputs.clone()),
+        at("toolchain", |c| drop(definition(c).toolchains.insert(Name::new("rust").expect("a name"), toolchain()))),
+        at("policy", |c| definition(c).sandbox = SandboxMode::None),
+        at("policy", |c| definition(c).sandbox = SandboxMode::Required),
+        at("policy", |c| definition(c).network = true),
+        at("output", |c| definition(c).outputs = PatternSet::default()),
+        at("edit", |c| definition(c).edits = definition(c).outputs.clone()),
         at("file", |c| drop(c.view.insert(path("a.c"), file("int a;", true)))),
         at("file", |c| drop(c.view.insert(path("a.c"), file("int b;", false)))),
         at("file", |c| drop(c.view.insert(path("b.c"), file("int a;", false)))),
@@ -98,14 +103,14 @@ fn of_any() -> Vec<Mutation> {
 fn of_commands() -> Vec<Mutation> {
     fn argv(words: &'static [&'static str]) -> Mutation {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        ("argv", Box::new(move |c| c.definition.work = Work::Run(words.clone())))
+        ("argv", Box::new(move |c| definition(c).work = Work::Run(words.clone())))
     }
     vec![argv(&["cc", "-ca.c"]), argv(&["cc", "-c", "a.c", ""]), argv(&["cc", "a.c", "-c"]), argv(&["cc -c a.c"])]
 }
 
 fn of_prompts() -> Vec<Mutation> {
     fn edit(section: &'static str, change: impl Fn(&mut Work) + 'static) -> Mutation {
-        (section, Box::new(move |c| change(&mut c.definition.work)))
+        (section, Box::new(move |c| change(&mut definition(c).work)))
     }
     macro_rules! field {
         ($section:literal, $name:ident => $change:expr) => {
@@ -180,12 +185,12 @@ fn everything_declared_is_in_the_key_and_explained() {
 fn the_name_and_the_order_of_outputs_are_not() {
     let base = command();
     let mut other = base.clone();
-    other.definition.task = TaskName::new("u").expect("a name");
+    definition(&mut other).task = TaskName::new("u").expect("a name");
     assert_eq!(action_key(&base), action_key(&other));
     let both = |a, b| PatternSet::new(vec![Pattern::new(a).expect("a pattern"), Pattern::new(b).expect("a pattern")]);
     let (mut left, mut right) = (base.clone(), base);
-    left.definition.outputs = both("x", "y");
-    right.definition.outputs = both("y", "x");
+    definition(&mut left).outputs = both("x", "y");
+    definition(&mut right).outputs = both("y", "x");
     assert_eq!(action_key(&left), action_key(&right));
 }
 
@@ -214,8 +219,8 @@ fn arbitrary_context() -> impl Strategy<Value = TaskContext> {
     let files = prop::collection::btree_map("[ab]{1,2}(/[ab])?", ("[xy]?", any::<bool>()), 0..4);
     (words, vars, files).prop_map(|(argv, env, files)| {
         let mut context = command();
-        context.definition.work = Work::Run(argv);
-        context.definition.env = env;
+        definition(&mut context).work = Work::Run(argv);
+        definition(&mut context).env = env;
         context.view =
             files.into_iter().map(|(name, (text, executable))| (path(&name), file(&text, executable))).collect();
         context

@@ -17,7 +17,7 @@ fn shim() -> PathBuf {
 fn without_bubblewrap_the_next_best_is_taken_and_the_reason_told() {
     let scratch = tempfile::tempdir().expect("a directory");
     let options = DetectOptions::new(OsStr::new("/nowhere"), shim(), scratch.path().to_owned());
-    let sandbox = Sandbox::detect(&options).expect("detection");
+    let sandbox = Sandbox::detect(&DetectOptions { namespaces: false, ..options }).expect("detection");
     assert_ne!(sandbox.backend(), Backend::Bubblewrap);
     assert!(sandbox.why().contains("`bwrap` is not on PATH"), "{}", sandbox.why());
     assert_eq!(std::fs::read_dir(scratch.path()).expect("a directory").count(), 0, "the trial leaves nothing");
@@ -30,18 +30,21 @@ fn a_bubblewrap_that_fails_is_passed_over_with_its_own_words() {
     std::fs::write(&fake, "#!/bin/sh\necho 'no namespaces for you' >&2\nexit 1\n").expect("a script");
     std::process::Command::new("chmod").arg("+x").arg(&fake).status().expect("chmod");
     let options = DetectOptions::new(scratch.path().as_os_str(), shim(), scratch.path().to_owned());
-    let sandbox = Sandbox::detect(&options).expect("detection");
+    let sandbox = Sandbox::detect(&DetectOptions { namespaces: false, ..options }).expect("detection");
     assert_ne!(sandbox.backend(), Backend::Bubblewrap);
     assert!(sandbox.why().contains("no namespaces for you"), "{}", sandbox.why());
 }
 
 #[test]
-fn nothing_is_stronger_than_bubblewrap() {
+fn namespaces_of_our_own_come_first_and_bubblewrap_next() {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let Some(fixture) = Fixture::new(Way::Bubblewrap) else { return };
-    let options = DetectOptions::new(&path, shim(), fixture.path("tmp"));
-    let sandbox = Sandbox::detect(&options).expect("detection");
-    assert_eq!((sandbox.backend(), sandbox.why()), (Backend::Bubblewrap, ""));
+    for (way, namespaces) in [(Way::Namespaces, true), (Way::Bubblewrap, false)] {
+        let Some(fixture) = Fixture::new(way) else { continue };
+        let options = DetectOptions::new(&path, shim(), fixture.path("tmp"));
+        let sandbox = Sandbox::detect(&DetectOptions { namespaces, ..options }).expect("detection");
+        let first = if namespaces { Backend::Namespaces } else { Backend::Bubblewrap };
+        assert_eq!((sandbox.backend(), sandbox.why()), (first, ""));
+    }
 }
 
 #[test]

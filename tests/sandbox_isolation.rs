@@ -138,7 +138,7 @@ fn extra_writable_paths_are_shared_with_the_host() {
 
 #[test]
 fn a_project_beneath_a_system_directory_is_hidden() {
-    for way in [Way::Bubblewrap, Way::Landlock, Way::LandlockAlone] {
+    for way in [Way::Namespaces, Way::Bubblewrap, Way::Landlock, Way::LandlockAlone] {
         let Ok(root) = tempfile::Builder::new().prefix("orca-test-").tempdir_in("/usr/local") else {
             return println!("skipped: /usr/local cannot be written here");
         };
@@ -204,7 +204,7 @@ fn the_guardian_cannot_be_traced() {
 
 #[test]
 fn a_hidden_directory_may_be_named_by_a_link() {
-    for way in [Way::Bubblewrap, Way::Landlock, Way::LandlockAlone] {
+    for way in [Way::Namespaces, Way::Bubblewrap, Way::Landlock, Way::LandlockAlone] {
         let Ok(root) = tempfile::Builder::new().prefix("orca-test-").tempdir_in("/usr/local") else {
             return println!("skipped: /usr/local cannot be written here");
         };

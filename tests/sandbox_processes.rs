@@ -179,7 +179,7 @@ const LAUNCHER: &str = "ORCA_TEST_LAUNCHER";
 fn launcher() {
     let Some(order) = std::env::var_os(LAUNCHER) else { return };
     let order = order.into_string().expect("text");
-    let way = [Way::Bubblewrap, Way::Landlock, Way::LandlockAlone, Way::None]
+    let way = [Way::Namespaces, Way::Bubblewrap, Way::Landlock, Way::LandlockAlone, Way::None]
         .into_iter()
         .find(|way| order.starts_with(&format!("{way:?} ")))
         .expect("a way");

@@ -6,6 +6,7 @@ mod digest;
 mod failure;
 mod finding;
 mod name;
+pub mod parallel;
 mod path;
 mod pattern;
 mod sanitize;

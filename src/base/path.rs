@@ -60,6 +60,9 @@ impl RelPath {
         if text.contains('\0') {
             return Err(PathError::Nul);
         }
+        if is_normal(text) {
+            return Ok(Self(text.into()));
+        }
         let mut parts: Vec<&str> = Vec::new();
         for part in text.split('/') {
             match part {
@@ -105,6 +108,12 @@ impl RelPath {
         self.0.rsplit_once('/').map(|(parent, _)| Self(parent.into()))
     }
 
+    /// The directory it lies in, as text; empty at the root.
+    #[must_use]
+    pub fn parent_str(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(parent, _)| parent)
+    }
+
     /// The last component.
     #[must_use]
     pub fn file_name(&self) -> &str {
@@ -127,6 +136,12 @@ impl RelPath {
     pub fn ancestors(&self) -> impl Iterator<Item = RelPath> + '_ {
         std::iter::successors(self.parent(), RelPath::parent)
     }
+}
+
+/// Whether a text without a leading `/` is a path as it stands; most are, and need not be taken apart.
+fn is_normal(text: &str) -> bool {
+    let is_plain = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= 255;
+    text.len() <= 4095 && text.split('/').all(is_plain)
 }
 
 impl fmt::Display for RelPath {

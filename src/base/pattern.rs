@@ -26,13 +26,14 @@ pub enum PatternError {
     ParentInWildcard,
 }
 
-/// One pattern, normalized. Equality, order and hash are those of its text.
+/// One pattern, normalized. Equality, order and hash are those of its text. Large plans have a million of them, most literal: one
+/// of those is its path and nothing else.
 #[derive(Clone)]
 pub struct Pattern {
-    text: Arc<str>,
+    /// A literal's path, a wildcard's text: one that could be a path.
+    text: RelPath,
     excludes: bool,
-    matcher: Option<Arc<Wildcard>>,
-    alternatives: Arc<[Vec<Box<str>>]>,
+    wildcard: Option<Arc<Wildcard>>,
 }
 
 /// A wildcard, compiled when it is first matched: of a large plan most patterns are only looked at, and a compiled one
@@ -40,6 +41,8 @@ pub struct Pattern {
 struct Wildcard {
     glob: Glob,
     matcher: OnceLock<GlobMatcher>,
+    /// The components of each of the texts that it stands for.
+    alternatives: Vec<Vec<Box<str>>>,
 }
 
 impl Wildcard {
@@ -49,7 +52,7 @@ impl Wildcard {
 }
 
 fn has_wildcard(text: &str) -> bool {
-    text.contains(['*', '?', '[', '{'])
+    text.bytes().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'{'))
 }
 
 impl Pattern {
@@ -60,9 +63,7 @@ impl Pattern {
             None => (false, text),
         };
         if !has_wildcard(body) {
-            let path = RelPath::new(body)?;
-            let parts = path.as_str().split('/').map(Into::into).collect();
-            return Ok(Self { text: path.as_str().into(), excludes, matcher: None, alternatives: [parts].into() });
+            return Ok(Self { text: RelPath::new(body)?, excludes, wildcard: None });
         }
         if body.split('/').any(|part| part == "..") {
             return Err(PatternError::ParentInWildcard);
@@ -77,25 +78,26 @@ impl Pattern {
             .into_iter()
             .map(|text| text.split('/').map(Into::into).collect())
             .collect();
-        Ok(Self {
-            text: normalized.as_str().into(),
-            excludes,
-            matcher: Some(Arc::new(Wildcard { glob, matcher: OnceLock::new() })),
-            alternatives,
-        })
+        let wildcard = Wildcard { glob, matcher: OnceLock::new(), alternatives };
+        Ok(Self { text: normalized, excludes, wildcard: Some(Arc::new(wildcard)) })
+    }
+
+    /// Whether a text is a wildcard rather than a path.
+    #[must_use]
+    pub fn is_wildcard(text: &str) -> bool {
+        has_wildcard(text)
     }
 
     /// The pattern that means exactly this path and what lies beneath it.
     #[must_use]
     pub fn literal(path: &RelPath) -> Self {
-        let parts = path.as_str().split('/').map(Into::into).collect();
-        Self { text: path.as_str().into(), excludes: false, matcher: None, alternatives: [parts].into() }
+        Self { text: path.clone(), excludes: false, wildcard: None }
     }
 
     /// The normalized text, without a leading `!`.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.text.as_str()
     }
 
     /// Whether it takes away rather than adds (`!x`).
@@ -107,27 +109,28 @@ impl Pattern {
     /// The path, if it has no wildcard.
     #[must_use]
     pub fn as_literal(&self) -> Option<RelPath> {
-        match self.matcher {
-            None => Some(RelPath::new(&self.text).expect("a literal pattern is a path")),
-            Some(_) => None,
-        }
+        self.literal_path().cloned()
+    }
+
+    /// As [`Pattern::as_literal`], without a copy.
+    #[must_use]
+    pub fn literal_path(&self) -> Option<&RelPath> {
+        self.wildcard.is_none().then_some(&self.text)
     }
 
     /// Whether it covers the path: a literal its own path and what lies beneath, a wildcard what it matches.
     #[must_use]
     pub fn matches(&self, path: &RelPath) -> bool {
-        match &self.matcher {
-            Some(matcher) => matcher.is_match(path.as_str()),
-            None => {
-                path.as_str().strip_prefix(&*self.text).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            }
+        match &self.wildcard {
+            Some(wildcard) => wildcard.is_match(path.as_str()),
+            None => path.is_within(&self.text),
         }
     }
 
     /// The components before the first wildcard: the directory a walk may start from (empty: the root).
     #[must_use]
     pub fn base(&self) -> String {
-        let parts: Vec<&str> = self.text.split('/').take_while(|part| !has_wildcard(part)).collect();
+        let parts: Vec<&str> = self.as_str().split('/').take_while(|part| !has_wildcard(part)).collect();
         parts.join("/")
     }
 
@@ -136,11 +139,19 @@ impl Pattern {
     /// A literal may turn out to be a directory, so it is taken for its path and everything beneath.
     #[must_use]
     pub fn may_intersect(&self, other: &Pattern) -> bool {
-        let beneath = |pattern: &Pattern| pattern.matcher.is_none();
-        self.alternatives.iter().any(|left| {
-            other.alternatives.iter().any(|right| components_meet(left, right, beneath(self), beneath(other)))
-        })
+        let parts = |pattern: &Pattern| vec![pattern.as_str().split('/').map(Into::into).collect()];
+        match (&self.wildcard, &other.wildcard) {
+            (None, None) => self.text.is_within(&other.text) || other.text.is_within(&self.text),
+            (Some(left), None) => any_meet(&left.alternatives, &parts(other), (false, true)),
+            (None, Some(right)) => any_meet(&parts(self), &right.alternatives, (true, false)),
+            (Some(left), Some(right)) => any_meet(&left.alternatives, &right.alternatives, (false, false)),
+        }
     }
+}
+
+/// Whether any two of these component lists can match a common path.
+fn any_meet(left: &[Vec<Box<str>>], right: &[Vec<Box<str>>], (left_open, right_open): (bool, bool)) -> bool {
+    left.iter().any(|left| right.iter().any(|right| components_meet(left, right, left_open, right_open)))
 }
 
 /// Whether two component lists can match a common path; an open end also matches everything beneath.
@@ -264,7 +275,7 @@ fn expand_braces(text: &str) -> Vec<String> {
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        (self.excludes, &*self.text) == (other.excludes, &*other.text)
+        (self.excludes, &self.text) == (other.excludes, &other.text)
     }
 }
 impl Eq for Pattern {}
@@ -275,18 +286,18 @@ impl PartialOrd for Pattern {
 }
 impl Ord for Pattern {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (&*self.text, self.excludes).cmp(&(&*other.text, other.excludes))
+        (&self.text, self.excludes).cmp(&(&other.text, other.excludes))
     }
 }
 impl std::hash::Hash for Pattern {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        (self.excludes, &*self.text).hash(state);
+        (self.excludes, &self.text).hash(state);
     }
 }
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.excludes { "!" } else { "" };
-        write!(f, "{sign}{}", super::sanitize_line(&self.text))
+        write!(f, "{sign}{}", super::sanitize_line(self.as_str()))
     }
 }
 impl fmt::Debug for Pattern {
@@ -322,7 +333,7 @@ impl PatternSet {
     /// Whether a path could be covered by the set and by `other` (exclusions that cover the whole of it count).
     #[must_use]
     pub fn may_intersect(&self, other: &Pattern) -> bool {
-        let excluded = other.as_literal().is_some_and(|path| self.0.iter().any(|p| p.excludes && p.matches(&path)));
+        let excluded = other.literal_path().is_some_and(|path| self.0.iter().any(|p| p.excludes && p.matches(path)));
         !excluded && self.0.iter().any(|p| !p.excludes && p.may_intersect(other))
     }
 

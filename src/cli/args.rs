@@ -159,7 +159,7 @@ pub(super) struct BuildArgs {
     #[arg(long, conflicts_with = "watch")]
     pub step: bool,
     /// Build again whenever something changes
-    #[arg(long, conflicts_with_all = ["dry_run", "locked"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "locked", "profile"])]
     pub watch: bool,
     /// With --watch: how long it has to be quiet before a build begins; ten times that is waited at most
     #[arg(long, value_name = "MS", default_value_t = SETTLE_MS, requires = "watch")]
@@ -170,6 +170,9 @@ pub(super) struct BuildArgs {
     /// Print events, one JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Write down where the time went, as a trace that ui.perfetto.dev opens
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub profile: Option<PathBuf>,
     /// Name cached tasks, too, with more of their output
     #[arg(short, long)]
     pub verbose: bool,
@@ -216,6 +219,7 @@ impl WatchArgs {
             schedule: self.schedule,
             json: self.json,
             verbose: self.verbose,
+            profile: None,
         }
     }
 }
@@ -379,6 +383,9 @@ pub(super) struct ReportArgs {
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+    /// Write it as one HTML page that needs nothing else: to FILE, else to .orca/reports; `-` prints it
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["json", "sarif", "junit"])]
+    pub html: Option<Option<PathBuf>>,
     /// Write what its gates said as SARIF 2.1.0: to FILE, or print it
     #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with = "json")]
     pub sarif: Option<Option<PathBuf>>,

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::Exit;
 use super::args::ColorChoice;
-use super::build::nothing_to_do;
+use super::closing::Closing;
 use super::progress::Progress;
 use super::terminal::Terminal;
 use crate::base::TaskName;
@@ -42,7 +42,8 @@ pub(super) fn answered(words: impl Iterator<Item = OsString>) -> Option<ExitCode
             let mut progress = Progress::new(false, false, false, &terminal);
             replays.into_iter().for_each(|(task, text)| progress.replay(task, text));
             let wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            terminal.err(&nothing_to_do(cached, wall_ms, saved_ms, saved_micro_usd, &terminal));
+            let line = Closing::nothing_to_do(cached, wall_ms, saved_ms, saved_micro_usd);
+            terminal.err(&format!("{}\n", line.to_line(terminal.color_err())));
         }
     }
     Some(ExitCode::from(terminal.close(Exit::Good).code()))

@@ -1,30 +1,89 @@
 //! `orca build`.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::args::{Args, BuildArgs, Schedule};
 use super::ask::AtTerminal;
+use super::closing::{self, Closing};
 use super::progress::Progress;
+use super::shortcut::{self, Changed};
 use super::terminal::Terminal;
-use super::{CliError, Exit, check, dry_run, locked, open_valid, signals, watch};
-use crate::base::{TaskName, format_duration_ms, format_micro_usd};
-use crate::engine::{self, BuildOptions, Built, Listener, Power, Report, Summary};
-use crate::event::Outcome;
+use super::{CliError, Exit, check, dry_run, locked, open_valid_traced, signals, watch};
+use crate::base::{TaskName, sanitize_line};
+use crate::engine::{
+    self, BuildOptions, Built, Host, Listener, Parties, Person, Power, ProfileFile, Reins, Report, Summary,
+    monotonic_us,
+};
+use crate::event::{Outcome, Trace};
+use crate::report::ProfileHeader;
 
-pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+/// Builds. `changed` is what is known to have changed since the last build.
+pub(super) fn run(
+    args: &Args,
+    build: &BuildArgs,
+    changed: Option<Box<Changed>>,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     if build.dry_run {
         return dry_run::run(args, build, terminal);
     }
     if build.watch {
         return watch::run(args, build, terminal);
     }
+    let Some(file) = &build.profile else {
+        return built(args, build, changed, &Trace::default(), terminal);
+    };
+    let shown = sanitize_line(&file.display().to_string());
+    let cannot = |error: io::Error| CliError::World(format!("cannot write the profile `{shown}`: {error}"));
+    let file = ProfileFile::at(&args.directory().join(file)).map_err(&cannot)?;
+    let trace = Trace::on(monotonic_us);
+    let ended = built(args, build, None, &trace, terminal);
+    let header = ProfileHeader {
+        version: env!("CARGO_PKG_VERSION"),
+        args: &command_line(build),
+        ended: match &ended {
+            Ok(Exit::Good) => "good",
+            Ok(Exit::Red) => "red",
+            Ok(Exit::Signal(_)) => "interrupted",
+            Ok(Exit::Usage | Exit::Invalid | Exit::World) | Err(_) => "did not run to its end",
+        },
+    };
+    let written = file.write(&trace, &header);
+    match ended {
+        Ok(Exit::Good) => written.map(|()| Exit::Good).map_err(cannot),
+        ended => {
+            // What went wrong with the build is what its exit code says.
+            if let Err(error) = written {
+                terminal.error(&cannot(error).to_string());
+            }
+            ended
+        }
+    }
+}
+
+/// Builds, and tells the trace what takes how long.
+fn built(
+    args: &Args,
+    build: &BuildArgs,
+    changed: Option<Box<Changed>>,
+    trace: &Trace,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     if build.locked
         && let Some(exit) = locked::refuse(args, build, terminal)?
     {
         return Ok(exit);
     }
-    let session = match open_valid(args, terminal)? {
+    // A profile shows the whole way.
+    let changed = changed.or_else(|| changed_of(args, build)).filter(|_| !trace.is_on());
+    if let Some(changed) = changed
+        && let Some(exit) = run_part(args, build, &changed, terminal)?
+    {
+        return Ok(exit);
+    }
+    let session = match open_valid_traced(args, trace.clone(), terminal)? {
         Ok(session) => session,
         Err(exit) => return Ok(exit),
     };
@@ -32,27 +91,59 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         terminal.error("--step asks before each layer and needs a terminal");
         return Ok(Exit::Usage);
     }
-    let asks = terminal.is_interactive() && !build.json;
-    let options = options(build, asks);
-    let questions = build.step || asks && session.plan().tasks.values().any(|task| task.approval);
+    let options = options(build, terminal.is_interactive() && !build.json);
+    let questions = build.step || options.asks && session.plan().tasks.values().any(|task| task.approval);
+    let (progress, listener) = watched(build, questions, terminal);
+    let built = engine::build(session, &options, Arc::new(AtTerminal), listener, signals::listen)?;
+    progress.lock().expect("progress does not panic").finish();
+    Ok(told(built, build, terminal))
+}
+
+/// What has changed since the last build, where this is one of everything that shows more than others.
+fn changed_of(args: &Args, build: &BuildArgs) -> Option<Box<Changed>> {
+    let is_plain = build.tasks.is_empty() && !(build.force || build.locked || build.step);
+    let is_asked = is_plain && (build.json || build.verbose) && build.schedule != Schedule::Layers;
+    is_asked.then(|| shortcut::changed(args.directory.as_deref())).flatten()
+}
+
+/// Builds the part of the plan that the changes concern; `None` where the whole is to be built.
+fn run_part(args: &Args, build: &BuildArgs, changed: &Changed, terminal: &Terminal) -> Result<Option<Exit>, CliError> {
+    let (progress, listener) = watched(build, false, terminal);
+    let person: Arc<dyn Person> = Arc::new(AtTerminal);
+    let parties = Parties { person: &person, listener: &listener, listen: &signals::listen, reins: &Reins::default() };
+    let Changed { hot, changes } = changed;
+    let options = options(build, terminal.is_interactive() && !build.json);
+    let built = engine::build_part(&Host::from_env()?, args.directory(), hot, changes, &options, &parties)?;
+    progress.lock().expect("progress does not panic").finish();
+    Ok(built.map(|built| told(built, build, terminal)))
+}
+
+/// What shows a build, and who hears of its events.
+fn watched(build: &BuildArgs, questions: bool, terminal: &Terminal) -> (Arc<Mutex<Progress>>, Listener) {
     let progress = Arc::new(Mutex::new(Progress::new(build.json, build.verbose, questions, terminal)));
     let for_listener = Arc::clone(&progress);
     let listener: Listener = Arc::new(move |record| {
         for_listener.lock().expect("progress does not panic").take(record);
     });
-    let built = engine::build(session, &options, Arc::new(AtTerminal), listener, signals::listen)?;
-    progress.lock().expect("progress does not panic").finish();
+    (progress, listener)
+}
+
+/// Says how it ended.
+fn told(built: Built, build: &BuildArgs, terminal: &Terminal) -> Exit {
     match built {
         Built::Invalid { findings, documents } => {
             check::refuse(&findings, &documents, terminal);
-            Ok(Exit::Invalid)
+            Exit::Invalid
         }
-        Built::Untrusted(powers) => Ok(untrusted(&powers, terminal)),
+        Built::Untrusted(powers) => untrusted(&powers, terminal),
         Built::Ran(report) => {
             if !build.json {
+                if let Some(why) = report.unwitnessed.as_ref().filter(|_| build.verbose) {
+                    terminal.err(&format!("note: the next build looks at everything again: {why}\n"));
+                }
                 terminal.err(&closing_line(&report, terminal));
             }
-            Ok(exit(&report, terminal))
+            exit(&report, terminal)
         }
     }
 }
@@ -107,29 +198,24 @@ pub(super) fn closing_line(report: &Report, terminal: &Terminal) -> String {
     let word = match (report.interrupted_by, report.ok) {
         (Some(_), _) => "interrupted",
         (None, _) if report.outdated => "outdated",
-        (None, true) if summary.ran() == 0 => "nothing to do",
+        (None, true) if summary.ran() == 0 => closing::NOTHING_TO_DO,
         (None, true) => "done",
         (None, false) if summary.awaits_approval() > 0 && is_only_waiting(summary) => "waiting",
         (None, false) => "failed",
     };
-    let colour = if report.ok { "32" } else { "31" };
-    let word = if terminal.color_err() { format!("\x1b[1;{colour}m{word}\x1b[0m") } else { word.to_owned() };
-    let mut parts = Vec::new();
-    for (count, what) in [
-        (summary.ran(), "ran"),
-        (summary.cached(), "cached"),
-        (summary.failed(), "failed"),
-        (summary.skipped(), "skipped"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{count} {what}"));
-        }
+    let mut line = Closing {
+        word,
+        is_good: report.ok,
+        ran: summary.ran(),
+        cached: summary.cached(),
+        failed: summary.failed(),
+        skipped: summary.skipped(),
+        wall_ms: report.wall_ms,
+        spent_micro_usd: summary.spent.cost_micro_usd,
+        saved_ms: summary.saved_ms,
+        saved_micro_usd: summary.saved_micro_usd,
     }
-    let mut line = format!("{word}: {} in {}", parts.join(", "), format_duration_ms(report.wall_ms));
-    if summary.spent.cost_micro_usd > 0 {
-        line.push_str(&format!(", {} spent", format_micro_usd(summary.spent.cost_micro_usd)));
-    }
-    line.push_str(&saved(summary.saved_ms, summary.saved_micro_usd));
+    .to_line(terminal.color_err());
     if !summary.red_gates.is_empty() {
         line.push_str(&format!("; red gates of the plan: {}", summary.red_gates.join(", ")));
     }
@@ -148,30 +234,6 @@ pub(super) fn closing_line(report: &Report, terminal: &Terminal) -> String {
     }
     line.push('\n');
     line
-}
-
-/// The closing line of a build with nothing to do, where nobody had to build to know that.
-pub(super) fn nothing_to_do(
-    cached: u64,
-    wall_ms: u64,
-    saved_ms: u64,
-    saved_micro_usd: u64,
-    terminal: &Terminal,
-) -> String {
-    let word = if terminal.color_err() { "\x1b[1;32mnothing to do\x1b[0m" } else { "nothing to do" };
-    let counts = if cached > 0 { format!("{cached} cached") } else { String::new() };
-    let mut line = format!("{word}: {counts} in {}", format_duration_ms(wall_ms));
-    line.push_str(&saved(saved_ms, saved_micro_usd));
-    line.push('\n');
-    line
-}
-
-/// What of time and money was saved, if anything was.
-fn saved(saved_ms: u64, saved_micro_usd: u64) -> String {
-    let time = (saved_ms > 0).then(|| format_duration_ms(saved_ms));
-    let money = (saved_micro_usd > 0).then(|| format_micro_usd(saved_micro_usd));
-    let saved: Vec<String> = time.into_iter().chain(money).collect();
-    if saved.is_empty() { String::new() } else { format!(", {} saved", saved.join(" and ")) }
 }
 
 /// Whether nothing is wrong but that results wait for a person.

@@ -17,7 +17,9 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
     terminal.warn(&notices);
     if !session.is_partly_unread() {
         let all = session.graph.tasks().collect();
-        session.survey(&ledger, &all, false)?;
+        // What is measured is what agents are given: of other tasks' files nothing is read.
+        let measured = session.graph.tasks().filter(|ix| session.is_agent(*ix)).collect();
+        session.survey(&ledger, &measured, false)?;
         let names = session.plan().tasks.keys().cloned().collect();
         let missing = session.missing_programs(&names);
         session.findings.extend(missing);

@@ -7,9 +7,12 @@ use super::args::{Args, ReportArgs};
 use super::terminal::Terminal;
 use super::{CliError, Exit, project, versioned};
 use crate::base::{bounded, counted, format_count, format_duration_ms, format_micro_usd, format_size, sanitize_line};
-use crate::engine::{EngineError, RunReport, TaskReport, now_ms, write_whole_file};
+use crate::engine::{
+    EngineError, Host, Project, RunReport, TaskReport, now_ms, run_page, write_page, write_whole_file,
+};
 use crate::event::Outcome;
 use crate::gates::{junit, sarif};
+use crate::report::page::html;
 use crate::store::Journal;
 
 pub(super) fn run(args: &Args, report: &ReportArgs, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -27,7 +30,10 @@ pub(super) fn run(args: &Args, report: &ReportArgs, terminal: &Terminal) -> Resu
         };
         return Err(CliError::World(format!("the journal has {said}")));
     };
-    if let Some(file) = &report.sarif {
+    if let Some(file) = &report.html {
+        let journal = journal.as_ref().expect("it has a run");
+        page(&project, journal, found.run, file.as_deref(), args, terminal)?;
+    } else if let Some(file) = &report.sarif {
         put(&sarif(&found.outcomes()), file.as_deref(), args, terminal)?;
     } else if let Some(file) = &report.junit {
         put(&junit(&found.outcomes()), file.as_deref(), args, terminal)?;
@@ -38,6 +44,27 @@ pub(super) fn run(args: &Args, report: &ReportArgs, terminal: &Terminal) -> Resu
         terminal.out(&told(&found, running));
     }
     Ok(Exit::Good)
+}
+
+/// Writes the page of a run, and says where it is.
+fn page(
+    project: &Project,
+    journal: &Journal,
+    run: u64,
+    file: Option<&Path>,
+    args: &Args,
+    terminal: &Terminal,
+) -> Result<(), CliError> {
+    let found = run_page(project, journal, &Host::from_env()?, Some(run))?;
+    let page = html(&found.ok_or_else(|| CliError::World(format!("the journal has lost run {run}")))?);
+    match file {
+        Some(file) => put(&page, Some(file), args, terminal),
+        None => {
+            let path = write_page(project, run, &page)?;
+            terminal.line(&sanitize_line(&path.beneath(project.root()).display().to_string()));
+            Ok(())
+        }
+    }
 }
 
 /// Prints a report, or writes it to a file.
@@ -67,6 +94,11 @@ fn told(report: &RunReport, running: bool) -> String {
     let _ = writeln!(out, "run {}, `orca {args}`, {ago} ago: {ended}", report.run);
     let _ = writeln!(out, "{}, sandbox: {}", counted(report.jobs, "job"), sanitize_line(&report.sandbox));
     tasks(report, &mut out);
+    if report.untouched > 0 {
+        let more = if report.tasks.is_empty() { "" } else { "more " };
+        let tasks = if report.untouched == 1 { "task" } else { "tasks" };
+        let _ = writeln!(out, "{} {more}{tasks} cached: nothing that they depend on changed", report.untouched);
+    }
     for gate in &report.gates {
         let of = gate.task.as_ref().map_or_else(|| "the plan".to_owned(), ToString::to_string);
         let known = if gate.cached { ", known already".to_owned() } else { took(gate.wall_ms) };

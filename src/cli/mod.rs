@@ -19,6 +19,7 @@ mod build;
 mod cache;
 mod check;
 mod clean;
+mod closing;
 mod diff;
 mod dry_run;
 mod explain;
@@ -33,6 +34,7 @@ mod progress;
 mod rebase;
 mod screen;
 mod shell;
+mod shortcut;
 mod show;
 mod signals;
 mod status;
@@ -48,7 +50,8 @@ use clap::Parser as _;
 use crate::engine::{EngineError, HostError};
 use crate::watch::WatchError;
 use args::{Args, Command};
-use opening::{look, look_at_one, open, open_valid, project};
+use opening::{look, look_at_one, open, open_valid, open_valid_traced, project};
+use shortcut::{Answered, Changed};
 use terminal::Terminal;
 
 /// Version of every form that `--json` prints, but for events, findings and graphs, which have their own.
@@ -96,13 +99,19 @@ enum CliError {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Who watches the project has the answer at once, if anybody does.
     if let Some(code) = asking::answered(std::env::args_os().skip(1)) {
         return code;
     }
+    let changed = match shortcut::answer() {
+        Answered::Done(code) => return code,
+        Answered::Changed(changed) => Some(changed),
+        Answered::Nothing => None,
+    };
     let mut args = Args::parse();
     let terminal = Terminal::new(args.color);
     args.directory = args.directory.take().or_else(|| opening::above(&args, &terminal));
-    let exit = match run(&args, &terminal) {
+    let exit = match run(&args, changed, &terminal) {
         Ok(exit) => exit,
         Err(error) => {
             terminal.error(&error.to_string());
@@ -123,9 +132,9 @@ pub fn main() -> ExitCode {
     ExitCode::from(terminal.close(exit).code())
 }
 
-fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+fn run(args: &Args, changed: Option<Box<Changed>>, terminal: &Terminal) -> Result<Exit, CliError> {
     match &args.command {
-        Command::Build(build) => build::run(args, build, terminal),
+        Command::Build(build) => build::run(args, build, changed, terminal),
         Command::Watch(watch) => watch::run(args, &watch.build(), terminal),
         Command::Check(check) => check::run(args, check, terminal),
         Command::Graph(graph) => graph::run(args, graph, terminal),

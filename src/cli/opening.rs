@@ -7,6 +7,7 @@ use super::terminal::Terminal;
 use super::{CliError, Exit, check};
 use crate::base::sanitize_line;
 use crate::engine::{EngineError, Host, Look, Looked, Project, Session};
+use crate::event::Trace;
 use crate::graph::TaskIx;
 
 /// The nearest project above this directory, where this one has no plan and the command line names none.
@@ -27,7 +28,16 @@ pub(super) fn open(args: &Args) -> Result<Session, CliError> {
 
 /// Opens it for a command that needs a valid one; says what is wrong otherwise.
 pub(super) fn open_valid(args: &Args, terminal: &Terminal) -> Result<Result<Session, Exit>, CliError> {
-    let session = open(args)?;
+    open_valid_traced(args, Trace::default(), terminal)
+}
+
+/// The same, and takes down what takes how long.
+pub(super) fn open_valid_traced(
+    args: &Args,
+    trace: Trace,
+    terminal: &Terminal,
+) -> Result<Result<Session, Exit>, CliError> {
+    let session = Session::open(Host { trace, ..Host::from_env()? }, args.directory())?;
     if session.is_invalid() {
         check::refuse(&session.findings, &session.documents, terminal);
         return Ok(Err(Exit::Invalid));

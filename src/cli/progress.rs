@@ -261,6 +261,7 @@ impl Live {
                 self.whole.inc(1);
                 self.took_down(task);
             }
+            Event::Untouched { tasks, .. } => self.whole.inc(*tasks),
             Event::LayerFinished { .. } => {
                 self.layers.0 += 1;
                 self.show_layers();
@@ -306,8 +307,14 @@ fn paused(agent: &Name, until_ms: u64, tasks: u64, now_ms: u64) -> String {
     format!("agent `{agent}` is rate limited, {} {wait}{until} (in {left})", counted(tasks, "task"))
 }
 
+/// A task that is good as it is, with the log of its last run.
+pub(super) fn replayed(task: &str, log: &str, color: bool) -> String {
+    let word = if color { "\x1b[36mcached\x1b[0m" } else { "cached" };
+    format!("{word} {task}\n{}\n", indented(&task, log, REPLAYED_LINES_MAX))
+}
+
 /// The last lines of a task's output.
-fn indented(task: &TaskName, text: &str, lines_max: usize) -> String {
+fn indented(task: &dyn std::fmt::Display, text: &str, lines_max: usize) -> String {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     let hidden = lines.len().saturating_sub(lines_max);
     let mark = (hidden > 0).then(|| format!("       | [the last {lines_max} lines; all: `orca log {task}`]"));

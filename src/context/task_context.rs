@@ -1,6 +1,7 @@
 //! The resolved task as data.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Dependency;
 use crate::base::{BlobDigest, Name, PatternSet, RelPath, TaskName, Tree};
@@ -88,7 +89,7 @@ pub enum ToolIdentity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskContext {
     /// What does not depend on files.
-    pub definition: Definition,
+    pub definition: Arc<Definition>,
     /// The exact files it may see.
     pub view: Tree,
     /// What the tasks it names as dependencies did, in plan order; of an agent's task only.

@@ -48,9 +48,16 @@ impl SourceIndex {
         self.walked.contains(path) || by(path) || path.ancestors().any(|above| by(&above))
     }
 
-    /// Every source path; one that is both walked and named comes twice.
-    pub fn paths(&self) -> impl Iterator<Item = &RelPath> {
-        self.walked.iter().chain(self.literal.values().flatten())
+    /// The source paths beneath a directory; one that is both walked and named comes twice.
+    pub fn within(&self, directory: &RelPath) -> impl Iterator<Item = &RelPath> {
+        let beneath = format!("{directory}/");
+        let is_beneath = |path: &&RelPath| path.is_within(directory);
+        let from = (Bound::Included(beneath.as_str()), Bound::Unbounded);
+        let walked = self.walked.range::<str, _>(from);
+        let literal = self.literal.range::<str, _>(from).take_while(move |(literal, _)| is_beneath(literal));
+        let above = directory.ancestors().chain([directory.clone()]).filter_map(|above| self.literal.get(&above));
+        let named = literal.map(|(_, paths)| paths).chain(above).flatten();
+        walked.take_while(is_beneath).chain(named.filter(is_beneath)).collect::<Vec<_>>().into_iter()
     }
 
     /// The walked paths at or beneath `base`; all of them for an empty base.
@@ -66,8 +73,8 @@ impl SourceIndex {
     }
 
     fn covered_by<'a>(&'a self, pattern: &'a Pattern) -> Box<dyn Iterator<Item = RelPath> + 'a> {
-        match pattern.as_literal() {
-            Some(path) => Box::new(self.literal.get(&path).into_iter().flatten().cloned()),
+        match pattern.literal_path() {
+            Some(path) => Box::new(self.literal.get(path).into_iter().flatten().cloned()),
             None => {
                 let base = pattern.base();
                 let paths: Vec<RelPath> = self.beneath(&base).filter(|path| pattern.matches(path)).cloned().collect();

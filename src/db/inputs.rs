@@ -8,13 +8,15 @@ use salsa::Setter as _;
 use super::queries::{self, Lowered};
 use crate::base::{BlobDigest, Entry, Name, RelPath, TaskName, Tree};
 use crate::context::{Definition, SourceIndex, ToolIdentity};
-use crate::plan::{Document, Task};
+use crate::plan::{Document, PlanPart, Task};
 
 /// The plan's documents, root first.
 #[salsa::input(debug)]
 pub(super) struct PlanInput {
     /// As loaded. A document's text decides whether it is another one.
     pub documents: Arc<Vec<Document>>,
+    /// Which of its tasks this is about; `None` is all.
+    pub part: Option<Arc<PlanPart>>,
 }
 
 /// What of the machine the plan's tasks may refer to.
@@ -104,7 +106,7 @@ impl OrcaDb {
         });
         let db = Self { storage: salsa::Storage::new(callback), singletons: OnceLock::new(), files: Arc::default() };
         let singletons = Singletons {
-            plan: PlanInput::new(&db, Arc::default()),
+            plan: PlanInput::new(&db, Arc::default(), None),
             environment: Environment::new(&db, Arc::default()),
             listing: Listing::new(&db, Arc::default()),
         };
@@ -164,7 +166,7 @@ impl OrcaDb {
 
     /// What files there are, as it was set.
     #[must_use]
-    pub fn listing_now(&self) -> Arc<SourceIndex> {
+    pub fn index(&self) -> Arc<SourceIndex> {
         self.listing().index(self).clone()
     }
 
@@ -198,6 +200,11 @@ impl OrcaDb {
         }
     }
 
+    /// Says which of the plan's tasks this is about.
+    pub fn set_part(&mut self, part: PlanPart) {
+        self.plan().set_part(self).to(Some(Arc::new(part)));
+    }
+
     /// Sets the facts, if they differ.
     pub fn set_facts(&mut self, facts: Facts) {
         if **self.environment().facts(self) != facts {
@@ -212,14 +219,17 @@ impl OrcaDb {
         }
     }
 
-    /// Sets the state of source files, where it differs. Handles are reused: inputs are never freed.
-    pub fn set_files(&mut self, files: impl IntoIterator<Item = (RelPath, Option<Entry>)>) {
+    /// Sets the state of source files, where it differs. Answers whether any was known otherwise. Handles are reused: inputs
+    /// are never freed.
+    pub fn set_files(&mut self, files: impl IntoIterator<Item = (RelPath, Option<Entry>)>) -> bool {
+        let mut is_other = false;
         for (path, entry) in files {
             let known = self.file(&path);
             match known {
                 Some(file) if *file.entry(self) == entry => {}
                 Some(file) => {
                     file.set_entry(self).to(entry);
+                    is_other = true;
                 }
                 None => {
                     let file = SourceFile::new(self, entry);
@@ -227,5 +237,6 @@ impl OrcaDb {
                 }
             }
         }
+        is_other
     }
 }

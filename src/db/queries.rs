@@ -27,7 +27,10 @@ pub(super) struct TaskId<'db> {
 /// Lowers the documents. A change that only moves text stops here.
 #[salsa::tracked]
 pub(super) fn lowered(db: &dyn Db, input: PlanInput) -> Arc<Lowered> {
-    let (plan, findings) = plan::lower(input.documents(db));
+    let (mut plan, findings) = plan::lower(input.documents(db));
+    if let Some(part) = input.part(db) {
+        plan.reduce(part);
+    }
     Arc::new(Lowered { plan, findings })
 }
 

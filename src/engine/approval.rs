@@ -158,7 +158,9 @@ impl Look {
         // Where nothing was ever built, the result is from another checkout, and there is no place yet to note anything in.
         let _made = match Journal::open_readonly(&state)? {
             Some(_) => None,
-            None => Some(self.project.lock(&format!("process {} (orca approve)", std::process::id()), |_| {})?),
+            None => {
+                Some(self.project.lock_to_change(&format!("process {} (orca approve)", std::process::id()), |_| {})?)
+            }
         };
         Journal::open(&state)?.put_approval(self.name(ix), &approval)?;
         Ok(Decided::Noted((reused.outputs.len() + reused.edits.len()) as u64))

@@ -25,18 +25,20 @@ use super::patch::patch;
 use super::produced::Produced;
 use super::publish::{Content, Refused};
 use super::resolve::{Keyed, Unkeyed};
-use super::secrets::{masked, take_out_leaks};
+use super::secrets::{Secret, masked, take_out_leaks};
 use super::session::EngineError;
 use super::standing::{Cause, Conflict, Reused, Standing};
 use crate::agents::{AgentReport, Waiting};
 use crate::base::{BlobDigest, Changes, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Spent, Usage};
-use crate::exec::{self, AttemptEnd, AttemptError, Fault, Observed, Tasks, Workspace, WorkspaceError};
+use crate::exec::{
+    self, AttemptEnd, AttemptError, AttemptSpec, BodyEnded, Fault, Observed, Tasks, Workspace, WorkspaceError,
+};
 use crate::gates::BASELINE_FILE;
 use crate::graph::TaskIx;
 use crate::plan::{GateDef, LOCK_FILE};
 use crate::sandbox::{Backend, CancelLevel};
-use crate::store::{MaterializeError, Root, Source};
+use crate::store::{Listing, MaterializeError, Root, Source};
 
 /// How often a task starts over because its inputs changed while it ran.
 const INPUT_CHANGES_MAX: u32 = 5;
@@ -72,6 +74,18 @@ struct Ran<'a> {
     report: Option<AgentReport>,
 }
 
+/// A body about to run.
+struct Prepared<'k> {
+    workspace: Workspace,
+    spec: AttemptSpec<'k>,
+    root: Root,
+    /// What was in the workspace.
+    before: Listing,
+}
+
+/// What a body brought, where it may be a result; else how that ends.
+type Looked<'k> = Result<Box<(Ran<'k>, ActionResult)>, Once>;
+
 impl Ran<'_> {
     fn over_again(self) -> Result<Once, Fault> {
         block_in_place(|| self.workspace.remove()).map_err(fault)?;
@@ -87,9 +101,13 @@ impl Builder {
         lesson: Option<String>,
         spent: &mut Spent,
         cancel: watch::Receiver<CancelLevel>,
+        ended: BodyEnded,
     ) -> Result<AttemptEnd, Fault> {
+        let mut ended = Some(ended);
         let held = self.held(task);
+        let timing = self.host.trace.part("wait for the same key", self.resolver.name(task));
         let _alone = self.working.alone(held.keyed.key).await;
+        drop(timing);
         if !held.is_tried
             && !held.must_run
             && held.candidate.is_none()
@@ -133,7 +151,7 @@ impl Builder {
                 let failure = Conflict { paths, cause: None }.failure();
                 return Ok(AttemptEnd::red(failure));
             }
-            match self.once(task, lesson.as_deref(), spent, &cancel).await? {
+            match self.once(task, lesson.as_deref(), (&mut *spent, &mut ended), &cancel).await? {
                 Once::End(end) => return Ok(end),
                 Once::InputsChanged => {
                     let name = self.name(task);
@@ -196,76 +214,43 @@ impl Builder {
         &self,
         task: TaskIx,
         lesson: Option<&str>,
-        spent: &mut Spent,
+        (spent, ended): (&mut Spent, &mut Option<BodyEnded>),
         cancel: &watch::Receiver<CancelLevel>,
     ) -> Result<Once, Fault> {
         let keyed = self.held(task).keyed;
         let name = self.name(task);
-        if let Some(failure) = block_in_place(|| self.out_of_reach(task, &keyed)).map_err(fault)? {
-            return Ok(Once::End(AttemptEnd::red(failure)));
-        }
-        let workspace = block_in_place(|| Workspace::create(&self.state, &name.file_name())).map_err(fault)?;
-        let spec = self.spec(task, &keyed, lesson);
-        let filled = block_in_place(|| exec::fill(&workspace, &spec, &|path, entry| self.source(path, entry)));
-        let (root, before) = match filled {
-            Ok(filled) => filled,
-            Err(AttemptError::Materialize(MaterializeError::Changed { path }))
-                if self.resolver.graph.owner(&path).is_some() =>
-            {
-                block_in_place(|| workspace.remove()).map_err(fault)?;
-                let failure = lost_result(&path);
-                return Ok(Once::End(AttemptEnd::red(failure)));
-            }
-            Err(AttemptError::Materialize(MaterializeError::Changed { .. } | MaterializeError::Missing { .. })) => {
-                block_in_place(|| workspace.remove()).map_err(fault)?;
-                return Ok(Once::InputsChanged);
-            }
-            Err(error) => return Err(fault(error)),
+        let timing = self.host.trace.part("workspace", &name);
+        let Prepared { workspace, spec, root, before } = match block_in_place(|| self.prepare(task, &keyed, lesson))? {
+            Ok(prepared) => prepared,
+            Err(once) => return Ok(once),
         };
-        block_in_place(|| keep_bases(&self.resolver, &root, task, spec.view)).map_err(fault)?;
         let agent = self.resolver.agent_of(&keyed).map(|agent| agent.preset);
         let gives_up = agent.map(|preset| -> exec::GivesUp {
             let mut waiting = Waiting::new(preset);
             Box::new(move |output| waiting.hear(output, now_ms()))
         });
+        drop(timing);
+        let timing = self.host.trace.part("run", &name);
         let running = exec::run(&workspace, &spec, &self.sandbox, cancel.clone(), gives_up);
         let exit = running.await.map_err(fault)?;
-        let mut observed = block_in_place(|| exec::observe(&workspace, &spec, &root, &before, exit)).map_err(fault)?;
-        self.drop_ignored(task, &mut observed);
-        let secrets = self.secrets(self.resolver.agent_of(&keyed));
-        let log = block_in_place(|| AttemptLog::read(&workspace.log(), &secrets, agent)).map_err(fault)?;
-        let report = block_in_place(|| log.report(&observed.exit.end));
-        if let Some(report) = &report {
-            *spent += money::spent(report);
-            self.count_cost(task, &keyed, report);
-        }
-        let ran = Ran { task, keyed: &keyed, workspace, root, observed, log, report };
-        // An agent may print nothing but what it reports.
-        let text = ran.log.shown();
-        if !text.is_empty() {
-            self.sink.emit(Event::TaskOutput { task: name, text });
-        }
-        if let Some(failure) = self.classify(&ran) {
-            return self.failed(ran, failure, None);
-        }
-        if let Some(failure) = self.protected_files_changed(task, &ran.observed) {
-            return self.failed(ran, failure, None);
-        }
-        let brought = ran.observed.brought();
-        let leak = block_in_place(|| take_out_leaks(&ran.root, &brought, &secrets)).map_err(fault)?;
-        if let Some(failure) = leak {
-            return self.failed(ran, failure, None);
-        }
-        // Its workspace held what it was keyed by, checked while it was copied. Where that is all it can have read, and it
-        // was paid for, the result is kept for the day when these inputs are back.
-        let is_sealed = self.resolver.task(task).is_agent() && self.sandbox.backend() != Backend::None;
-        let early = if is_sealed { Some(block_in_place(|| self.candidate(&ran)).map_err(fault)?) } else { None };
-        if self.inputs_changed(task, &keyed, &ran.observed.edits).map_err(fault)? {
-            return ran.over_again();
-        }
-        let result = match early {
-            Some(result) => result,
-            None => block_in_place(|| self.candidate(&ran)).map_err(fault)?,
+        drop(timing);
+        let looked = block_in_place(|| {
+            let timing = self.host.trace.part("collect", &name);
+            let mut observed = exec::observe(&workspace, &spec, &root, &before, exit).map_err(fault)?;
+            self.drop_ignored(task, &mut observed);
+            let secrets = self.secrets(self.resolver.agent_of(&keyed));
+            let log = AttemptLog::read(&workspace.log(), &secrets, agent).map_err(fault)?;
+            let report = log.report(&observed.exit.end);
+            if let Some(report) = &report {
+                *spent += money::spent(report);
+                self.count_cost(task, &keyed, report);
+            }
+            drop(timing);
+            self.look(Ran { task, keyed: &keyed, workspace, root, observed, log, report }, &secrets, ended)
+        })?;
+        let (ran, result) = match looked {
+            Ok(looked) => *looked,
+            Err(once) => return Ok(once),
         };
         let result_of = (&ran.observed.outputs, &ran.observed.edits);
         match self.judge(task, &keyed, result_of, Some(&ran.root), None, cancel).await? {
@@ -273,6 +258,73 @@ impl Builder {
             Judged::Red(failure, lesson) => self.failed(ran, failure, Some(lesson)),
             Judged::Changed => ran.over_again(),
         }
+    }
+
+    /// Makes the workspace, with all that the body sees. The inner `Err` is how it ends without one.
+    fn prepare<'k>(
+        &self,
+        task: TaskIx,
+        keyed: &'k Keyed,
+        lesson: Option<&str>,
+    ) -> Result<Result<Prepared<'k>, Once>, Fault> {
+        if let Some(failure) = self.out_of_reach(task, keyed).map_err(fault)? {
+            return Ok(Err(Once::End(AttemptEnd::red(failure))));
+        }
+        let workspace = Workspace::create(&self.state, &self.resolver.name(task).file_name(), self.spares.as_ref())
+            .map_err(fault)?;
+        let spec = self.spec(task, keyed, lesson);
+        let (root, before) = match exec::fill(&workspace, &spec, &|path, entry| self.source(path, entry)) {
+            Ok(filled) => filled,
+            Err(AttemptError::Materialize(MaterializeError::Changed { path }))
+                if self.resolver.graph.owner(&path).is_some() =>
+            {
+                workspace.remove().map_err(fault)?;
+                return Ok(Err(Once::End(AttemptEnd::red(lost_result(&path)))));
+            }
+            Err(AttemptError::Materialize(MaterializeError::Changed { .. } | MaterializeError::Missing { .. })) => {
+                workspace.remove().map_err(fault)?;
+                return Ok(Err(Once::InputsChanged));
+            }
+            Err(error) => return Err(fault(error)),
+        };
+        keep_bases(&self.resolver, &root, task, spec.view).map_err(fault)?;
+        Ok(Ok(Prepared { workspace, spec, root, before }))
+    }
+
+    /// Looks at what a body left, and stores it if it may be a result. The inner `Err` is how it ends where it may not.
+    fn look<'k>(&self, ran: Ran<'k>, secrets: &[Secret], ended: &mut Option<BodyEnded>) -> Result<Looked<'k>, Fault> {
+        let (task, keyed) = (ran.task, ran.keyed);
+        // An agent may print nothing but what it reports.
+        let text = ran.log.shown();
+        if !text.is_empty() {
+            self.sink.emit(Event::TaskOutput { task: self.name(task), text });
+        }
+        if let Some(failure) = self.classify(&ran) {
+            return self.failed(ran, failure, None).map(Err);
+        }
+        if let Some(failure) = self.protected_files_changed(task, &ran.observed) {
+            return self.failed(ran, failure, None).map(Err);
+        }
+        let brought = ran.observed.brought();
+        if let Some(failure) = take_out_leaks(&ran.root, &brought, secrets).map_err(fault)? {
+            return self.failed(ran, failure, None).map(Err);
+        }
+        // Its workspace held what it was keyed by, checked while it was copied. Where that is all it can have read, and it
+        // was paid for, the result is kept for the day when these inputs are back.
+        let is_sealed = self.resolver.task(task).is_agent() && self.sandbox.backend() != Backend::None;
+        let early = if is_sealed { Some(self.candidate(&ran).map_err(fault)?) } else { None };
+        if self.inputs_changed(task, keyed, &ran.observed.edits).map_err(fault)? {
+            return ran.over_again().map(Err);
+        }
+        // From here on nothing of it runs: no gate judges it, and it is published at once.
+        if !self.waits_its_turn(task) && self.resolver.gates(task).is_empty() {
+            ended.take().into_iter().for_each(|ended| ended());
+        }
+        let result = match early {
+            Some(result) => result,
+            None => self.candidate(&ran).map_err(fault)?,
+        };
+        Ok(Ok(Box::new((ran, result))))
     }
 
     /// Keys the task anew: a file changed since it was keyed.
@@ -296,8 +348,13 @@ impl Builder {
     /// Whether a file that the task saw is another one by now. What it changed itself is merged with what a person made
     /// of it meanwhile, so there the version that it was given stays the base.
     fn inputs_changed(&self, task: TaskIx, keyed: &Keyed, edits: &Changes) -> Result<bool, EngineError> {
-        let paths: Vec<RelPath> = keyed.source.keys().filter(|path| !edits.contains_key(*path)).cloned().collect();
-        block_in_place(|| self.resolver.refresh(&paths))?;
+        let seen = keyed.source.iter().filter(|(path, _)| !edits.contains_key(*path));
+        let (paths, was): (Vec<RelPath>, Vec<&Entry>) = seen.map(|(path, entry)| (path.clone(), entry)).unzip();
+        let now = self.resolver.digests(&paths)?;
+        // The memos are told only where something is not as it was.
+        if !now.iter().zip(was).all(|((_, now), was)| now.as_ref() == Some(was)) {
+            self.resolver.take_digests(now);
+        }
         Ok(self.resolver.source_view(task) != keyed.source)
     }
 
@@ -365,6 +422,7 @@ impl Builder {
 
     /// Stores what an attempt brought, whatever gates will say: a changed gate judges it again without a new run.
     fn candidate(&self, ran: &Ran<'_>) -> Result<ActionResult, EngineError> {
+        let _timing = self.host.trace.part("store", self.resolver.name(ran.task));
         let result = ActionResult {
             outputs: ran.observed.outputs.clone(),
             edits: ran.observed.edits.clone(),
@@ -406,6 +464,7 @@ impl Builder {
 
     /// Publishes and records a result that every gate agrees to.
     fn accept(&self, ran: Ran<'_>, result: ActionResult) -> Result<Once, Fault> {
+        let _timing = self.host.trace.part("publish", self.resolver.name(ran.task));
         if self.waits_its_turn(ran.task) {
             let usage = result.usage;
             self.hold_ready(ran.task, ran.keyed.clone(), Ready { reused: ready(result), is_fresh: true });
@@ -413,13 +472,21 @@ impl Builder {
             return Ok(Once::End(AttemptEnd::Again { usage }));
         }
         let outputs = Arc::new(result.outputs);
-        match self.publisher().publish(ran.task, &outputs, Content::Workspace(&ran.root), &[]) {
-            Ok(done) => self.tell(done.notices),
-            Err(Refused::Conflict(failure)) => return self.failed(ran, failure, None),
-            Err(Refused::Lost(path)) => return Err(fault(Cause::Lost(path))),
-            Err(Refused::World(error)) => return Err(fault(error)),
+        let log = Some(ran.log.digest());
+        let record = || Some(self.record_of_command(ran.task, ran.keyed, true, "ran", log));
+        let is_recorded =
+            match self.publisher().publish(ran.task, &outputs, Content::Workspace(&ran.root), &[], &record) {
+                Ok(done) => {
+                    self.tell(done.notices);
+                    done.is_recorded
+                }
+                Err(Refused::Conflict(failure)) => return self.failed(ran, failure, None),
+                Err(Refused::Lost(path)) => return Err(fault(Cause::Lost(path))),
+                Err(Refused::World(error)) => return Err(fault(error)),
+            };
+        if !is_recorded {
+            self.record(ran.task, ran.keyed, true, "ran", log);
         }
-        self.record(ran.task, ran.keyed, true, "ran", Some(ran.log.digest()));
         self.resolver.accept(ran.task, Produced::outputs(outputs));
         ran.workspace.remove().map_err(fault)?;
         Ok(Once::End(AttemptEnd::Accepted { outcome: Outcome::Ran, usage: result.usage }))
@@ -427,6 +494,7 @@ impl Builder {
 
     /// Keeps what a failed attempt left, with its log and its patch, unless it was only interrupted.
     fn failed(&self, ran: Ran<'_>, failure: Failure, lesson: Option<String>) -> Result<Once, Fault> {
+        let _timing = self.host.trace.part("keep what failed", self.resolver.name(ran.task));
         let usage = ran.observed.exit.usage;
         let lesson = lesson.unwrap_or_else(|| ran.log.lesson(&failure));
         let told = ran.report.as_ref().and_then(|report| report.failure.as_ref());

@@ -14,14 +14,16 @@ use tokio::sync::mpsc;
 
 use super::approval::ApprovalRequest;
 use super::builder::{Builder, Working};
-use super::host::now_ms;
+use super::host::{Host, now_ms};
 use super::ignored::Ignored;
-use super::integrate::adopt_leavers;
+use super::imaging;
+use super::integrate::{Leavers, adopt_leavers};
 use super::judge_again::{Judging, judge_again};
 use super::judge_plan::judge_plan;
 use super::ledger::Ledger;
 use super::lock_keeper::LockKeeper;
 use super::money::Money;
+use super::part_patch::Leaving;
 use super::placing::recover;
 use super::publish::Publisher;
 use super::recorder::{Listener, Recorder};
@@ -31,16 +33,16 @@ use super::session::{EngineError, Session};
 use super::summary::Summary;
 use super::trust::{Power, consent, consented, powers};
 use super::undo::finish_interrupted;
-use crate::base::{BlobDigest, Entry, Finding, RelPath, SizeBytes, TaskName};
-use crate::event::{Event, EventRecord, Outcome, RunId};
+use crate::base::{ActionKey, BlobDigest, Entry, Finding, RelPath, SizeBytes, TaskName};
+use crate::event::{Event, EventRecord, Outcome, RunId, Spent, Trace, Usage};
 use crate::exec::admission::{Sampler, auto_jobs, cores};
 use crate::exec::budget::Budget;
 use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
 use crate::exec::{self, Approver, Ending, EventSink, Executor, Fault, Loans, Tasks, remove_tree};
 use crate::graph::{Graph, TaskIx};
-use crate::plan::{Document, Plan};
+use crate::plan::{Document, Plan, SandboxMode, Task};
 use crate::sandbox::{DetectOptions, Sandbox};
-use crate::store::{Journal, Kept, Root, Store};
+use crate::store::{Journal, Kept, Root, Spares, Store};
 
 /// What the rest of the machine keeps where the plan does not say.
 const RESERVE_MEMORY: SizeBytes = SizeBytes::new(1 << 30);
@@ -121,6 +123,8 @@ pub struct Report {
     pub interrupted_by: Option<i32>,
     /// Whether it ended early since files changed: another build has to follow.
     pub outdated: bool,
+    /// Why it leaves no snapshot, so that the next build looks at everything.
+    pub unwitnessed: Option<String>,
 }
 
 /// The tasks that a build is about.
@@ -161,13 +165,17 @@ pub fn build_held(
     reins: &Reins,
 ) -> Result<Built, EngineError> {
     let started_ms = now_ms();
+    let trace = session.host.trace.clone();
+    let mut phases = trace.phases();
+    phases.next("select");
     let mut tasks = Asked::of(&session, options)?;
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
     let holder = format!("process {} (orca {})", std::process::id(), options.args.join(" "));
     let mut waited = false;
-    let _lock = session.project.lock(&holder, |other| {
+    phases.next("lock");
+    let _lock = session.project.lock_to_change(&holder, |other| {
         waited = true;
         person.waits_for(other);
     })?;
@@ -187,6 +195,7 @@ pub fn build_held(
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
+    phases.next("ledger");
     let state = session.project.state();
     let journal = Journal::open(&state)?;
     let mut early = journal.take_warnings();
@@ -199,19 +208,20 @@ pub fn build_held(
     let whole = !session.plan().gates.is_empty();
     let selected = with_those_beneath(&session.graph, &ledger, selected);
     let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
+    phases.next("survey");
     let survey = session.survey(&ledger, &selected, whole)?;
     let oversized = session.oversized(&selected);
     session.findings.extend(oversized);
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
-    let trial = state.join("trial");
-    remove_tree(&trial).map_err(|error| EngineError::World(error.to_string()))?;
-    let sandbox = detect(&session, trial)?;
+    phases.next("sandbox");
+    let sandbox = sandbox_for(&session, &names)?;
     let needed = powers(session.plan(), &names, sandbox.backend());
     if !permitted(&session, &needed, person.as_ref())? {
         return Ok(Built::Untrusted(needed));
     }
+    phases.next("recover");
     let project = Root::open_staged(session.project.root(), &RelPath::new(".orca/staging").expect("a plain path"))?;
     remove_tree(&state.join("work")).map_err(|error| EngineError::World(error.to_string()))?;
     let host = session.host.clone();
@@ -228,79 +238,194 @@ pub fn build_held(
         early.extend(notices);
     }
     early.extend(findings.iter().map(|finding| finding.message.clone()));
-    let resolver = Arc::new(resolver);
-    let summary = Arc::new(Mutex::new(Summary::default()));
-    let recorder = Arc::new(recorder(run, &resolver, &summary, listener));
-    let config = config(&resolver, options, &selected);
-    recorder.emit(Event::RunStarted {
-        plan: resolver.plan().name.clone(),
-        tasks: selected.len() as u64,
-        layers: layers(&resolver.graph, &selected),
-        jobs: u64::from(config.jobs.all),
-        sandbox: sandbox.backend().to_string(),
-    });
-    for message in early {
-        recorder.emit(Event::Notice { warning: true, message });
-    }
-    let (lender, loans) = exec::loans();
-    let builder = Arc::new(Builder {
-        resolver: Arc::clone(&resolver),
-        host: host.clone(),
-        sandbox,
-        lender,
-        project,
-        state: state.clone(),
-        run,
-        sink: Arc::clone(&recorder) as Arc<dyn EventSink>,
-        forced: if options.force { asked.clone() } else { BTreeSet::new() },
-        ignored: Ignored::new(resolver.root.path()),
-        working: Working::default(),
-        selected: selected.clone(),
-        settled: Mutex::default(),
-        left: Mutex::default(),
-        leavers,
-        lock: LockKeeper::new(resolver.ledger.lock().clone()),
-        locked: options.locked,
-        judging: options.judging.clone(),
-        integrating: Mutex::default(),
-        agents: resolver.plan().agents.keys().cloned().collect(),
-        money: Money::default(),
-        person: options.asks.then(|| Arc::clone(&person)),
-        asking: Mutex::default(),
-        measuring: tokio::sync::Mutex::default(),
-        interrupted: AtomicBool::new(false),
-        pending: Mutex::default(),
-    });
-    let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
-    let outdated = reins.hand_over(&builder);
-    let executor = executor(&builder, &recorder, &selected, config, jobs_given, person, (loans, outdated));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| EngineError::World(format!("cannot start the runtime: {error}")))?;
-    let mut signals = listen();
-    let mut ending = match &options.judging {
-        None => runtime.block_on(executor.run(&mut signals)),
-        Some(_) => runtime.block_on(judge_again(&builder, &asked, &mut signals)),
-    };
-    let all = options.selectors.is_empty();
-    let green = summary.lock().expect("no holder panics").settled.values().all(|settled| settled.outcome.is_accepted());
-    let mut fault = ending.fault.take().map(|fault| fault.0);
-    if fault.is_none()
-        && let Err(error) = builder.place_left()
-    {
-        fault = Some(error.to_string());
-    }
-    let judges_plan = options.judging.as_ref().is_none_or(|judging| judging.includes_plan);
-    if green && all && judges_plan && fault.is_none() && ending.interrupted_by.is_none() && !ending.outdated {
-        match runtime.block_on(judge_plan(&builder, &mut signals)) {
-            Ok(interrupted_by) => ending.interrupted_by = interrupted_by,
-            Err(failed) => fault = Some(failed.0),
+    let prepared =
+        Prepared { resolver, project, host, sandbox, run, started_ms, asked, selected, leavers, early, part: None };
+    prepared.run(options, person, listener, listen, reins)
+}
+
+/// A build that is about to run.
+pub(super) struct Prepared {
+    /// Keys and records.
+    pub resolver: Resolver,
+    /// The project, with a staging place.
+    pub project: Root,
+    /// The machine.
+    pub host: Host,
+    /// What isolates.
+    pub sandbox: Sandbox,
+    /// The run, which is on record.
+    pub run: RunId,
+    /// When it began, in milliseconds since the epoch.
+    pub started_ms: u64,
+    /// The tasks asked for.
+    pub asked: BTreeSet<TaskIx>,
+    /// Those and what they need, as far as it is not there.
+    pub selected: BTreeSet<TaskIx>,
+    /// Tasks that left the plan, and whose changes have not.
+    pub leavers: Leavers,
+    /// What there is to say before anything runs.
+    pub early: Vec<String>,
+    /// Where only a part of the plan is looked at: the rest, and what is left behind in the end.
+    pub part: Option<(Rest, Leaving)>,
+}
+
+/// The tasks of a plan that a build of a part of it does not look at.
+pub(super) struct Rest {
+    /// How many.
+    pub tasks: u64,
+    /// What their results had taken, in milliseconds.
+    pub saved_ms: u64,
+    /// The layers of the whole plan.
+    pub layers: u32,
+    /// Those among them that are nothing but their logs.
+    pub replayed: Vec<Replay>,
+}
+
+/// A task that is nothing but its log, which is shown again.
+pub(super) struct Replay {
+    /// The task.
+    pub task: TaskName,
+    /// Its key.
+    pub key: Option<ActionKey>,
+    /// What its result had taken, in milliseconds.
+    pub saved_ms: u64,
+    /// Its log.
+    pub text: String,
+}
+
+impl Rest {
+    /// Tells what there is to tell of them.
+    fn tell(self, recorder: &Recorder) {
+        let of_replayed: u64 = self.replayed.iter().map(|replay| replay.saved_ms).sum();
+        let tasks = self.tasks - self.replayed.len() as u64;
+        recorder.emit(Event::Untouched { tasks, saved_ms: self.saved_ms - of_replayed });
+        for Replay { task, key, saved_ms, text } in self.replayed {
+            recorder.emit(Event::TaskOutput { task: task.clone(), text });
+            let outcome = Outcome::Cached { restored: 0, saved_ms, saved_micro_usd: 0 };
+            recorder.emit(Event::TaskFinished {
+                task,
+                key,
+                outcome,
+                attempts: 0,
+                usage: Usage::default(),
+                spent: Spent::default(),
+                agent: None,
+            });
         }
     }
-    runtime.shutdown_timeout(Duration::from_secs(2));
-    let ending = Ending { fault: fault.map(Fault), ..ending };
-    finish(&builder, &recorder, &summary, started_ms, ending)
+}
+
+impl Prepared {
+    /// Runs it.
+    pub(super) fn run(
+        self,
+        options: &BuildOptions,
+        person: Arc<dyn Person>,
+        listener: Listener,
+        listen: impl FnOnce() -> mpsc::UnboundedReceiver<i32>,
+        reins: &Reins,
+    ) -> Result<Built, EngineError> {
+        let Self { resolver, project, host, sandbox, run, started_ms, asked, selected, leavers, early, part } = self;
+        let state = resolver.root.path().join(".orca");
+        let trace = host.trace.clone();
+        let mut phases = trace.phases();
+        phases.next("prepare");
+        let resolver = Arc::new(resolver);
+        let summary = Arc::new(Mutex::new(Summary::default()));
+        let recorder = Arc::new(recorder(run, &resolver, &summary, listener, trace.clone()));
+        let config = config(&resolver, options, &selected);
+        let (rest, leaving) = part.unzip();
+        let layers = rest.as_ref().map_or_else(|| layers(&resolver.graph, &selected), |rest| rest.layers);
+        recorder.emit(Event::RunStarted {
+            plan: resolver.plan().name.clone(),
+            tasks: selected.len() as u64 + rest.as_ref().map_or(0, |rest| rest.tasks),
+            layers: u64::from(layers),
+            jobs: u64::from(config.jobs.all),
+            sandbox: sandbox.backend().to_string(),
+        });
+        recorder.emit(edges(&resolver.graph, &selected));
+        if let Some(rest) = rest {
+            rest.tell(&recorder);
+        }
+        for message in early {
+            recorder.emit(Event::Notice { warning: true, message });
+        }
+        let (lender, loans) = exec::loans();
+        let builder = Arc::new(Builder {
+            resolver: Arc::clone(&resolver),
+            host,
+            sandbox,
+            lender,
+            project,
+            spares: spares(&state),
+            state,
+            run,
+            sink: Arc::clone(&recorder) as Arc<dyn EventSink>,
+            forced: if options.force { asked.clone() } else { BTreeSet::new() },
+            ignored: Ignored::new(resolver.root.path()),
+            working: Working::default(),
+            selected: selected.clone(),
+            settled: Mutex::default(),
+            left: Mutex::default(),
+            leavers,
+            lock: LockKeeper::new(resolver.ledger.lock().clone()),
+            locked: options.locked,
+            judging: options.judging.clone(),
+            integrating: Mutex::default(),
+            agents: resolver.plan().agents.keys().cloned().collect(),
+            money: Money::default(),
+            person: options.asks.then(|| Arc::clone(&person)),
+            asking: Mutex::default(),
+            measuring: tokio::sync::Mutex::default(),
+            interrupted: AtomicBool::new(false),
+            pending: Mutex::default(),
+            clean: Mutex::default(),
+        });
+        if options.judging.is_none() && !options.step {
+            phases.next("settle what is clean");
+            builder.settle_clean().map_err(|fault| EngineError::World(fault.0))?;
+        }
+        let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
+        let outdated = reins.hand_over(&builder, leaving.is_some());
+        let executor = executor(&builder, &recorder, &selected, layers, config, jobs_given, person, (loans, outdated));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| EngineError::World(format!("cannot start the runtime: {error}")))?;
+        let mut signals = listen();
+        phases.next("run");
+        let mut ending = match &options.judging {
+            None => runtime.block_on(executor.run(&mut signals)),
+            Some(_) => runtime.block_on(judge_again(&builder, &asked, &mut signals)),
+        };
+        let all = options.selectors.is_empty();
+        let is_accepted = |settled: &super::summary::Settled| settled.outcome.is_accepted();
+        let green = summary.lock().expect("no holder panics").settled.values().all(is_accepted);
+        let mut fault = ending.fault.take().map(|fault| fault.0);
+        if fault.is_none()
+            && let Err(error) = builder.place_left()
+        {
+            fault = Some(error.to_string());
+        }
+        let judges_plan = options.judging.as_ref().is_none_or(|judging| judging.includes_plan);
+        if green && all && judges_plan && fault.is_none() && ending.interrupted_by.is_none() && !ending.outdated {
+            phases.next("plan gates");
+            match runtime.block_on(judge_plan(&builder, &mut signals)) {
+                Ok(interrupted_by) => ending.interrupted_by = interrupted_by,
+                Err(failed) => fault = Some(failed.0),
+            }
+        }
+        phases.next("finish");
+        runtime.shutdown_timeout(Duration::from_secs(2));
+        let ending = Ending { fault: fault.map(Fault), ..ending };
+        finish(&builder, &recorder, &summary, started_ms, leaving, ending)
+    }
+}
+
+/// Where workspaces leave what the next ones can use. Without, they are made anew.
+fn spares(state: &std::path::Path) -> Option<Arc<Spares>> {
+    let path = RelPath::new("work/.spares").expect("a plain path");
+    Some(Arc::new(Spares::create(&Root::open(state).ok()?, &path).ok()?))
 }
 
 /// The tasks, and those on top of which the record says that they have to be made.
@@ -315,6 +440,18 @@ pub(super) fn with_those_beneath(graph: &Graph, ledger: &Ledger, selected: BTree
         }
         all.extend(graph.with_deps(&more));
     }
+}
+
+/// What isolates these tasks, and the gates that judge them. Where none asks for it, nothing is tried.
+pub(super) fn sandbox_for(session: &Session, names: &BTreeSet<TaskName>) -> Result<Sandbox, EngineError> {
+    let plan = session.plan();
+    let asks = |task: &Arc<Task>| task.sandbox != SandboxMode::None || !plan.gates_of(task).is_empty();
+    if plan.gates.is_empty() && !names.iter().filter_map(|name| plan.tasks.get(name)).any(asks) {
+        return Sandbox::none(&session.host.program).map_err(|error| EngineError::World(error.to_string()));
+    }
+    let trial = session.project.state().join("trial");
+    remove_tree(&trial).map_err(|error| EngineError::World(error.to_string()))?;
+    detect(session, trial)
 }
 
 /// What isolates on this machine; `scratch` is where that is tried.
@@ -341,7 +478,7 @@ fn permitted(session: &Session, needed: &BTreeSet<Power>, person: &dyn Person) -
 }
 
 /// A cache that cannot be opened makes a build slower, not impossible.
-fn open_store(session: &Session, warnings: &mut Vec<String>) -> Option<Store> {
+pub(super) fn open_store(session: &Session, warnings: &mut Vec<String>) -> Option<Store> {
     match Store::open(&session.host.cache_dir) {
         Ok(store) => {
             warnings.extend(store.take_warnings());
@@ -354,7 +491,13 @@ fn open_store(session: &Session, warnings: &mut Vec<String>) -> Option<Store> {
     }
 }
 
-fn recorder(run: RunId, resolver: &Arc<Resolver>, summary: &Arc<Mutex<Summary>>, listener: Listener) -> Recorder {
+fn recorder(
+    run: RunId,
+    resolver: &Arc<Resolver>,
+    summary: &Arc<Mutex<Summary>>,
+    listener: Listener,
+    trace: Trace,
+) -> Recorder {
     let (of_writer, of_listener) = (Arc::clone(resolver), Arc::clone(summary));
     let writer = move |batch: &[EventRecord]| {
         // What happened is known from the results as well: a journal that cannot be written loses times, not truth.
@@ -364,11 +507,22 @@ fn recorder(run: RunId, resolver: &Arc<Resolver>, summary: &Arc<Mutex<Summary>>,
         of_listener.lock().expect("no holder panics").take(record);
         listener(record);
     });
-    Recorder::new(run, Arc::new(writer), listener)
+    Recorder::new(run, Arc::new(writer), listener, trace)
 }
 
-fn layers(graph: &Graph, selected: &BTreeSet<TaskIx>) -> u64 {
-    selected.iter().map(|ix| u64::from(graph.layer(*ix)) + 1).max().unwrap_or(0)
+/// Who waits for whom, among the tasks of the run.
+fn edges(graph: &Graph, selected: &BTreeSet<TaskIx>) -> Event {
+    let places: BTreeMap<TaskIx, u32> = selected.iter().copied().zip(0..).collect();
+    let deps = |ix: &TaskIx| graph.deps(*ix).iter().filter_map(|dep| places.get(dep).copied()).collect();
+    Event::Graph {
+        tasks: selected.iter().map(|ix| graph.name(*ix).clone()).collect(),
+        layers: selected.iter().map(|ix| graph.layer(*ix)).collect(),
+        deps: selected.iter().map(deps).collect(),
+    }
+}
+
+fn layers(graph: &Graph, selected: &BTreeSet<TaskIx>) -> u32 {
+    selected.iter().map(|ix| graph.layer(*ix) + 1).max().unwrap_or(0)
 }
 
 fn memory_per_task(plan: &Plan) -> u64 {
@@ -412,6 +566,7 @@ fn specs(resolver: &Resolver) -> Vec<TaskSpec> {
             memory_bytes: task.resources.memory.map_or_else(|| memory_per_task(plan), SizeBytes::bytes),
             pools: task.resources.pools.iter().filter_map(|name| pools.get(name).copied()).collect(),
             is_agent: task.is_agent(),
+            is_there: resolver.result(ix).is_some(),
             cost_micro_usd_max: task.cost_micro_usd_max,
             ..TaskSpec::default()
         }
@@ -427,6 +582,7 @@ fn executor(
     builder: &Arc<Builder>,
     recorder: &Arc<Recorder>,
     selected: &BTreeSet<TaskIx>,
+    layers: u32,
     config: SchedulerConfig,
     jobs_given: bool,
     person: Arc<dyn Person>,
@@ -446,10 +602,12 @@ fn executor(
         tasks: Arc::clone(builder) as Arc<dyn Tasks>,
         graph: Arc::clone(&resolver.graph),
         selected: selected.clone(),
+        layers,
         config,
         specs: specs(resolver),
         reserve_bytes: reserve_bytes(resolver.plan()),
         sink: Arc::clone(recorder) as Arc<dyn EventSink>,
+        trace: builder.host.trace.clone(),
         approver: person,
         budget,
         loans,
@@ -513,13 +671,17 @@ fn finish(
     recorder: &Recorder,
     summary: &Mutex<Summary>,
     started_ms: u64,
+    leaving: Option<Leaving>,
     ending: Ending,
 ) -> Result<Built, EngineError> {
     let Ending { fault, interrupted_by, outdated } = ending;
     let fault = fault.map(|fault| fault.0);
     let resolver = &builder.resolver;
     builder.write_lock();
-    if let Err(error) = resolver.stat_cache.save(&builder.state.join("snapshot")) {
+    // What a part of the plan reads is not all that is known of files.
+    if leaving.is_none()
+        && let Err(error) = resolver.stat_cache.save(&builder.state.join("stat"))
+    {
         recorder.emit(Event::Notice { warning: true, message: format!("the next build will hash again: {error}") });
     }
     for message in resolver.store.iter().flat_map(Store::take_warnings) {
@@ -563,5 +725,15 @@ fn finish(
     });
     recorder.flush();
     resolver.ledger.with_journal(|journal| journal.finish_run(builder.run, ok, now_ms()))?;
-    Ok(Built::Ran(Report { run: builder.run, summary: done, ok, wall_ms, fault, interrupted_by, outdated }))
+    let is_settled =
+        fault.is_none() && interrupted_by.is_none() && !outdated && disturbed.is_empty() && builder.judging.is_none();
+    let left = match (is_settled, leaving) {
+        (true, None) => imaging::leave(builder, &done, ok, started_ms),
+        // Where it cannot, the mark stays, and the next build looks at everything.
+        (true, Some(leaving)) => leaving.leave(builder, &done, ok),
+        (false, _) => Err("the build did not come to its end".to_owned()),
+    };
+    let unwitnessed = left.err();
+    let run = builder.run;
+    Ok(Built::Ran(Report { run, summary: done, ok, wall_ms, fault, interrupted_by, outdated, unwitnessed }))
 }

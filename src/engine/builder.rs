@@ -28,12 +28,12 @@ use super::standing::{Cause, Reused, Standing};
 use crate::base::{ActionKey, BlobDigest, Entry, FailureKind, Name, RelPath, TaskName};
 use crate::event::{Event, Failure, Outcome, RunId, Spent};
 use crate::exec::scheduler::{AgentIx, CostEstimate};
-use crate::exec::{Attempted, BoxFuture, EventSink, Fault, Hired, Lender, Resolved, Tasks};
+use crate::exec::{Attempted, BodyEnded, BoxFuture, EventSink, Fault, Hired, Lender, Resolved, Tasks};
 use crate::graph::TaskIx;
 use crate::key::Description;
 use crate::plan::{Retry, SandboxMode};
 use crate::sandbox::{Backend, CancelLevel, Sandbox};
-use crate::store::{Origin, Root, Source, TaskRecord};
+use crate::store::{Origin, Root, Source, Spares, TaskRecord};
 
 /// How often a result is made again on top of others before the task is red.
 const MEETINGS_MAX: u32 = 3;
@@ -54,6 +54,8 @@ pub(super) struct Builder {
     pub project: Root,
     /// `.orca`.
     pub state: PathBuf,
+    /// What workspaces leave for the next ones; `None` where they cannot be kept.
+    pub spares: Option<Arc<Spares>>,
     /// This run.
     pub run: RunId,
     /// Where events go.
@@ -94,6 +96,8 @@ pub(super) struct Builder {
     pub asking: Mutex<()>,
     /// Whether the build was interrupted.
     pub interrupted: AtomicBool,
+    /// Tasks that were settled before the executor started, until it asks for them.
+    pub clean: Mutex<HashMap<TaskIx, Resolved>>,
 }
 
 /// A task between its key and its end.
@@ -150,6 +154,10 @@ pub(super) fn fault(error: impl std::fmt::Display) -> Fault {
 }
 
 impl Tasks for Builder {
+    fn known(&self, task: TaskIx) -> Option<Resolved> {
+        self.clean.lock().expect("no holder panics").remove(&task)
+    }
+
     fn resolve(&self, task: TaskIx) -> Result<Resolved, Fault> {
         let earlier = self.pending.lock().expect("no holder panics").get(&task).cloned();
         let mut met: Vec<TaskIx> = Vec::new();
@@ -175,10 +183,11 @@ impl Tasks for Builder {
         task: TaskIx,
         lesson: Option<String>,
         cancel: watch::Receiver<CancelLevel>,
+        ended: BodyEnded,
     ) -> BoxFuture<Result<Attempted, Fault>> {
         Box::pin(async move {
             let mut spent = Spent::default();
-            let end = self.make_attempt(task, lesson, &mut spent, cancel).await?;
+            let end = self.make_attempt(task, lesson, &mut spent, cancel, ended).await?;
             spent += self.take_reviews(task);
             Ok(Attempted { end, spent })
         })
@@ -405,7 +414,7 @@ impl Builder {
     }
 
     /// Why a task cannot even start.
-    fn impossible(&self, keyed: &Keyed) -> Option<Failure> {
+    pub(super) fn impossible(&self, keyed: &Keyed) -> Option<Failure> {
         let definition = &keyed.context.definition;
         if definition.sandbox == SandboxMode::Required && self.sandbox.backend() == Backend::None {
             return Some(cannot_start(format!("it requires a sandbox, and none works here: {}", self.sandbox.why())));
@@ -430,7 +439,15 @@ impl Builder {
             return Ok(Reuse::Resolved(Resolved::Held { key: keyed.key, outcome }));
         }
         let is_in_place = reused.recorded && reused.stale.is_empty();
-        let mut restored = match self.restore(task, reused, is_in_place) {
+        let outcome_of = |restored| outcome(restored);
+        let word = if outcome_of(0) == Outcome::Ran { "ran" } else { "cached" };
+        let origin = || {
+            let gates = self.resolver.gate_keys(task, keyed, &reused.outputs, &reused.edits);
+            origin(&self.resolver, keyed, gates, reused.cost_micro_usd)
+        };
+        let record = || self.record_of(task, keyed, true, word, reused.log, origin());
+        let on_record = || (!is_editor).then(record);
+        let (mut restored, is_recorded) = match self.restore(task, reused, is_in_place, &on_record) {
             Ok(restored) => restored,
             Err(Refused::Conflict(failure)) => return Ok(Reuse::Resolved(Resolved::Red(failure))),
             Err(Refused::Lost(path)) => {
@@ -440,13 +457,6 @@ impl Builder {
             }
             Err(Refused::World(error)) => return Err(fault(error)),
         };
-        let outcome_of = |restored| outcome(restored);
-        let word = if outcome_of(0) == Outcome::Ran { "ran" } else { "cached" };
-        let origin = || {
-            let gates = self.resolver.gate_keys(task, keyed, &reused.outputs, &reused.edits);
-            origin(&self.resolver, keyed, gates, reused.cost_micro_usd)
-        };
-        let record = || self.record_of(task, keyed, true, word, reused.log, origin());
         let is_noted = is_in_place && self.is_noted(task, &origin);
         if is_editor {
             let integrated = self.integrate(task, keyed, &reused.edits, &record);
@@ -458,7 +468,7 @@ impl Builder {
             }
             self.note_refused(task, keyed.key, None).map_err(fault)?;
         }
-        if !is_noted && (!is_editor || reused.recorded) {
+        if !is_noted && !is_recorded && (!is_editor || reused.recorded) {
             self.put_record(task, record());
         }
         self.keep_in_lock(task, keyed, reused, word == "ran");
@@ -515,14 +525,22 @@ impl Builder {
             && (!is_locked(self.resolver.plan(), &self.resolver.graph, task) || known.origin == origin())
     }
 
-    fn restore(&self, task: TaskIx, reused: &Reused, is_in_place: bool) -> Result<u64, Refused> {
+    /// Puts what is missing of a result into the project. Answers how many paths that were, and whether the task is on
+    /// record with it.
+    fn restore(
+        &self,
+        task: TaskIx,
+        reused: &Reused,
+        is_in_place: bool,
+        record: &dyn Fn() -> Option<TaskRecord>,
+    ) -> Result<(u64, bool), Refused> {
         if is_in_place {
-            return Ok(0);
+            return Ok((0, false));
         }
         let content = Content::Stored { kept: self.resolver.kept.as_ref(), store: self.resolver.store.as_ref() };
-        let done = self.publisher().publish(task, &reused.outputs, content, &reused.drifted)?;
+        let done = self.publisher().publish(task, &reused.outputs, content, &reused.drifted, record)?;
         self.tell(done.notices);
-        Ok(done.written)
+        Ok((done.written, done.is_recorded))
     }
 
     pub(super) fn publisher(&self) -> Publisher<'_> {
@@ -564,8 +582,19 @@ impl Builder {
     }
 
     pub(super) fn record(&self, task: TaskIx, keyed: &Keyed, accepted: bool, outcome: &str, log: Option<BlobDigest>) {
-        let origin = origin(&self.resolver, keyed, BTreeMap::new(), 0);
-        self.put_record(task, self.record_of(task, keyed, accepted, outcome, log, origin));
+        self.put_record(task, self.record_of_command(task, keyed, accepted, outcome, log));
+    }
+
+    /// The state of a task whose result no agent made, or that has none.
+    pub(super) fn record_of_command(
+        &self,
+        task: TaskIx,
+        keyed: &Keyed,
+        accepted: bool,
+        outcome: &str,
+        log: Option<BlobDigest>,
+    ) -> TaskRecord {
+        self.record_of(task, keyed, accepted, outcome, log, origin(&self.resolver, keyed, BTreeMap::new(), 0))
     }
 
     fn record_of(

@@ -41,7 +41,7 @@ impl Cleaning {
     /// What there is to remove. Changes nothing.
     pub fn plan(project: &Project, options: &CleanOptions) -> Result<Self, EngineError> {
         let root = Root::open(project.root())?;
-        let stat_cache = StatCache::load(&project.state().join("snapshot"));
+        let stat_cache = StatCache::load(&project.state().join("stat"));
         let mut cleaning = Self::default();
         if let Some(journal) = Journal::open_readonly(&project.state())? {
             for (path, published) in journal.published()? {
@@ -76,7 +76,7 @@ impl Cleaning {
         waits_for: impl FnOnce(&str),
     ) -> Result<Self, EngineError> {
         let holder = format!("process {} (orca clean)", std::process::id());
-        let _lock = project.lock(&holder, waits_for)?;
+        let _lock = project.lock_to_change(&holder, waits_for)?;
         let root = Root::open(project.root())?;
         let journal = Journal::open(&project.state())?;
         let published = journal.published()?;

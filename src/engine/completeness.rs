@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::session::Session;
 use crate::base::{Finding, NodeId, PatternSet, RelPath, TaskName, format_size};
@@ -92,7 +93,7 @@ impl Session {
             let gates = plan.gates_of(task);
             let told = Told { gates: &gates, words: &BTreeMap::new(), failure: None, content: &|_, _| None };
             let context = TaskContext {
-                definition: (*definition).clone(),
+                definition: Arc::clone(&definition),
                 view: (*self.db.source_view(name)).clone(),
                 dependencies: Vec::new(),
             };

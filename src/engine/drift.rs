@@ -59,7 +59,9 @@ impl Resolver {
                 drift.push(Drift { path: path.clone(), tasks, is_output: false, placed, found });
             }
         }
-        for (path, published) in self.ledger.published() {
+        // Of a command's outputs none is: a plan without agents need not be looked through.
+        let has_agents = self.plan().tasks.values().any(|task| task.is_agent());
+        for (path, published) in has_agents.then(|| self.ledger.published()).into_iter().flatten() {
             let owner = self.graph.owner(&path).filter(|owner| self.task(*owner).is_agent());
             let is_its_own = owner.is_some_and(|owner| *self.name(owner) == published.task);
             if !is_its_own || published.pending || edited.contains_key(&path) {

@@ -111,7 +111,7 @@ impl Resolver {
 pub(super) fn keyed_for(keyed: &Keyed, agent: Option<&AgentDef>) -> Keyed {
     let Some(agent) = agent.filter(|agent| keyed.agent.as_ref() != Some(&agent.name)) else { return keyed.clone() };
     let mut context: TaskContext = keyed.context.as_ref().clone();
-    if let Work::Prompt { runner, .. } = &mut context.definition.work {
+    if let Work::Prompt { runner, .. } = &mut Arc::make_mut(&mut context.definition).work {
         **runner = Runner::of(agent);
     }
     let key = action_key(&context);

@@ -141,7 +141,7 @@ impl Builder {
         block_in_place(|| {
             self.gather(spec.view).map_err(fault)?;
             for _ in 0..TREES_MAX {
-                let workspace = Workspace::create(&self.state, directory).map_err(fault)?;
+                let workspace = Workspace::create(&self.state, directory, self.spares.as_ref()).map_err(fault)?;
                 match exec::fill(&workspace, spec, &source) {
                     Ok((root, before)) => return Ok(Some(Filled { workspace, root, before })),
                     // The cache has found out just now, and does not claim to have it any more.

@@ -52,6 +52,8 @@ pub struct RunReport {
     pub layers: Vec<LayerReport>,
     /// Every settled task, by name.
     pub tasks: Vec<TaskReport>,
+    /// How many more were not looked at, since nothing that they depend on changed: their results count as cached.
+    pub untouched: u64,
     /// Every verdict.
     pub gates: Vec<GateReport>,
 }
@@ -247,6 +249,10 @@ impl RunReport {
                         findings: findings.clone(),
                         details: details.clone(),
                     });
+                }
+                Event::Untouched { tasks, saved_ms } => {
+                    report.untouched += tasks;
+                    report.saved_ms += saved_ms;
                 }
                 Event::RunFinished { interrupted_by, .. } => report.interrupted_by = *interrupted_by,
                 _ => {}

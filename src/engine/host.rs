@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::agents::{ProgramView, program_view};
+use crate::event::Trace;
 use crate::exec::SYSTEM_PATH;
 use crate::sandbox::Backend;
 
@@ -22,8 +23,10 @@ pub struct Host {
     pub state_dir: PathBuf,
     /// orca's own program.
     pub program: PathBuf,
-    /// A sandbox asked for by `ORCA_SANDBOX` (`bubblewrap`, `landlock`, `none`).
+    /// A sandbox asked for by `ORCA_SANDBOX` (`namespaces`, `bubblewrap`, `landlock`, `none`).
     pub sandbox_only: Option<Backend>,
+    /// Takes down what takes how long; off unless somebody turned it on.
+    pub trace: Trace,
 }
 
 /// What of the environment cannot be worked with.
@@ -36,7 +39,7 @@ pub enum HostError {
     #[error("ORCA_CACHE_DIR is `{0}`; it must be an absolute path")]
     CacheDir(String),
     /// `ORCA_SANDBOX` says something else.
-    #[error("ORCA_SANDBOX is `{0}`; it can be `bubblewrap`, `landlock` or `none`")]
+    #[error("ORCA_SANDBOX is `{0}`; it can be `namespaces`, `bubblewrap`, `landlock` or `none`")]
     Sandbox(String),
     /// orca does not know its own path.
     #[error("orca cannot find its own program: {0}")]
@@ -65,7 +68,7 @@ impl Host {
             Some(value) if value.is_empty() || value == "auto" => None,
             Some(value) => Some(backend(&value).ok_or(HostError::Sandbox(value))?),
         };
-        Ok(Self { cache_dir, state_dir, program: env::current_exe()?, sandbox_only, env })
+        Ok(Self { cache_dir, state_dir, program: env::current_exe()?, sandbox_only, env, trace: Trace::default() })
     }
 
     /// A variable, where it is set and UTF-8.
@@ -93,6 +96,7 @@ impl Host {
 
 fn backend(word: &str) -> Option<Backend> {
     match word {
+        "namespaces" => Some(Backend::Namespaces),
         "bubblewrap" => Some(Backend::Bubblewrap),
         "landlock" => Some(Backend::Landlock),
         "none" => Some(Backend::None),
@@ -110,7 +114,13 @@ pub fn now_ms() -> u64 {
 /// Milliseconds of a clock that never goes back; only differences mean anything.
 #[must_use]
 pub(super) fn monotonic_ms() -> u64 {
+    monotonic_us() / 1000
+}
+
+/// Microseconds of the same clock, from when it was first looked at.
+#[must_use]
+pub fn monotonic_us() -> u64 {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     let elapsed = START.get_or_init(std::time::Instant::now).elapsed();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::scan::{Obstacle, Scanned, link_on_the_way, obstacle};
 use crate::base::{Finding, NodeId, Pattern, PatternSet, RelPath};
 use crate::plan::{ContextText, Plan};
@@ -16,29 +18,37 @@ pub(super) fn input_findings(
     plan: &Plan,
     scanned: &Scanned,
     whole: bool,
-    provided: impl Fn(&Pattern) -> bool,
+    provided: impl Fn(&Pattern) -> bool + Sync,
 ) -> Vec<Finding> {
+    let is_answered = |pattern: &Pattern| match pattern.literal_path() {
+        Some(path) => scanned.index.literal.contains_key(path) || provided(pattern),
+        None => provided(pattern) || scanned.index.has_match(pattern),
+    };
+    let meets_unnameable = |pattern: &Pattern| scanned.unnameable.iter().any(|path| pattern.matches(path));
+    let of_tasks =
+        plan.tasks.values().flat_map(|task| [(&task.inputs, &task.node, "inputs"), (&task.edits, &task.node, "edits")]);
+    let of_gates = plan.gate_defs.values().map(|gate| (&gate.inputs, &gate.node, "inputs"));
+    let sets: Vec<(&PatternSet, &NodeId, &str)> = of_tasks.chain(of_gates).collect();
+    // Nearly all are as they say; only the others are worth words.
+    let is_odd = |set: &PatternSet| {
+        let mut adding = set.iter().filter(|pattern| !pattern.excludes());
+        adding.any(|pattern| meets_unnameable(pattern) || !is_answered(pattern))
+    };
+    let odd: Vec<_> = sets.into_par_iter().filter(|(set, _, _)| is_odd(set)).collect();
     let mut findings = Vec::new();
     let mut unmatched: BTreeSet<&RelPath> = scanned.unnameable.iter().collect();
-    let mut check = |patterns: &PatternSet, node: &NodeId| {
+    for (patterns, node, key) in odd {
         for (position, pattern) in patterns.iter().enumerate().filter(|(_, pattern)| !pattern.excludes()) {
-            let place = node.element(position);
+            let place = node.child(key).element(position);
             for path in scanned.unnameable.iter().filter(|path| pattern.matches(path) && patterns.matches(path)) {
                 if unmatched.remove(path) {
                     findings.push(bad_file_name(path, place.clone()));
                 }
             }
-            if !provided(pattern) {
-                findings.extend(unanswered(root, scanned, pattern, place));
+            if !is_answered(pattern) {
+                findings.push(unanswered(root, pattern, place));
             }
         }
-    };
-    for task in plan.tasks.values() {
-        check(&task.inputs, &task.node.child("inputs"));
-        check(&task.edits, &task.node.child("edits"));
-    }
-    for gate in plan.gate_defs.values() {
-        check(&gate.inputs, &gate.node.child("inputs"));
     }
     if whole {
         let place = NodeId::root(crate::base::FileId(0)).child("plan").child("gates");
@@ -54,11 +64,11 @@ pub(super) fn input_findings(
     findings
 }
 
-/// What there is to say of a pattern that no task's outputs answer.
-fn unanswered(root: &Path, scanned: &Scanned, pattern: &Pattern, place: NodeId) -> Option<Finding> {
-    match pattern.as_literal() {
-        Some(path) => (!scanned.index.literal.contains_key(&path)).then(|| unusable(root, &path, place)),
-        None => (!scanned.index.has_match(pattern)).then(|| empty_glob(root, pattern, place)),
+/// What there is to say of a pattern that neither files nor outputs of tasks answer.
+fn unanswered(root: &Path, pattern: &Pattern, place: NodeId) -> Finding {
+    match pattern.literal_path() {
+        Some(path) => unusable(root, path, place),
+        None => empty_glob(root, pattern, place),
     }
 }
 

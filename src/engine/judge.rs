@@ -18,7 +18,7 @@ use super::host::now_ms;
 use super::resolve::Keyed;
 use super::subject::{Subject, lesson};
 use crate::base::{Changes, FailureKind, GateKey, Name, Pattern, Severity, TaskName, Tree};
-use crate::event::{Event, Failure};
+use crate::event::{Event, Failure, Of};
 use crate::exec::{Bench, Fault, cancelled};
 use crate::gates::{Options, Part, Verdict, VerdictKind, findings_of_report, verdict_of_exit, verdict_of_parts};
 use crate::graph::TaskIx;
@@ -104,6 +104,10 @@ impl Builder {
         gates.retain(|gate| only.is_none_or(|only| only.contains(&gate.name)));
         gates.retain(|gate| self.judging.as_ref().is_none_or(|judging| judging.includes(&gate.name)));
         let subject = Subject::of_task(task, &keyed.context.view, outputs, edits);
+        let _timing = match gates.is_empty() {
+            true => None,
+            false => Some(self.host.trace.part("gates", self.resolver.name(task))),
+        };
         let bench = &Bench::new(cancel.clone(), self.lender.clone());
         // Nobody is paid for a look at what is red anyway.
         let (paid, free): (Vec<&GateDef>, Vec<&GateDef>) = gates.iter().partition(|gate| is_paid(gate));
@@ -167,9 +171,17 @@ impl Builder {
 
     /// The verdict of a gate: the one it gave already, else a new one, which is kept; and whether it was known.
     pub(super) async fn verdict_on(&self, case: &Case<'_>) -> Result<(Option<Verdict>, bool), Fault> {
+        let task = case.subject.task;
+        let mut timing = self.host.trace.span("gate", || Of::Gate {
+            task: task.map(|task| self.resolver.name(task).clone()),
+            gate: case.gate.name.clone(),
+            verdict: None,
+            cached: false,
+        });
         let key = self.resolver.gate_key(case.gate, &case.subject);
         let is_afresh = self.judging.as_ref().is_some_and(|judging| judging.afresh);
         if !is_afresh && let Some(known) = self.resolver.verdict(&key) {
+            timing.said(known.word(), true);
             return Ok((Some(known), true));
         }
         let started_ms = now_ms();
@@ -177,6 +189,7 @@ impl Builder {
         if verdict.wall_ms == 0 {
             verdict.wall_ms = now_ms().saturating_sub(started_ms);
         }
+        timing.said(verdict.word(), false);
         if verdict.is_final() && !case.bench.is_cancelled() {
             self.keep_verdict(&key, &verdict);
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::drift::placed_of;
 use super::host::Host;
 use super::ignored::Ignored;
+use super::lock::{LOCK_NOTE, read_lock};
 use super::resolve::Resolver;
 use super::scan::{literals, obstacle, patterns};
 use super::session::{CONTEXT_FILE_BYTES_MAX, EngineError};
@@ -19,6 +20,7 @@ use crate::base::{BlobDigest, Entry, Pattern, RelPath};
 use crate::db::Lowered;
 use crate::gates::BASELINE_FILE;
 use crate::plan::{Document, LOCK_FILE, includes};
+use crate::store::Root;
 
 /// Longest file that is compared by its text.
 const TEXT_BYTES_MAX: u64 = 1 << 30;
@@ -37,7 +39,7 @@ impl Shape {
         let mut wildcards: Vec<Pattern> = all.filter(|pattern| pattern.as_literal().is_none()).collect();
         wildcards.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         wildcards.dedup_by(|a, b| a.as_str() == b.as_str());
-        Self { literals: literals(&plan.plan), wildcards }
+        Self { literals: literals(&plan.plan).into_iter().collect(), wildcards }
     }
 
     fn names(&self, path: &RelPath) -> bool {
@@ -53,39 +55,67 @@ pub struct Knowledge {
     documents: Arc<Vec<Document>>,
     territory: Arc<Territory>,
     shape: Arc<Shape>,
-    /// Files that are read and are no task's, by content: the lock, the baseline, every `.gitignore`.
-    read: BTreeMap<RelPath, Option<BlobDigest>>,
+    read: ReadFiles,
+}
+
+/// Files that are read, are no task's, and are nowhere on record, by content: the baseline, and every `.gitignore`. To be
+/// taken before the build that reads them begins.
+#[derive(Debug, Clone, Default)]
+pub struct ReadFiles(BTreeMap<RelPath, Option<BlobDigest>>);
+
+impl ReadFiles {
+    /// Those of a territory, in the project at `root`.
+    #[must_use]
+    pub fn of(root: &Path, territory: &Territory) -> Self {
+        let inside = |path: PathBuf| inside(root, &path);
+        let ignoring = territory.directories.keys().filter_map(|directory| inside(directory.join(".gitignore")));
+        let all = ignoring.chain([RelPath::new(BASELINE_FILE).expect("a plain name")]);
+        let Ok(opened) = Root::open(root) else { return Self::default() };
+        Self(all.map(|path| (path.clone(), content(&opened, &path))).collect())
+    }
+}
+
+fn content(root: &Root, path: &RelPath) -> Option<BlobDigest> {
+    root.read(path, TEXT_BYTES_MAX).ok().map(|bytes| BlobDigest::of(&bytes))
+}
+
+/// An absolute path as one of the project, unless it is git's or orca's own, or has no name that a plan could say.
+fn inside(root: &Path, path: &Path) -> Option<RelPath> {
+    let inside = path.strip_prefix(root).ok()?;
+    let is_hidden = |part: std::path::Component<'_>| [".git", ".orca"].iter().any(|name| part.as_os_str() == *name);
+    if inside.components().any(is_hidden) {
+        return None;
+    }
+    RelPath::from_disk(inside.to_str()?).ok()
 }
 
 impl Knowledge {
-    /// What a build knows that has begun. Of the same plan what was known `before` need not be found out again, but for the
-    /// directories, where `is_elsewhere` says that some came or went.
+    /// What a build knows that has begun. Of the same plan what was known `before` need not be found out again.
     #[must_use]
-    pub fn of(resolver: Arc<Resolver>, host: &Host, before: Option<&Self>, is_elsewhere: bool) -> Self {
+    pub fn of(resolver: Arc<Resolver>, host: &Host, before: Option<&Self>, read: ReadFiles) -> Self {
         let documents = resolver.documents();
         let before = before.filter(|before| Arc::ptr_eq(&before.resolver.plan, &resolver.plan));
-        let territory = match before.filter(|_| !is_elsewhere) {
-            Some(before) => Arc::clone(&before.territory),
-            None => Arc::new(Territory::of_build(&resolver, &documents, host)),
-        };
+        let made = || Arc::new(Territory::of_build(&resolver, &documents, host));
+        let territory = before.map_or_else(made, |before| Arc::clone(&before.territory));
         let root = resolver.root.path().to_owned();
         let known = before.map(|before| Arc::clone(&before.shape));
         let shape = known.unwrap_or_else(|| Arc::new(Shape::of(&resolver.plan, &documents)));
-        let mut this = Self { resolver, root, documents, territory, shape, read: BTreeMap::new() };
-        this.read_again();
-        this
+        Self { resolver, root, documents, territory, shape, read }
     }
 
-    /// Takes the files that are no task's for what they are now: a build that ends has written some of them.
-    pub fn read_again(&mut self) {
-        let this = &*self;
-        let territory = Arc::clone(&this.territory);
-        let ignoring =
-            territory.directories.keys().filter_map(|directory| this.relative(&directory.join(".gitignore")));
-        let named = [LOCK_FILE, BASELINE_FILE].map(|name| RelPath::new(name).expect("a plain name"));
-        let read: Vec<RelPath> = ignoring.chain(named).collect();
-        let contents = read.into_iter().map(|path| (path.clone(), this.content(&path))).collect();
-        self.read = contents;
+    /// Takes in what a later build of a part of the plan found and made.
+    pub fn take_in(&mut self, part: &Resolver, read: ReadFiles) {
+        self.read = read;
+        for task in part.graph.tasks() {
+            let name = part.name(task);
+            let sources = part.source_paths(task).into_iter();
+            let states = sources.filter_map(|path| Some((path.clone(), part.known_source(&path)?))).collect();
+            self.resolver.take_digests(states);
+            let made = part.ledger.published_by(name);
+            let before = self.resolver.ledger.published_by(name);
+            let removed: Vec<RelPath> = before.into_keys().filter(|path| !made.contains_key(path)).collect();
+            self.resolver.ledger.note_published(name, &made, &removed);
+        }
     }
 
     /// Finds out once more which directories matter.
@@ -109,12 +139,10 @@ impl Knowledge {
     pub fn is_news<'a>(&self, paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<bool, EngineError> {
         let ignored = Ignored::new(&self.root);
         for path in paths {
-            let Some(inside) = self.relative(path) else {
-                if !path.starts_with(&self.root) {
-                    return Ok(true);
-                }
-                continue;
-            };
+            if self.territory.is_of_machine(path) {
+                return Ok(true);
+            }
+            let Some(inside) = self.relative(path) else { continue };
             if self.is_news_at(&inside, &ignored)? {
                 return Ok(true);
             }
@@ -141,27 +169,19 @@ impl Knowledge {
         Ok(false)
     }
 
-    /// A path of the project, unless it is git's or orca's own, or has no name that a plan could say.
     fn relative(&self, path: &Path) -> Option<RelPath> {
-        let inside = path.strip_prefix(&self.root).ok()?;
-        let is_hidden = |part: std::path::Component<'_>| [".git", ".orca"].iter().any(|name| part.as_os_str() == *name);
-        if inside.components().any(is_hidden) {
-            return None;
-        }
-        RelPath::from_disk(inside.to_str()?).ok()
-    }
-
-    fn content(&self, path: &RelPath) -> Option<BlobDigest> {
-        self.resolver.root.read(path, TEXT_BYTES_MAX).ok().map(|bytes| BlobDigest::of(&bytes))
+        inside(&self.root, path)
     }
 
     fn is_news_at(&self, path: &RelPath, ignored: &Ignored) -> Result<bool, EngineError> {
         if self.documents.iter().any(|document| document.path == *path) {
             return Ok(self.is_another_plan(path));
         }
-        let is_read = self.read.get(path);
-        if is_read.is_some_and(|known| *known != self.content(path))
-            || is_read.is_none() && path.file_name() == ".gitignore" && self.content(path).is_some()
+        let is_read = self.read.0.get(path);
+        let now = || content(&self.resolver.root, path);
+        if is_read.is_some_and(|known| *known != now())
+            || is_read.is_none() && path.file_name() == ".gitignore" && now().is_some()
+            || path.as_str() == LOCK_FILE && self.is_another_lock()?
         {
             return Ok(true);
         }
@@ -176,10 +196,27 @@ impl Knowledge {
             return Ok(self.knows_anything_at(path));
         }
         let full = path.beneath(&self.root);
-        if full.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-            return self.is_news_beneath(path, ignored);
+        match full.symlink_metadata() {
+            Ok(found) if found.is_dir() => self.is_news_beneath(path, ignored),
+            _ => Ok(self.is_news_of(path, ignored)? || self.is_anything_gone_beneath(path, ignored)?),
         }
-        self.is_news_of(path, ignored)
+    }
+
+    /// Of a path that is no directory (any more): what was in it.
+    fn is_anything_gone_beneath(&self, path: &RelPath, ignored: &Ignored) -> Result<bool, EngineError> {
+        let known = self.resolver.known_sources_within(path);
+        for known in known.into_iter().chain(self.resolver.ledger.published_within(path)) {
+            if self.is_news_of(&known, ignored)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the journal is not in step with the lock, as it is with one that orca wrote.
+    fn is_another_lock(&self) -> Result<bool, EngineError> {
+        let noted = self.resolver.ledger.with_journal(|journal| journal.note(LOCK_NOTE))?.flatten();
+        Ok(read_lock(&self.resolver.root)? != noted)
     }
 
     fn is_another_plan(&self, path: &RelPath) -> bool {
@@ -216,17 +253,7 @@ impl Knowledge {
                 return Ok(true);
             }
         }
-        for known in self.resolver.known_sources_within(path) {
-            if self.is_news_of(&known, ignored)? {
-                return Ok(true);
-            }
-        }
-        for known in self.resolver.ledger.published().into_keys().filter(|at| at.is_within(path)) {
-            if self.is_news_of(&known, ignored)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        self.is_anything_gone_beneath(path, ignored)
     }
 
     /// One path by itself.

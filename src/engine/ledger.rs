@@ -1,7 +1,8 @@
 //! What earlier runs left on record, read once: each task's last state, and what orca put where in the project.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::ops::Bound;
+use std::sync::{Arc, RwLock};
 
 use super::lock::{LockState, is_locked};
 use crate::base::{Change, Changes, Entry, Name, RelPath, TaskName, Tree};
@@ -13,10 +14,10 @@ use crate::store::{
 
 /// The record of earlier runs. Reads are answered from memory, writes go to the journal first.
 pub struct Ledger {
-    journal: Option<Mutex<Journal>>,
+    journal: Option<Journal>,
     tasks: BTreeMap<TaskName, TaskSummary>,
-    published: Mutex<Placed>,
-    edits: Mutex<Edits>,
+    published: RwLock<Placed>,
+    edits: RwLock<Edits>,
     merges: Vec<MergeFact>,
     outputs: HashMap<TaskName, Arc<Tree>>,
     estimates: BTreeMap<TaskName, u64>,
@@ -29,6 +30,7 @@ pub struct Ledger {
 struct Edits {
     provenance: BTreeMap<RelPath, Provenance>,
     by_task: BTreeMap<TaskName, Arc<Changes>>,
+    none: Arc<Changes>,
 }
 
 /// What orca put where, and which of it is whose.
@@ -67,23 +69,42 @@ impl Ledger {
         };
         let costs = journal.as_ref().map_or_else(|| Ok(Costs::default()), Journal::costs)?;
         let by_task = changes.into_iter().map(|(task, changes)| (task, Arc::new(changes))).collect();
+        let mut ledger = Self {
+            journal,
+            tasks,
+            published: RwLock::default(),
+            edits: RwLock::new(Edits { provenance, by_task, none: Arc::default() }),
+            merges,
+            outputs: HashMap::new(),
+            estimates,
+            costs,
+            lock: LockState::default(),
+        };
+        ledger.put_published(published);
+        Ok(ledger)
+    }
+
+    /// Reads of the journal what concerns these tasks, in a project where none edits files in place.
+    pub(super) fn read_some(journal: Journal, names: &BTreeSet<TaskName>) -> Result<Self, StoreError> {
+        let mut estimates = BTreeMap::new();
+        for name in names {
+            estimates.extend(journal.estimate_ms(name)?.map(|ms| (name.clone(), ms)));
+        }
+        let (tasks, published) = (journal.tasks_among(names)?, journal.published_for(names)?);
+        let mut ledger = Self { journal: Some(journal), tasks, estimates, ..Self::read(None)? };
+        ledger.put_published(published);
+        Ok(ledger)
+    }
+
+    /// Takes in what is on record as published.
+    fn put_published(&mut self, published: BTreeMap<RelPath, Published>) {
         let mut outputs: HashMap<TaskName, Tree> = HashMap::new();
-        let mut placed = Placed::default();
+        let placed = self.published.get_mut().expect("no holder panics");
         for (path, published) in published {
             outputs.entry(published.task.clone()).or_default().insert(path.clone(), published.entry.clone());
             placed.insert(path, published);
         }
-        Ok(Self {
-            journal: journal.map(Mutex::new),
-            tasks,
-            published: Mutex::new(placed),
-            edits: Mutex::new(Edits { provenance, by_task }),
-            merges,
-            outputs: outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect(),
-            estimates,
-            costs,
-            lock: LockState::default(),
-        })
+        self.outputs = outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect();
     }
 
     /// Changes in memory what was taken in from a lock.
@@ -175,13 +196,23 @@ impl Ledger {
     /// What orca put at this path, by the record.
     #[must_use]
     pub fn published_at(&self, path: &RelPath) -> Option<Published> {
-        self.published.lock().expect("no holder panics").at.get(path).cloned()
+        self.published.read().expect("no holder panics").at.get(path).cloned()
     }
 
     /// Every path orca put something at.
     #[must_use]
     pub fn published(&self) -> BTreeMap<RelPath, Published> {
-        self.published.lock().expect("no holder panics").at.clone()
+        self.published.read().expect("no holder panics").at.clone()
+    }
+
+    /// The paths beneath a directory where orca put something.
+    #[must_use]
+    pub fn published_within(&self, directory: &RelPath) -> Vec<RelPath> {
+        let placed = self.published.read().expect("no holder panics");
+        let beneath = format!("{directory}/");
+        let from = (Bound::Included(beneath.as_str()), Bound::Unbounded);
+        let paths = placed.at.range::<str, _>(from).map(|(path, _)| path);
+        paths.take_while(|path| path.as_str().starts_with(&beneath)).cloned().collect()
     }
 
     /// Whether an agent wrote what is on record at a path, and its task is not in the plan any more: its work stays.
@@ -194,7 +225,7 @@ impl Ledger {
     /// The paths on record as this task's, now.
     #[must_use]
     pub fn published_by(&self, task: &TaskName) -> Tree {
-        let placed = self.published.lock().expect("no holder panics");
+        let placed = self.published.read().expect("no holder panics");
         let paths = placed.by.get(task).into_iter().flatten();
         paths.map(|path| (path.clone(), placed.at[path].entry.clone())).collect()
     }
@@ -202,38 +233,39 @@ impl Ledger {
     /// Where the content of an edited path comes from.
     #[must_use]
     pub fn provenance(&self, path: &RelPath) -> Option<Provenance> {
-        self.edits.lock().expect("no holder panics").provenance.get(path).cloned()
+        self.edits.read().expect("no holder panics").provenance.get(path).cloned()
     }
 
     /// Every edited path.
     #[must_use]
     pub fn edited(&self) -> BTreeMap<RelPath, Provenance> {
-        self.edits.lock().expect("no holder panics").provenance.clone()
+        self.edits.read().expect("no holder panics").provenance.clone()
     }
 
     /// What is on record as changed by this task.
     #[must_use]
     pub fn changes_by(&self, task: &TaskName) -> Arc<Changes> {
-        self.edits.lock().expect("no holder panics").by_task.get(task).cloned().unwrap_or_default()
+        let edits = self.edits.read().expect("no holder panics");
+        edits.by_task.get(task).cloned().unwrap_or_else(|| Arc::clone(&edits.none))
     }
 
     /// The tasks on record as having changed anything.
     #[must_use]
     pub fn changers(&self) -> BTreeSet<TaskName> {
-        self.edits.lock().expect("no holder panics").by_task.keys().cloned().collect()
+        self.edits.read().expect("no holder panics").by_task.keys().cloned().collect()
     }
 
     /// Who is on record as having changed a path, and how.
     #[must_use]
     pub fn changes_at(&self, path: &RelPath) -> BTreeMap<TaskName, Change> {
-        let edits = self.edits.lock().expect("no holder panics");
+        let edits = self.edits.read().expect("no holder panics");
         let at = |(task, changes): (&TaskName, &Arc<Changes>)| Some((task.clone(), changes.get(path)?.clone()));
         edits.by_task.iter().filter_map(at).collect()
     }
 
     /// Notes in memory what the journal already holds: what a task changed.
     pub fn note_changes(&self, task: &TaskName, changes: Arc<Changes>) {
-        let mut edits = self.edits.lock().expect("no holder panics");
+        let mut edits = self.edits.write().expect("no holder panics");
         match changes.is_empty() {
             true => drop(edits.by_task.remove(task)),
             false => drop(edits.by_task.insert(task.clone(), changes)),
@@ -242,7 +274,7 @@ impl Ledger {
 
     /// Notes in memory what the journal already holds: the provenance of paths.
     pub fn note_provenance(&self, paths: &BTreeMap<RelPath, Option<Provenance>>) {
-        let mut edits = self.edits.lock().expect("no holder panics");
+        let mut edits = self.edits.write().expect("no holder panics");
         for (path, provenance) in paths {
             match provenance {
                 Some(provenance) => drop(edits.provenance.insert(path.clone(), provenance.clone())),
@@ -283,14 +315,14 @@ impl Ledger {
         let mut entries = self.with_journal(|journal| journal.all_written())?.unwrap_or_default();
         let approvals = self.with_journal(|journal| journal.approvals())?.unwrap_or_default();
         entries.extend(approvals.values().flat_map(|said| said.result.entries().cloned()));
-        let edits = self.edits.lock().expect("no holder panics");
+        let edits = self.edits.read().expect("no holder panics");
         for known in edits.provenance.values() {
             let pending = known.pending.iter().flat_map(|placing| [&placing.before, &placing.after, &placing.placed]);
             entries.extend([&known.base, &known.placed].into_iter().chain(pending).flatten().cloned());
         }
         let changes = edits.by_task.values().flat_map(|changes| changes.values());
         entries.extend(changes.flat_map(|change| [&change.base, &change.result]).flatten().cloned());
-        let placed = self.published.lock().expect("no holder panics");
+        let placed = self.published.read().expect("no holder panics");
         let of_agent = |task: &TaskName| self.tasks.get(task).is_some_and(|task| task.is_agent);
         entries.extend(placed.at.values().filter(|put| of_agent(&put.task)).map(|put| put.entry.clone()));
         Ok(entries)
@@ -317,7 +349,7 @@ impl Ledger {
     /// The full record of a task, with the description of its context.
     pub fn record(&self, name: &TaskName) -> Result<Option<TaskRecord>, StoreError> {
         match &self.journal {
-            Some(journal) => journal.lock().expect("no holder panics").task(name),
+            Some(journal) => journal.task(name),
             None => Ok(None),
         }
     }
@@ -325,10 +357,10 @@ impl Ledger {
     /// Does something with the journal, if there is one.
     pub fn with_journal<T>(
         &self,
-        act: impl FnOnce(&mut Journal) -> Result<T, StoreError>,
+        act: impl FnOnce(&Journal) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         match &self.journal {
-            Some(journal) => act(&mut journal.lock().expect("no holder panics")).map(Some),
+            Some(journal) => act(journal).map(Some),
             None => Ok(None),
         }
     }
@@ -345,7 +377,7 @@ impl Ledger {
 
     /// Notes in memory what the journal already holds: these paths are the task's now, those are gone.
     pub fn note_published(&self, task: &TaskName, present: &Tree, removed: &[RelPath]) {
-        let mut placed = self.published.lock().expect("no holder panics");
+        let mut placed = self.published.write().expect("no holder panics");
         for path in removed {
             placed.remove(path);
         }

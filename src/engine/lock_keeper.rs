@@ -240,7 +240,7 @@ impl Builder {
             keeping.text = Some(text.clone());
         }
         let note = keeping.open.is_empty().then_some(text.as_str());
-        let put = |journal: &mut crate::store::Journal| match journal.note(LOCK_NOTE)?.as_deref() == note {
+        let put = |journal: &crate::store::Journal| match journal.note(LOCK_NOTE)?.as_deref() == note {
             true => Ok(()),
             false => journal.put_note(LOCK_NOTE, note),
         };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::ahead::{by_layer, for_layer};
 use super::build::with_those_beneath;
 use super::host::Host;
 use super::ledger::Ledger;
@@ -158,9 +159,20 @@ impl Look {
             seen: BTreeMap::new(),
             typical_ms,
         };
-        for ix in needed {
-            let seen = look.look_at(ix)?;
-            look.seen.insert(ix, seen);
+        if look.resolver.turns_matter() {
+            for ix in needed {
+                let seen = look.look_at(ix)?;
+                look.seen.insert(ix, seen);
+            }
+            return Ok(Looked::Valid(Box::new(look)));
+        }
+        // Where no task edits files in place, a task depends on what it waits for, and on nothing else.
+        look.resolver.read_ahead(&needed);
+        for layer in by_layer(&look.resolver.graph, needed) {
+            let seen = for_layer(&layer, |ix| look.look_at(ix));
+            for (ix, seen) in layer.into_iter().zip(seen) {
+                look.seen.insert(ix, seen?);
+            }
         }
         Ok(Looked::Valid(Box::new(look)))
     }

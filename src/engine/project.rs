@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::load::ROOT_PLAN;
 use crate::base::sanitize_line;
+use crate::snapshot;
 use crate::sys::{open_lock_file, open_to_read};
 
 /// What of the project's directory cannot be worked with.
@@ -97,6 +98,20 @@ impl Project {
         Ok(Ok(WatchLock { _file: file }))
     }
 
+    /// Takes the lock, if nobody has it.
+    pub(super) fn lock_at_once(&self, holder: &str) -> Result<Option<BuildLock>, ProjectError> {
+        let path = self.state().join("lock");
+        let mut file = at("open the lock", &path, open_lock_file(&path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return at("lock", &path, Err(error)),
+        }
+        let record = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{holder}"));
+        at("write the lock", &path, record)?;
+        Ok(Some(BuildLock { _file: file }))
+    }
+
     /// Makes `.orca` and takes its lock. Where another build holds it, `waits_for` is told whom this one waits for; then
     /// what was read before may not be so any more.
     pub fn lock(&self, holder: &str, waits_for: impl FnOnce(&str)) -> Result<BuildLock, ProjectError> {
@@ -115,6 +130,14 @@ impl Project {
         let record = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{holder}"));
         at("write the lock", &path, record)?;
         Ok(BuildLock { _file: file })
+    }
+
+    /// As [`Project::lock`], for whatever goes on to change something: what the snapshot says holds no longer from here on,
+    /// however this process ends.
+    pub fn lock_to_change(&self, holder: &str, waits_for: impl FnOnce(&str)) -> Result<BuildLock, ProjectError> {
+        let lock = self.lock(holder, waits_for)?;
+        at("remove the snapshot in", &self.state(), snapshot::forget(&self.state()))?;
+        Ok(lock)
     }
 }
 

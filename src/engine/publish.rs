@@ -20,7 +20,7 @@ use super::session::EngineError;
 use crate::base::{Entry, FailureKind, RelPath, TaskName, Tree};
 use crate::event::{Failure, RunId};
 use crate::graph::TaskIx;
-use crate::store::{Exchange, Kept, PendingPublish, Root, Store, StoreError};
+use crate::store::{Exchange, Kept, PendingPublish, Root, Store, StoreError, TaskRecord};
 use crate::sys::beneath::FileKind;
 
 /// Where the content of a result is.
@@ -44,6 +44,8 @@ pub(super) struct Publication {
     pub written: u64,
     /// Things to tell the user.
     pub notices: Vec<String>,
+    /// Whether the state of the task went on record with it.
+    pub is_recorded: bool,
 }
 
 /// Why a result was not published.
@@ -73,13 +75,15 @@ pub(super) struct Publisher<'a> {
 }
 
 impl Publisher<'_> {
-    /// Publishes `outputs` as the result of `task`. `keep` are drifted paths that stay as they are.
+    /// Publishes `outputs` as the result of `task`. `keep` are drifted paths that stay as they are. `record` is the state that
+    /// the task has with that, if it is accepted with it: it goes on record in one step with the end of publishing.
     pub(super) fn publish(
         &self,
         task: TaskIx,
         outputs: &Tree,
         content: Content<'_>,
         keep: &[RelPath],
+        record: &dyn Fn() -> Option<TaskRecord>,
     ) -> Result<Publication, Refused> {
         let name = self.resolver.name(task).clone();
         let earlier = self.resolver.ledger.published_by(&name);
@@ -126,10 +130,11 @@ impl Publisher<'_> {
             .filter(|(path, entry)| !is_pending(path) && earlier.get(*path) != Some(*entry))
             .map(|(path, entry)| (path.clone(), entry.clone()))
             .collect();
-        self.resolver.ledger.with_journal(|journal| {
-            journal.finish_publish(&name, &leftovers)?;
-            journal.note_published(&name, &drifted)
-        })?;
+        let record = record();
+        self.resolver
+            .ledger
+            .with_journal(|journal| journal.end_publish(&name, &leftovers, &drifted, record.as_ref()))?;
+        done.is_recorded = record.is_some();
         self.resolver.ledger.note_published(&name, outputs, &leftovers);
         done.notices.extend(self.strangers(task, outputs)?);
         Ok(done)

@@ -81,7 +81,7 @@ impl Rebase {
     /// Puts it on record. What runs wrote to these files cannot be undone any more.
     pub fn perform(&self, project: &Project, cache: &Path, waits_for: impl FnOnce(&str)) -> Result<(), EngineError> {
         let holder = format!("process {} (orca rebase)", std::process::id());
-        let _lock = project.lock(&holder, waits_for)?;
+        let _lock = project.lock_to_change(&holder, waits_for)?;
         let (journal, _) = finish_interrupted(project, Journal::open(&project.state())?, cache)?;
         let paths: Vec<RelPath> = self.paths.iter().map(|edited| edited.path.clone()).collect();
         journal.forget_written(&paths)?;

@@ -12,6 +12,7 @@
 //! pays for a result that cannot be put into the project.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
@@ -27,8 +28,8 @@ use super::reconcile::ELSEWHERE;
 use super::session::{EngineError, Session, Survey};
 use super::standing::{Cause, Conflict, Reused, Standing};
 use super::subject::Subject;
-use crate::base::{ActionKey, Change, Entry, GateKey, Name, RelPath, TaskName, Tree};
-use crate::context::{TaskContext, ToolIdentity, view};
+use crate::base::{ActionKey, Change, Entry, GateKey, Name, RelPath, TaskName, Tree, parallel};
+use crate::context::{Definition, SourceIndex, TaskContext, ToolIdentity, view};
 use crate::db::{Facts, OrcaDb};
 use crate::event::ActionResult;
 use crate::gates::{Baseline, Verdict};
@@ -108,7 +109,11 @@ pub struct Resolver {
     pub(super) osv_fingerprints: std::sync::Mutex<BTreeMap<String, String>>,
     pub(super) facts: Arc<Facts>,
     db: std::sync::Mutex<OrcaDb>,
+    /// What the memos said of each task, by plan order, until a file is digested anew.
+    read: Vec<OnceLock<(Arc<Definition>, Arc<Tree>)>>,
+    is_refreshed: AtomicBool,
     results: Vec<OnceLock<Produced>>,
+    is_overtaken: AtomicBool,
     pub(super) stopped: StoppedAgents,
 }
 
@@ -117,6 +122,7 @@ impl Resolver {
     #[must_use]
     pub fn new(session: Session, survey: Survey, ledger: Ledger, store: Option<Store>, kept: Option<Kept>) -> Self {
         let results = (0..session.graph.len()).map(|_| OnceLock::new()).collect();
+        let read = (0..session.graph.len()).map(|_| OnceLock::new()).collect();
         let editing_ancestors = match session.graph.has_editors() {
             true => session.graph.editing_ancestors(),
             false => Vec::new(),
@@ -140,7 +146,10 @@ impl Resolver {
             osv_fingerprints: std::sync::Mutex::default(),
             facts: session.db.facts(),
             db: std::sync::Mutex::new(session.db),
+            read,
+            is_refreshed: AtomicBool::new(false),
             results,
+            is_overtaken: AtomicBool::new(false),
             stopped: StoppedAgents::default(),
         }
     }
@@ -182,16 +191,65 @@ impl Resolver {
         let _ = self.results[task.0 as usize].set(produced);
     }
 
+    /// Whether a source file was changed while tasks of this build were keyed by it: some may be accepted that saw it as it was
+    /// before.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        self.is_overtaken.load(Ordering::Relaxed)
+    }
+
     /// Digests these source files anew and tells the memos. What is no longer a file, link or empty directory is gone.
     /// Of a path that orca edited the base stays the source.
     pub fn refresh(&self, paths: &[RelPath]) -> Result<(), StoreError> {
+        let states = self.digests(paths)?;
+        self.take_digests(states);
+        Ok(())
+    }
+
+    /// What these source files are now.
+    pub(super) fn digests(&self, paths: &[RelPath]) -> Result<Vec<(RelPath, Option<Entry>)>, StoreError> {
         let digest = |path: &RelPath| match self.ledger.provenance(path) {
             Some(provenance) => Ok((path.clone(), provenance.base)),
             None => Ok((path.clone(), on_disk(&self.stat_cache, &self.root, path)?)),
         };
-        let states = paths.par_iter().map(digest).collect::<Result<Vec<_>, StoreError>>()?;
-        self.db.lock().expect("no holder panics").set_files(states);
-        Ok(())
+        parallel::map(paths, 0, digest).into_iter().collect()
+    }
+
+    /// Tells the memos what source files are now.
+    pub(super) fn take_digests(&self, states: Vec<(RelPath, Option<Entry>)>) {
+        let mut db = self.db.lock().expect("no holder panics");
+        self.is_refreshed.store(true, Ordering::Release);
+        if db.set_files(states) {
+            self.is_overtaken.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether where a task stands depends on more than the tasks that it waits for: where tasks edit files in place, or did.
+    pub(super) fn turns_matter(&self) -> bool {
+        self.graph.has_editors() || self.ledger.tasks().any(|(_, known)| !known.origin.on_top_of.is_empty())
+    }
+
+    /// Asks the memos about these tasks on all cores, so that what follows finds the answers.
+    pub(super) fn read_ahead(&self, tasks: &BTreeSet<TaskIx>) {
+        let db = self.db.lock().expect("no holder panics").clone();
+        let tasks: Vec<TaskIx> = tasks.iter().copied().collect();
+        tasks.into_par_iter().for_each_with(db, |db, task| {
+            self.read[task.index()].get_or_init(|| self.ask(db, task));
+        });
+    }
+
+    /// What the memos say of a task: what of it does not depend on files, and the source files of its view.
+    fn ask(&self, db: &OrcaDb, task: TaskIx) -> (Arc<Definition>, Arc<Tree>) {
+        let name = self.graph.name(task);
+        (db.definition(name).expect("the graph holds only tasks of the plan"), db.source_view(name))
+    }
+
+    fn definition_and_sources(&self, task: TaskIx) -> (Arc<Definition>, Arc<Tree>) {
+        let known = self.read[task.index()].get().filter(|_| !self.is_refreshed.load(Ordering::Acquire));
+        match known {
+            Some((definition, sources)) => (Arc::clone(definition), Arc::clone(sources)),
+            None => self.ask(&self.db.lock().expect("no holder panics"), task),
+        }
     }
 
     /// The source paths that a task's patterns cover.
@@ -204,29 +262,35 @@ impl Resolver {
     /// The source files of a task's view, as the memos know them.
     #[must_use]
     pub fn source_view(&self, task: TaskIx) -> Arc<Tree> {
-        self.db.lock().expect("no holder panics").source_view(self.graph.name(task))
+        self.definition_and_sources(task).1
+    }
+
+    /// What files there are, as they were listed.
+    #[must_use]
+    pub fn index(&self) -> Arc<SourceIndex> {
+        self.db.lock().expect("no holder panics").index()
+    }
+
+    /// The plan's files.
+    #[must_use]
+    pub fn documents(&self) -> Arc<Vec<Document>> {
+        self.db.lock().expect("no holder panics").documents()
     }
 
     /// What a source file was taken for; `None` where it is no source, or none that was needed.
     pub(super) fn known_source(&self, path: &RelPath) -> Option<Option<Entry>> {
         let db = self.db.lock().expect("no holder panics");
-        if db.listing_now().lists(path) { db.entry(path) } else { None }
+        if db.index().lists(path) { db.entry(path) } else { None }
     }
 
     /// Whether a path is source, needed or not.
     pub(super) fn lists(&self, path: &RelPath) -> bool {
-        self.db.lock().expect("no holder panics").listing_now().lists(path)
+        self.index().lists(path)
     }
 
     /// The source paths beneath a directory.
     pub(super) fn known_sources_within(&self, directory: &RelPath) -> Vec<RelPath> {
-        let listing = self.db.lock().expect("no holder panics").listing_now();
-        listing.paths().filter(|path| path.is_within(directory)).cloned().collect()
-    }
-
-    /// The plan's documents.
-    pub(super) fn documents(&self) -> Arc<Vec<Document>> {
-        self.db.lock().expect("no holder panics").documents()
+        self.index().within(directory).cloned().collect()
     }
 
     /// Takes the memos out, for the next build of this process. What is asked afterwards is answered from nothing.
@@ -276,11 +340,7 @@ impl Resolver {
     /// The complete task but for what others changed in place.
     #[must_use]
     pub fn context_of_outputs(&self, task: TaskIx) -> (TaskContext, Arc<Tree>) {
-        let name = self.graph.name(task);
-        let (definition, source) = {
-            let db = self.db.lock().expect("no holder panics");
-            (db.definition(name).expect("the graph holds only tasks of the plan"), db.source_view(name))
-        };
+        let (definition, source) = self.definition_and_sources(task);
         let mut whole = Vec::new();
         let mut matched = Vec::new();
         for dep in self.graph.deps(task) {
@@ -294,7 +354,7 @@ impl Resolver {
         matched.extend(of_dropped.into_iter().filter_map(|dep| self.result(dep)).map(|result| result.outputs.as_ref()));
         let view = view(self.task(task), &source, matched.into_iter(), whole.into_iter());
         let dependencies = self.dependencies(task);
-        (TaskContext { definition: (*definition).clone(), view, dependencies }, source)
+        (TaskContext { definition, view, dependencies }, source)
     }
 
     /// Puts the changes of the tasks that this one waits for into its view.

@@ -11,10 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use ignore::{WalkBuilder, WalkState};
+use rayon::prelude::*;
 
 use crate::base::{PathError, Pattern, RelPath};
 use crate::context::SourceIndex;
 use crate::plan::Plan;
+use crate::store::Root;
+use crate::sys::beneath::FileKind;
 
 /// A directory or file that could not be listed.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +34,12 @@ pub(super) fn patterns(plan: &Plan) -> impl Iterator<Item = &Pattern> {
     tasks.chain(gates).filter(|pattern| !pattern.excludes())
 }
 
-/// The paths that the plan's tasks and gates name letter by letter.
-pub(super) fn literals(plan: &Plan) -> BTreeSet<RelPath> {
-    patterns(plan).filter_map(Pattern::as_literal).collect()
+/// The paths that the plan's tasks and gates name letter by letter, in order.
+pub(super) fn literals(plan: &Plan) -> Vec<RelPath> {
+    let mut literals: Vec<RelPath> = patterns(plan).filter_map(Pattern::as_literal).collect();
+    literals.par_sort_unstable();
+    literals.dedup();
+    literals
 }
 
 /// Says whether a path counts as source, where an empty directory (`true`), a file or a link (`false`) is.
@@ -80,36 +86,52 @@ pub(super) fn link_on_the_way(root: &Path, path: &RelPath) -> Option<RelPath> {
 /// Lists the project as far as the plan's patterns reach; all of it if `whole`.
 ///
 /// `is_source` says whether a path counts, and is told whether an empty directory is there.
-pub(super) fn scan(root: &Path, plan: &Plan, whole: bool, is_source: IsSource<'_>) -> Result<Scanned, ScanError> {
+pub(super) fn scan(beneath: &Root, plan: &Plan, whole: bool, is_source: IsSource<'_>) -> Result<Scanned, ScanError> {
+    let root = beneath.path();
     let mut bases: BTreeSet<String> =
-        patterns(plan).filter(|pattern| pattern.as_literal().is_none()).map(Pattern::base).collect();
+        patterns(plan).filter(|pattern| pattern.literal_path().is_none()).map(Pattern::base).collect();
     bases.retain(|base| RelPath::from_disk(base).map_or(true, |base| link_on_the_way(root, &base).is_none()));
     if whole {
         bases.insert(String::new());
     }
-    let literals: BTreeSet<RelPath> = patterns(plan).filter_map(Pattern::as_literal).collect();
     let mut found = Scanned::default();
     found.index.walked = walk(root, &outermost(bases), true, is_source, &mut found.unnameable)?;
-    for path in literals {
-        let Ok(kind) = path.beneath(root).symlink_metadata() else { continue };
-        if obstacle(root, &path).is_some() {
-            continue;
-        }
-        let paths = if kind.is_dir() {
-            let beneath = walk(root, &[path.as_str().to_owned()], false, is_source, &mut found.unnameable)?;
-            beneath.into_iter().collect()
-        } else if is_source(&path, false) {
-            vec![path.clone()]
-        } else {
-            continue;
+    let literals = literals(plan);
+    // A path that leads through a link cannot be looked at, and is none that a plan could name.
+    let answers: Vec<Answer> = literals
+        .par_iter()
+        .zip(beneath.stat_many(&literals))
+        .map(|(path, stat)| match stat.ok().flatten().map(|stat| stat.kind) {
+            Some(FileKind::Directory) => Answer::Directory,
+            Some(FileKind::File | FileKind::Symlink) if is_source(path, false) => Answer::Source,
+            _ => Answer::Nothing,
+        })
+        .collect();
+    let mut literal = Vec::with_capacity(literals.len());
+    for (path, answer) in literals.into_iter().zip(answers) {
+        let paths = match answer {
+            Answer::Nothing => continue,
+            Answer::Source => vec![path.clone()],
+            Answer::Directory => {
+                let beneath = walk(root, &[path.as_str().to_owned()], false, is_source, &mut found.unnameable)?;
+                beneath.into_iter().collect()
+            }
         };
-        found.index.literal.insert(path, paths);
+        literal.push((path, paths));
     }
+    found.index.literal = literal.into_iter().collect();
     Ok(found)
 }
 
+/// What is at a path that the plan names.
+enum Answer {
+    Nothing,
+    Source,
+    Directory,
+}
+
 /// Those of the directories that lie in no other of them.
-fn outermost(bases: BTreeSet<String>) -> Vec<String> {
+pub(super) fn outermost(bases: BTreeSet<String>) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     for base in bases {
         let within = |outer: &String| {

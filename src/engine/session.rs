@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
@@ -17,17 +17,19 @@ use super::merging::Contents;
 use super::project::{Project, ProjectError};
 use super::reconcile::Sides;
 use super::resolve::Resolver;
-use super::scan::{ScanError, literals, scan};
+use super::scan::{ScanError, patterns, scan};
 use crate::base::{BlobDigest, Change, Finding, Name, Pattern, RelPath, Severity, TaskName, Tree};
 use crate::context::{ToolIdentity, covered_paths};
 use crate::db::{Facts, Lowered, OrcaDb};
 use crate::exec::SYSTEM_PATH;
 use crate::gates::{BASELINE_FILE, Baseline};
 use crate::graph::{Graph, SelectError, TaskIx};
-use crate::plan::{ContextText, Document, LOCK_FILE, Plan};
+use crate::plan::{ContextText, Document, LOCK_FILE, Plan, PlanPart};
 use crate::sandbox::{resolve_tool, toolchain, toolchain_identity};
 use crate::store::{Journal, Kept, LockError, Root, StatCache, Store, StoreError};
 
+/// The code of a finding about a task that is not in the plan.
+const UNKNOWN_TASK: &str = "orca::plan::unknown_task";
 /// Longest text of a file that `[context]` names.
 pub(super) const CONTEXT_FILE_BYTES_MAX: u64 = 16 << 20;
 
@@ -73,6 +75,8 @@ pub struct Session {
     pub documents: Arc<Vec<Document>>,
     /// Everything there is to say about the plan, so far.
     pub findings: Vec<Finding>,
+    /// What was loaded already.
+    stat_cache: OnceLock<StatCache>,
 }
 
 /// What a person has accepted of what gates found.
@@ -120,21 +124,64 @@ impl Session {
     /// As [`Session::open`], with the memos of an earlier session of the project: what did not change is not computed again.
     pub(super) fn open_with(host: Host, directory: &Path, mut db: OrcaDb) -> Result<Self, EngineError> {
         let project = Project::open(directory)?;
+        let mut phases = host.trace.phases();
+        phases.next("load");
         let loaded = load(project.root())?;
         let mut findings = loaded.findings;
+        phases.next("lower");
         db.set_documents(loaded.documents);
         let lowered = db.lowered();
         findings.extend(lowered.findings.iter().cloned());
+        phases.next("graph");
         let (graph, of_graph) = Graph::build(&lowered.plan);
         findings.extend(of_graph);
         let documents = db.documents();
-        Ok(Self { host, project, db, lowered, graph: Arc::new(graph), documents, findings })
+        drop(phases);
+        Ok(Self {
+            host,
+            project,
+            db,
+            lowered,
+            graph: Arc::new(graph),
+            documents,
+            findings,
+            stat_cache: OnceLock::new(),
+        })
+    }
+
+    /// Opens a part of a plan from what is left of its texts. `None` where there is anything to say about it: there was nothing
+    /// to say about the whole. What the tasks that are there wait for is not in the part, and not missed.
+    pub(super) fn of_part(host: Host, project: Project, documents: Vec<Document>, part: PlanPart) -> Option<Self> {
+        let mut db = OrcaDb::default();
+        db.set_documents(documents);
+        db.set_part(part);
+        let lowered = db.lowered();
+        let (graph, of_graph) = Graph::build(&lowered.plan);
+        let of_plan = lowered.findings.iter().filter(|finding| finding.code != UNKNOWN_TASK);
+        let documents = db.documents();
+        let is_silent = of_graph.is_empty() && of_plan.count() == 0;
+        is_silent.then(|| Self {
+            host,
+            project,
+            db,
+            lowered,
+            graph: Arc::new(graph),
+            documents,
+            findings: Vec::new(),
+            stat_cache: OnceLock::new(),
+        })
     }
 
     /// The plan.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.lowered.plan
+    }
+
+    /// Whether the body of a task is a prompt.
+    #[must_use]
+    pub fn is_agent(&self, task: TaskIx) -> bool {
+        self.plan().tasks.get(self.graph.name(task)).is_some_and(|task| task.is_agent())
     }
 
     /// Whether something must be mended before anything runs.
@@ -180,11 +227,11 @@ impl Session {
         writes: bool,
     ) -> Result<Vec<String>, EngineError> {
         let root = Root::open(self.project.root())?;
-        let stat_cache = StatCache::load(&self.project.state().join("snapshot"));
+        let stat_cache = self.stat_cache.get_or_init(|| StatCache::load(&self.project.state().join("stat")));
         let history = GitHistory::new(self.project.root().to_owned(), &self.host);
         let deltas = BTreeMap::new();
         let contents = Contents { kept, store, project: &root, deltas: Some(&deltas), history: Some(&history) };
-        let sides = Sides { plan: self.plan(), graph: &self.graph, root: &root, stat_cache: &stat_cache, contents };
+        let sides = Sides { plan: self.plan(), graph: &self.graph, root: &root, stat_cache, contents };
         take_lock(ledger, writes, &sides)
     }
 
@@ -192,9 +239,21 @@ impl Session {
     ///
     /// What is said about missing files joins the findings.
     pub fn survey(&mut self, ledger: &Ledger, tasks: &BTreeSet<TaskIx>, whole: bool) -> Result<Survey, EngineError> {
+        let loaded = self.stat_cache.take();
+        let stat_cache = loaded.unwrap_or_else(|| StatCache::load(&self.project.state().join("stat")));
+        self.survey_by(stat_cache, ledger, tasks, whole)
+    }
+
+    /// As [`Session::survey`], knowing these digests.
+    pub(super) fn survey_by(
+        &mut self,
+        stat_cache: StatCache,
+        ledger: &Ledger,
+        tasks: &BTreeSet<TaskIx>,
+        whole: bool,
+    ) -> Result<Survey, EngineError> {
         let root_path = self.project.root().to_owned();
         let root = Root::open(&root_path)?;
-        let stat_cache = StatCache::load(&self.project.state().join("snapshot"));
         self.db.set_facts(self.facts(&root)?);
         let graph = Arc::clone(&self.graph);
         // What orca put there for a task that no longer writes it is about to be removed; unless a person changed it.
@@ -206,16 +265,16 @@ impl Session {
         let awaits_outputs = |path: &RelPath| graph.provides(&Pattern::literal(path));
         // The lock changes with every accepted result, the baseline with what a person accepts, the plan with every word about
         // any task: who asks for all files does not mean them, and would have to run again. The plan can be named.
-        let named: BTreeSet<RelPath> = literals(self.plan());
-        let files: BTreeSet<RelPath> = self.plan().files.iter().cloned().collect();
-        let is_orcas = |path: &RelPath| {
-            [LOCK_FILE, BASELINE_FILE].contains(&path.as_str()) || files.contains(path) && !named.contains(path)
-        };
+        let mut files: BTreeSet<&RelPath> = self.plan().files.iter().collect();
+        for named in patterns(self.plan()).filter_map(Pattern::literal_path) {
+            files.remove(named);
+        }
+        let is_orcas = |path: &RelPath| [LOCK_FILE, BASELINE_FILE].contains(&path.as_str()) || files.contains(path);
         let is_source = |path: &RelPath, is_empty_dir: bool| {
             let is_made = graph.owner(path).is_some() || is_leftover(path);
             !(is_orcas(path) || is_made || is_empty_dir && awaits_outputs(path))
         };
-        let mut scanned = scan(&root_path, self.plan(), whole, &is_source)?;
+        let mut scanned = scan(&root, self.plan(), whole, &is_source)?;
         // Of what orca edited the base is the source, whatever lies there now.
         let mut bases = ledger.edited();
         bases.retain(|path, _| graph.owner(path).is_none() && !are_gone(&ledger.changes_at(path), &graph));
@@ -224,40 +283,40 @@ impl Session {
         }
         // A path that is on record is one of the plan's, also while what lies there was taken away, or half put there.
         let is_on_record = |pattern: &Pattern| {
-            let literal = pattern.as_literal();
-            literal.is_some_and(|literal| bases.keys().any(|path| path.is_within(&literal)))
+            let literal = pattern.literal_path();
+            literal.is_some_and(|literal| bases.keys().any(|path| path.is_within(literal)))
         };
         let provided = |pattern: &Pattern| graph.provides(pattern) || is_on_record(pattern);
         self.findings.extend(input_findings(&root_path, self.plan(), &scanned, whole, provided));
         let index = scanned.index;
         self.db.set_listing(index.clone());
 
-        let names: Vec<TaskName> = tasks.iter().map(|ix| self.graph.name(*ix).clone()).collect();
-        let mut needed: BTreeSet<RelPath> = names
+        let names: Vec<&TaskName> = tasks.iter().map(|ix| self.graph.name(*ix)).collect();
+        let mut paths: Vec<RelPath> = names
             .par_iter()
             .map_with(self.db.clone(), |db, name| db.sources(name))
-            .fold(BTreeSet::new, |mut all, some| {
-                all.extend(some.iter().cloned());
-                all
-            })
-            .reduce(BTreeSet::new, |mut left, right| {
-                left.extend(right);
-                left
-            });
+            .flat_map_iter(|sources| sources.iter().cloned().collect::<Vec<_>>())
+            .collect();
         let gate_paths: BTreeMap<Name, BTreeSet<RelPath>> = self
             .plan()
             .gate_defs
             .values()
             .map(|gate| (gate.name.clone(), covered_paths(&gate.inputs, &index)))
             .collect();
-        needed.extend(gate_paths.values().flatten().cloned());
+        paths.extend(gate_paths.values().flatten().cloned());
         if whole {
-            needed.extend(index.walked.iter().cloned());
+            paths.extend(index.walked.iter().cloned());
         }
-        let paths: Vec<RelPath> = needed.into_iter().collect();
-        let (edited, plain): (Vec<RelPath>, Vec<RelPath>) =
-            paths.iter().cloned().partition(|path| bases.contains_key(path));
-        let mut entries = stat_cache.digest_many(&root, &plain)?;
+        paths.par_sort_unstable();
+        paths.dedup();
+        let edited: Vec<RelPath> = paths.iter().filter(|path| bases.contains_key(*path)).cloned().collect();
+        let mut entries = match edited.is_empty() {
+            true => stat_cache.digest_many(&root, &paths)?,
+            false => {
+                let plain: Vec<RelPath> = paths.iter().filter(|path| !bases.contains_key(*path)).cloned().collect();
+                stat_cache.digest_many(&root, &plain)?
+            }
+        };
         entries.extend(edited.into_iter().filter_map(|path| Some((path.clone(), bases[&path].base.clone()?))));
         let gate_sources = gate_paths
             .into_iter()

@@ -25,12 +25,16 @@ pub struct Settled {
 pub struct Summary {
     /// Every settled task.
     pub settled: BTreeMap<TaskName, Settled>,
+    /// Tasks that were not looked at, since nothing that they depend on changed: their results count as cached.
+    pub untouched: u64,
     /// Gates of the plan that are not green, with what they said.
     pub red_gates: Vec<String>,
     /// How often gates let a result pass, and how often they did not.
     pub green_verdicts: u64,
     /// See there.
     pub red_verdicts: u64,
+    /// Notices and warnings for people.
+    pub notices: u64,
     /// What the cached results had taken, in milliseconds.
     pub saved_ms: u64,
     /// Wall time of everything that ran, one after another, in milliseconds.
@@ -68,6 +72,11 @@ impl Summary {
                     self.red_gates.push(gate.to_string());
                 }
             }
+            Event::Notice { .. } => self.notices += 1,
+            Event::Untouched { tasks, saved_ms } => {
+                self.untouched += tasks;
+                self.saved_ms += saved_ms;
+            }
             _ => {}
         }
     }
@@ -87,7 +96,7 @@ impl Summary {
     /// Tasks whose result was in the cache.
     #[must_use]
     pub fn cached(&self) -> u64 {
-        self.count(|outcome| matches!(outcome, Outcome::Cached { .. }))
+        self.untouched + self.count(|outcome| matches!(outcome, Outcome::Cached { .. }))
     }
 
     /// Red tasks.

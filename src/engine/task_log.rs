@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use super::attempt::KEPT_FAILURE;
 use super::look::Look;
+use super::project::Project;
 use super::session::EngineError;
+use crate::base::TaskName;
 use crate::event::Failure;
 use crate::graph::TaskIx;
 use crate::plan::AgentPreset;
@@ -90,6 +92,11 @@ impl Look {
             workspace,
         }))
     }
+}
+
+/// The log that the last failure of a task left behind.
+pub(super) fn kept_log(project: &Project, task: &TaskName) -> Result<Option<Vec<u8>>, EngineError> {
+    read(&project.state().join("failed").join(task.file_name()).join("log"))
 }
 
 fn read(path: &std::path::Path) -> Result<Option<Vec<u8>>, EngineError> {

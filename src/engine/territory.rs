@@ -32,6 +32,8 @@ pub enum Names {
 pub struct Territory {
     /// With what matters in each.
     pub directories: BTreeMap<PathBuf, Names>,
+    /// Files of the machine: tools, wherever they are, and consent.
+    machine: BTreeSet<PathBuf>,
 }
 
 /// What a territory is found out from.
@@ -77,7 +79,7 @@ impl Territory {
     /// Of a plan that cannot be read: where it should be.
     #[must_use]
     pub fn around_plan(root: &Path) -> Self {
-        Self { directories: BTreeMap::from([(root.to_owned(), Names::All)]) }
+        Self { directories: BTreeMap::from([(root.to_owned(), Names::All)]), machine: BTreeSet::new() }
     }
 
     /// Of the file that keeps consent for a project.
@@ -85,15 +87,16 @@ impl Territory {
     pub fn of_consent(host: &Host, root: &Path) -> Self {
         let mut this = Self::default();
         let file = consent_file(&host.state_dir, root);
-        this.names(&file);
-        if let Some(directory) = file.parent() {
-            this.names(directory);
-        }
+        let mut way = vec![file.as_path()];
+        // Whoever gives it makes the directories on the way, where they are not there.
+        way.extend(file.ancestors().skip(1).take_while(|directory| !directory.exists()));
+        way.into_iter().for_each(|path| this.names(path));
         this
     }
 
     /// Takes in another one as well.
     pub fn extend(&mut self, other: Self) {
+        self.machine.extend(other.machine);
         for (directory, names) in other.directories {
             match (self.directories.get_mut(&directory), names) {
                 (Some(Names::These(known)), Names::These(more)) => known.extend(more),
@@ -112,6 +115,12 @@ impl Territory {
             Some(Names::These(names)) => names.contains(name),
             None => self.directories.contains_key(path),
         }
+    }
+
+    /// Whether a path is that of a tool, or of what is on the way to consent: whatever happens to it may matter.
+    #[must_use]
+    pub fn is_of_machine(&self, path: &Path) -> bool {
+        self.machine.contains(path)
     }
 
     fn all(&mut self, directory: PathBuf) {
@@ -138,8 +147,10 @@ impl Territory {
     /// A file outside, or one that may be.
     fn names(&mut self, file: &Path) {
         let Some((directory, name)) = file.parent().zip(file.file_name()) else { return };
-        if let Names::These(names) =
-            self.directories.entry(directory.to_owned()).or_insert_with(|| Names::These(BTreeSet::new()))
+        // What PATH says may lead over `..` and over links.
+        let Ok(directory) = directory.canonicalize() else { return };
+        self.machine.insert(directory.join(name));
+        if let Names::These(names) = self.directories.entry(directory).or_insert_with(|| Names::These(BTreeSet::new()))
         {
             names.insert(name.to_owned());
         }

@@ -145,7 +145,7 @@ impl Undo {
         waits_for: impl FnOnce(&str),
     ) -> Result<Undoing, EngineError> {
         let holder = format!("process {} (orca undo)", std::process::id());
-        let _lock = project.lock(&holder, waits_for)?;
+        let _lock = project.lock_to_change(&holder, waits_for)?;
         let place = Place::open(project, Journal::open(&project.state())?, cache)?;
         if let Some(begun) = place.begun()? {
             let (begun_run, steps, tasks) = (begun.run.0, place.finish(begun.clone())?, begun.tasks.clone());

@@ -6,7 +6,9 @@
 mod gate_finding;
 mod outcome;
 mod run_event;
+mod trace;
 
 pub use gate_finding::{Excerpt, GateFinding, is_green};
 pub use outcome::{ActionResult, Failure, Outcome, Spent, Usage};
 pub use run_event::{Event, EventRecord, RunId, SCHEMA_VERSION};
+pub use trace::{AttemptSpan, Of, Phases, Recorded, Sample, Span, Timing, Trace};

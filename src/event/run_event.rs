@@ -52,6 +52,15 @@ pub enum Event {
         /// What task processes are isolated with: `bubblewrap`, `landlock`, `none`.
         sandbox: String,
     },
+    /// Who waits for whom, among the tasks of the run.
+    Graph {
+        /// The tasks, in plan order.
+        tasks: Vec<TaskName>,
+        /// The layer of each, from 0.
+        layers: Vec<u32>,
+        /// What each waits for: places in `tasks`.
+        deps: Vec<Vec<u32>>,
+    },
     /// Something worth saying that is no task's.
     Notice {
         /// Whether it is a warning.
@@ -81,6 +90,12 @@ pub enum Event {
         /// The agent that makes it; for prompts.
         #[serde(default)]
         agent: Option<Name>,
+        /// The worker it runs on, from 0: the lowest that was free.
+        #[serde(default)]
+        worker: u32,
+        /// How long it could have run and did not, in milliseconds: for a free worker, or the pause before another attempt.
+        #[serde(default)]
+        queued_ms: u64,
     },
     /// A piece of a task's output, sanitized for a terminal.
     TaskOutput {
@@ -183,7 +198,14 @@ pub enum Event {
         #[serde(default)]
         agent: Option<Name>,
     },
-    /// All tasks of a layer are settled.
+    /// Tasks that were not even looked at, since nothing that they depend on changed: their results count as cached.
+    Untouched {
+        /// How many.
+        tasks: u64,
+        /// What their results had taken, in milliseconds.
+        saved_ms: u64,
+    },
+    /// All tasks of a layer are settled, of those that were looked at.
     LayerFinished {
         /// From 0.
         layer: u64,

@@ -66,6 +66,12 @@ impl Sampler {
         let pressure_some_avg10 = pressure.as_deref().and_then(some_avg10);
         Machine { available_bytes, reserve_bytes, total_bytes, pressure_some_avg10 }
     }
+
+    /// How busy all cores together were since this was last asked, in percent; 0 the first time.
+    pub fn cpu_percent(&mut self) -> f32 {
+        self.0.refresh_cpu_usage();
+        self.0.global_cpu_usage()
+    }
 }
 
 /// The figure after `some avg10=`, in percent.

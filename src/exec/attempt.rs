@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rayon::prelude::*;
 use tokio::sync::watch;
 
 use super::repository::{self, GIT, MadeRepository};
 use super::workspace::{TOOLS, Workspace, WorkspaceError};
-use crate::base::{Change, Changes, Pattern, PatternSet, RelPath, Tree};
+use crate::base::{Change, Changes, Pattern, PatternSet, RelPath, Tree, parallel};
 use crate::sandbox::{CancelLevel, End, Exit, Launch, Sandbox, SandboxError, Stdin};
-use crate::store::{Listed, Listing, MaterializeError, Root, Source, StoreError, materialize};
+use crate::store::{Listed, Listing, MaterializeError, Root, Source, StoreError, materialize_from};
 use crate::sys::beneath::FileKind;
 
 /// Where programs are looked for after tools and toolchains.
@@ -125,7 +124,7 @@ pub fn fill<'s>(
     source: &(dyn Fn(&RelPath, &crate::base::Entry) -> Source<'s> + Sync),
 ) -> Result<(Root, Listing), AttemptError> {
     let root = Root::open(&workspace.tree())?;
-    materialize(spec.view, &root, source)?;
+    materialize_from(spec.view, &root, source, workspace.spares())?;
     for parent in spec.outputs.iter().filter_map(Pattern::as_literal).filter_map(|path| path.parent()) {
         root.create_dir_all(&parent)?;
     }
@@ -337,7 +336,7 @@ fn is_within_any(path: &RelPath, directories: &[RelPath]) -> bool {
 
 fn digest_all(root: &Root, paths: &[RelPath]) -> Result<Tree, StoreError> {
     let digest = |path: &RelPath| Ok(root.entry(path)?.map(|entry| (path.clone(), entry)));
-    let entries: Vec<Result<Option<_>, StoreError>> = paths.par_iter().map(digest).collect();
+    let entries: Vec<Result<Option<_>, StoreError>> = parallel::map(paths, 0, digest);
     entries.into_iter().filter_map(Result::transpose).collect()
 }
 

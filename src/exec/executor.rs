@@ -21,9 +21,10 @@ use super::budget::Budget;
 use super::limits::{Limits, Verdict};
 use super::loans::{LoanMessage, Loans};
 use super::scheduler::{AgentIx, Command, Ended, Input, Scheduler, SchedulerConfig, SkipReason, TaskSpec, TooDear};
-use super::work::{AttemptEnd, Attempted, EventSink, Fault, Resolved, Tasks, Tries, cancelled};
+use super::work::{AttemptEnd, Attempted, BodyEnded, EventSink, Fault, Resolved, Tasks, Tries, cancelled};
+use super::workers::Workers;
 use crate::base::{ActionKey, FailureKind, TaskName, format_micro_usd};
-use crate::event::{Event, Failure, Outcome, Spent, Usage};
+use crate::event::{AttemptSpan, Event, Failure, Of, Outcome, Sample, Span, Spent, Trace, Usage};
 use crate::graph::{Graph, TaskIx};
 use crate::sandbox::CancelLevel;
 
@@ -48,6 +49,8 @@ pub struct Executor {
     pub graph: Arc<Graph>,
     /// The tasks asked for, closed over what they need.
     pub selected: BTreeSet<TaskIx>,
+    /// How many layers there are.
+    pub layers: u32,
     /// How they are scheduled.
     pub config: SchedulerConfig,
     /// What each task of the graph holds while it runs, in plan order.
@@ -64,6 +67,8 @@ pub struct Executor {
     pub outdated: mpsc::UnboundedReceiver<BTreeSet<TaskIx>>,
     /// Where events go.
     pub sink: Arc<dyn EventSink>,
+    /// Takes down what takes how long.
+    pub trace: Trace,
     /// Asked before each layer.
     pub approver: Arc<dyn Approver>,
     /// Milliseconds of a monotonic clock.
@@ -86,6 +91,7 @@ pub struct Ending {
 /// What comes back from what was started.
 enum Message {
     Resolved(TaskIx, Result<Resolved, Fault>),
+    BodyEnded(TaskIx),
     Answer(bool),
 }
 
@@ -93,12 +99,23 @@ struct Running {
     cancel: watch::Sender<CancelLevel>,
     preempted: bool,
     outdated: bool,
+    worker: u32,
+    started_us: u64,
+}
+
+/// When an attempt could begin, by both clocks.
+#[derive(Clone, Copy)]
+struct ReadySince {
+    ms: u64,
+    us: u64,
 }
 
 struct Loop {
     executor: Executor,
     scheduler: Scheduler,
     running: BTreeMap<TaskIx, Running>,
+    workers: Workers,
+    ready: HashMap<TaskIx, ReadySince>,
     futures: JoinSet<(TaskIx, Result<Attempted, Fault>)>,
     limits: Limits,
     tries: HashMap<TaskIx, Tries>,
@@ -108,7 +125,6 @@ struct Loop {
     messages: mpsc::UnboundedSender<Message>,
     sampler: Sampler,
     slots_granted: u32,
-    layers: u32,
     ending: Ending,
 }
 
@@ -117,12 +133,13 @@ impl Executor {
     /// stops admission and asks what runs to end, the second is immediate.
     pub async fn run(self, signals: &mut mpsc::UnboundedReceiver<i32>) -> Ending {
         let (messages, mut inbox) = mpsc::unbounded_channel();
-        let layers = self.selected.iter().map(|ix| self.graph.layer(*ix) + 1).max().unwrap_or(0);
         let scheduler = Scheduler::new(&self.graph, &self.selected, self.config.clone(), self.specs.clone());
         let mut this = Loop {
             executor: self,
             scheduler,
             running: BTreeMap::new(),
+            workers: Workers::default(),
+            ready: HashMap::new(),
             futures: JoinSet::new(),
             limits: Limits::default(),
             tries: HashMap::new(),
@@ -131,7 +148,6 @@ impl Executor {
             messages,
             sampler: Sampler::default(),
             slots_granted: 0,
-            layers,
             ending: Ending::default(),
         };
         this.look_at_machine();
@@ -154,6 +170,9 @@ impl Executor {
                     this.feed(Input::Tick);
                 }
             }
+        }
+        if this.executor.trace.is_on() {
+            this.look_at_machine();
         }
         this.ending
     }
@@ -181,12 +200,17 @@ impl Loop {
                 Command::Skip { task, because } => self.skip(task, because),
                 Command::AskLayer { layer, tasks } => self.ask(layer, &tasks),
                 Command::LayerDone(layer) => {
-                    self.emit(Event::LayerFinished { layer: u64::from(layer), of: u64::from(self.layers) });
+                    self.emit(Event::LayerFinished { layer: u64::from(layer), of: u64::from(self.executor.layers) });
                 }
                 Command::Lend => unwanted += u32::from(!self.executor.loans.give()),
                 Command::Done => {}
             }
         }
+        to_resolve.retain(|task| match self.executor.tasks.known(*task) {
+            // A message like any other: whatever follows from it does not deepen the stack.
+            Some(resolved) => self.messages.send(Message::Resolved(*task, Ok(resolved))).is_err(),
+            None => true,
+        });
         for batch in to_resolve.chunks(RESOLVE_BATCH) {
             self.resolve(batch.to_vec());
         }
@@ -231,10 +255,14 @@ impl Loop {
     /// Keys are computed off the loop, so that a slow disk does not hold up what runs.
     fn resolve(&self, batch: Vec<TaskIx>) {
         let (tasks, messages) = (Arc::clone(&self.executor.tasks), self.messages.clone());
+        let trace = self.executor.trace.clone();
         tokio::task::spawn_blocking(move || {
             for task in batch {
+                let timing = trace.span("key", || Of::Key(tasks.name(task)));
+                let resolved = tasks.resolve(task);
+                drop(timing);
                 // A loop that is gone wants no answer.
-                let _ = messages.send(Message::Resolved(task, tasks.resolve(task)));
+                let _ = messages.send(Message::Resolved(task, resolved));
             }
         });
     }
@@ -243,6 +271,7 @@ impl Loop {
         match message {
             Message::Answer(true) => self.feed(Input::LayerApproved),
             Message::Answer(false) => self.feed(Input::LayerRefused),
+            Message::BodyEnded(task) => self.feed(Input::BodyEnded(task)),
             Message::Resolved(task, Ok(Resolved::Clean { key, outcome })) => {
                 self.keys.insert(task, key);
                 let (attempts, usage) = self.tries.get(&task).map_or_else(Default::default, |t| (t.made, t.usage));
@@ -252,6 +281,7 @@ impl Loop {
             Message::Resolved(task, Ok(Resolved::Waits(on))) => self.feed(Input::Parked { task, on }),
             Message::Resolved(task, Ok(Resolved::Dirty { key, because })) => {
                 self.keys.insert(task, key);
+                self.is_ready(task);
                 self.emit(Event::TaskDirty { task: self.name(task), key, because });
                 let hired = self.executor.tasks.hired(task);
                 let (agent, cost) = hired.map_or_else(Default::default, |hired| (Some(hired.agent), hired.cost));
@@ -276,7 +306,10 @@ impl Loop {
 
     fn start(&mut self, task: TaskIx) {
         let (cancel, receiver) = watch::channel(CancelLevel::None);
-        self.running.insert(task, Running { cancel, preempted: false, outdated: false });
+        let (worker, started_us) = (self.workers.take(), self.executor.trace.now_us());
+        self.running.insert(task, Running { cancel, preempted: false, outdated: false, worker, started_us });
+        let now_ms = (self.executor.clock_ms)();
+        let queued_ms = self.ready.get(&task).map_or(0, |since| now_ms.saturating_sub(since.ms));
         let tasks = Arc::clone(&self.executor.tasks);
         let agent = tasks.hired(task).map(|hired| hired.agent);
         let tries = self.tries.entry(task).or_default();
@@ -289,8 +322,13 @@ impl Loop {
             layer: u64::from(self.executor.graph.layer(task)),
             estimate_ms: tasks.estimate_ms(task),
             agent: agent.map(|agent| tasks.agent_name(agent)),
+            worker,
+            queued_ms,
         });
-        self.futures.spawn(async move { (task, tasks.attempt(task, lesson, receiver).await) });
+        let messages = self.messages.clone();
+        // A loop that is gone has no slot to free.
+        let ended: BodyEnded = Box::new(move || drop(messages.send(Message::BodyEnded(task))));
+        self.futures.spawn(async move { (task, tasks.attempt(task, lesson, receiver, ended).await) });
     }
 
     fn preempt(&mut self, task: TaskIx) {
@@ -322,6 +360,9 @@ impl Loop {
 
     fn finished(&mut self, task: TaskIx, attempted: Result<Attempted, Fault>) {
         let running = self.running.remove(&task).expect("what finishes was running");
+        self.note_attempt(task, &running, &attempted);
+        self.workers.give_back(running.worker);
+        self.is_ready(task);
         let Attempted { end, spent } = match attempted {
             Err(fault) => return self.faulted(task, fault),
             Ok(attempted) => attempted,
@@ -364,6 +405,31 @@ impl Loop {
                 _ => self.failed(task, failure, (usage, spent), lesson),
             },
         }
+    }
+
+    /// From now on it is others, or a pause, that the task waits for.
+    fn is_ready(&mut self, task: TaskIx) {
+        let since = ReadySince { ms: (self.executor.clock_ms)(), us: self.executor.trace.now_us() };
+        self.ready.insert(task, since);
+    }
+
+    /// Takes down what an attempt took.
+    fn note_attempt(&self, task: TaskIx, running: &Running, attempted: &Result<Attempted, Fault>) {
+        let trace = &self.executor.trace;
+        trace.over(|| {
+            let tries = self.tries.get(&task);
+            let agent = tries.and_then(|tries| tries.agent).map(|agent| self.executor.tasks.agent_name(agent));
+            let what = match attempted.as_ref().map(|attempted| &attempted.end) {
+                Ok(AttemptEnd::Accepted { .. }) => "accepted",
+                Ok(AttemptEnd::Again { .. }) => "brought a result",
+                Ok(AttemptEnd::Failed { .. }) => "failed",
+                Err(_) => "broke off",
+            };
+            let ready_us = self.ready.get(&task).map_or(running.started_us, |since| since.us);
+            let attempt = tries.map_or(1, |tries| tries.made);
+            let of = AttemptSpan { task: self.name(task), attempt, worker: running.worker, ready_us, agent };
+            Span { what, of: Of::Attempt(of), from_us: running.started_us, to_us: trace.now_us() }
+        });
     }
 
     /// The agent's service said: later. All its tasks wait, and the attempt does not count.
@@ -539,6 +605,13 @@ impl Loop {
 
     fn look_at_machine(&mut self) {
         let machine = self.sampler.sample(self.executor.reserve_bytes);
+        let sampler = &mut self.sampler;
+        self.executor.trace.sample(|at_us| Sample {
+            at_us,
+            available_bytes: machine.available_bytes,
+            memory_pressure: machine.pressure_some_avg10,
+            cpu_percent: sampler.cpu_percent(),
+        });
         self.feed(Input::Sample(machine));
     }
 }

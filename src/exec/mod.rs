@@ -13,6 +13,7 @@ mod loans;
 mod repository;
 pub mod scheduler;
 mod work;
+mod workers;
 mod workspace;
 
 pub use attempt::{
@@ -21,5 +22,5 @@ pub use attempt::{
 pub use executor::{Approver, Ending, Executor};
 pub use loans::{Bench, Lender, Loans, Slot, loans};
 pub use repository::MadeRepository;
-pub use work::{AttemptEnd, Attempted, BoxFuture, EventSink, Fault, Hired, Resolved, Tasks, cancelled};
+pub use work::{AttemptEnd, Attempted, BodyEnded, BoxFuture, EventSink, Fault, Hired, Resolved, Tasks, cancelled};
 pub use workspace::{Workspace, WorkspaceError, remove_tree};

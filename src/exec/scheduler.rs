@@ -45,6 +45,8 @@ pub use words::{
 const OVERTAKEN_MAX: u8 = 8;
 /// How many tasks that do not fit are passed over in search of one that does.
 const PASSED_OVER_MAX: usize = 16;
+/// Per job slot, how many tasks may be past their body and not finished.
+const SLOTLESS_PER_JOB: u32 = 4;
 /// After a task was stopped for memory, how long its effect is awaited before another one is.
 const PREEMPT_PAUSE_MS: u64 = 3_000;
 /// What a task that was stopped for memory is taken to need at least, before that is doubled.
@@ -72,6 +74,8 @@ pub struct Scheduler {
     stopped: BTreeSet<AgentIx>,
     counts: Counts,
     slots_queued: u64,
+    /// Running tasks whose body is over, and that hold nothing any more.
+    slotless: u32,
     /// Slots that gates wait for.
     loans_wanted: u32,
     started: bool,
@@ -110,7 +114,8 @@ impl Scheduler {
     /// A scheduler for the selected tasks of a graph. `specs` has one entry for every task of the graph, in plan order.
     ///
     /// # Panics
-    /// Where a selected task waits for one that is not selected, or `specs` has another length than the graph.
+    /// Where a selected task waits for one that is neither selected nor there already, or `specs` has another length than the
+    /// graph.
     #[must_use]
     pub fn new(graph: &Graph, selected: &BTreeSet<TaskIx>, config: SchedulerConfig, specs: Vec<TaskSpec>) -> Self {
         assert_eq!(specs.len(), graph.len(), "one spec for each task");
@@ -137,7 +142,8 @@ impl Scheduler {
             }
             layers[layer].tasks.push(ix);
             layers[layer].unsettled += 1;
-            let deps = graph.deps(ix);
+            let deps: Vec<TaskIx> =
+                graph.deps(ix).iter().copied().filter(|dep| !tasks[dep.index()].spec.is_there).collect();
             assert!(deps.iter().all(|dep| chosen[dep.index()]), "a selection holds what its tasks wait for");
             let task = &mut tasks[ix.index()];
             task.phase = Phase::Waiting;
@@ -162,6 +168,7 @@ impl Scheduler {
             preempted_at_ms: None,
             counts,
             slots_queued: 0,
+            slotless: 0,
             loans_wanted: 0,
             started: false,
             stopping: false,
@@ -185,6 +192,7 @@ impl Scheduler {
             }
             Input::AgentPaused { agent, until_ms } => self.pause(agent, until_ms),
             Input::AgentStopped(agent) => self.stop_agent(agent),
+            Input::BodyEnded(task) => self.body_ended(task),
             Input::Finished { task, ended } => self.finished(now_ms, task, ended, &mut out),
             Input::Sample(machine) => self.sampled(now_ms, machine, &mut out),
             Input::Slots(slots) => self.ledger.set_slots(slots),
@@ -513,9 +521,24 @@ impl Scheduler {
         }
     }
 
+    /// Frees what the task held before it is finished, unless too many do so already: results are not made faster than
+    /// they are put away.
+    fn body_ended(&mut self, ix: TaskIx) {
+        let may_free = self.slotless < self.config.jobs.all.saturating_mul(SLOTLESS_PER_JOB);
+        if self.phase(ix) == Phase::Running && self.ledger.holds(ix) && may_free {
+            self.ledger.release(ix);
+            self.slotless += 1;
+            self.wake_waiters_of(ix);
+        }
+    }
+
     fn release(&mut self, ix: TaskIx) {
-        self.ledger.release(ix);
-        self.wake_waiters_of(ix);
+        if self.ledger.holds(ix) {
+            self.ledger.release(ix);
+            self.wake_waiters_of(ix);
+        } else {
+            self.slotless -= 1;
+        }
         if self.purse.release(ix) {
             self.retry_those_without_money();
         }

@@ -107,10 +107,19 @@ impl AttemptEnd {
 /// A future that owns what it needs.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// Says that the body of an attempt is over and nothing of it will run again: its job slot is free. Not saying so is right,
+/// too; then the slot is held to the end of the attempt.
+pub type BodyEnded = Box<dyn FnOnce() + Send>;
+
 /// The engine, as the executor sees it.
 pub trait Tasks: Send + Sync + 'static {
     /// Keys a task whose dependencies are accepted, looks it up, and restores what is missing. May block.
     fn resolve(&self, task: TaskIx) -> Result<Resolved, Fault>;
+
+    /// What a task resolves to, where that was found out already. Asked once, instead of [`Tasks::resolve`].
+    fn known(&self, _: TaskIx) -> Option<Resolved> {
+        None
+    }
 
     /// Makes one attempt, from a fresh workspace to a published result.
     fn attempt(
@@ -118,6 +127,7 @@ pub trait Tasks: Send + Sync + 'static {
         task: TaskIx,
         lesson: Option<String>,
         cancel: watch::Receiver<CancelLevel>,
+        ended: BodyEnded,
     ) -> BoxFuture<Result<Attempted, Fault>>;
 
     /// The task's name.

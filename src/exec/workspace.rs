@@ -6,6 +6,7 @@
 //!                      tmp/    TMPDIR
 //!                      log     output, bounded
 //!                      stdin   the prompt, for agent tasks
+//! .orca/work/.spares/    what removed workspaces left, for the next ones
 //! .orca/scratch/<task>/<path>  kept between attempts and runs, moved in and out
 //! ```
 //!
@@ -16,9 +17,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::base::RelPath;
-use crate::store::{Root, StoreError};
+use crate::store::{Root, Spares, StoreError};
 use crate::sys;
 
 /// Where in HOME the links to tools are.
@@ -42,18 +44,43 @@ fn at<T>(operation: &'static str, path: &Path, result: io::Result<T>) -> Result<
 pub struct Workspace {
     directory: PathBuf,
     scratch: PathBuf,
+    /// What other workspaces left, where that is kept.
+    spares: Option<Arc<Spares>>,
 }
 
 impl Workspace {
-    /// Makes a fresh one beneath the project's state directory. What was there of an earlier attempt is removed.
-    pub fn create(state: &Path, name: &str) -> Result<Self, WorkspaceError> {
-        let directory = state.join("work").join(name);
-        remove_tree(&directory)?;
-        let workspace = Self { scratch: state.join("scratch").join(name), directory };
-        for part in [workspace.tree(), workspace.home(), workspace.tmp(), workspace.bin()] {
-            at("make the directory", &part, fs::create_dir_all(&part))?;
+    /// Makes a fresh one beneath the project's state directory, of spares where there are any. What was there of an
+    /// earlier attempt is removed.
+    pub fn create(state: &Path, name: &str, spares: Option<&Arc<Spares>>) -> Result<Self, WorkspaceError> {
+        let work = state.join("work");
+        let directory = work.join(name);
+        let workspace = Self { scratch: state.join("scratch").join(name), directory, spares: spares.cloned() };
+        let directory = &workspace.directory;
+        if let Err(error) = workspace.make_directory(&work, name) {
+            if error.kind() != io::ErrorKind::NotFound {
+                remove_tree(directory)?;
+            }
+            at("make the directory", directory, fs::create_dir_all(directory))?;
+        }
+        for part in ["tree", "home", "tmp"] {
+            at("make the directory", &directory.join(part), workspace.make_directory(directory, part))?;
+        }
+        if let Some(spares) = &workspace.spares {
+            spares.place_file(directory, "log");
         }
         Ok(workspace)
+    }
+
+    fn make_directory(&self, parent: &Path, name: &str) -> io::Result<()> {
+        match &self.spares {
+            None => fs::create_dir(parent.join(name)),
+            Some(spares) => spares.make_directory(parent, name),
+        }
+    }
+
+    /// What other workspaces left.
+    pub(super) fn spares(&self) -> Option<&Spares> {
+        self.spares.as_deref()
     }
 
     /// Where the task works.
@@ -94,6 +121,9 @@ impl Workspace {
 
     /// Links the declared tools into `bin`.
     pub fn link_tools(&self, tools: &BTreeMap<String, PathBuf>) -> Result<(), WorkspaceError> {
+        if !tools.is_empty() {
+            at("make the directory", &self.bin(), fs::create_dir_all(self.bin()))?;
+        }
         for (name, target) in tools {
             let link = self.bin().join(name);
             at("link the tool", &link, sys::symlink(target, &link))?;
@@ -153,12 +183,16 @@ impl Workspace {
 
     /// Removes it all.
     pub fn remove(self) -> Result<(), WorkspaceError> {
-        remove_tree(&self.directory)
+        remove_tree_into(&self.directory, self.spares.as_deref())
     }
 }
 
 /// Removes what a task may have made hard to remove: read-only directories, any depth. Links are not followed.
 pub fn remove_tree(path: &Path) -> Result<(), WorkspaceError> {
+    remove_tree_into(path, None)
+}
+
+fn remove_tree_into(path: &Path, spares: Option<&Spares>) -> Result<(), WorkspaceError> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Ok(());
     };
@@ -171,5 +205,5 @@ pub fn remove_tree(path: &Path) -> Result<(), WorkspaceError> {
         source: io::Error::other(error),
     };
     let name = RelPath::from_disk(name).expect("one component of a path of orca's own");
-    Root::open(parent).and_then(|root| root.remove_tree(&name)).map(|_| ()).map_err(failed)
+    Root::open(parent).and_then(|root| root.remove_tree_into(&name, spares)).map(|_| ()).map_err(failed)
 }

@@ -158,7 +158,7 @@ fn infer(tasks: &[&Arc<Task>], outputs: &OutputIndex, list: &mut Vec<Edge>, find
                     let why = Why::Inferred { list: kind, input, output: output.at };
                     (output.task != task && !excluded).then_some(Edge { task, dep: output.task, why })
                 };
-                if is_wildcard(pattern) {
+                if pattern.literal_path().is_none() {
                     let positions = known
                         .entry(pattern.as_str())
                         .or_insert_with(|| positions_meeting(outputs, pattern, &mut effort));
@@ -190,10 +190,6 @@ fn infer(tasks: &[&Arc<Task>], outputs: &OutputIndex, list: &mut Vec<Edge>, find
     }
 }
 
-fn is_wildcard(pattern: &Pattern) -> bool {
-    pattern.base().len() != pattern.as_str().len()
-}
-
 fn positions_meeting(outputs: &OutputIndex, pattern: &Pattern, effort: &mut Effort) -> Box<[u32]> {
     let mut positions = Vec::new();
     outputs.meeting(pattern, effort, |position, _| {
@@ -205,8 +201,8 @@ fn positions_meeting(outputs: &OutputIndex, pattern: &Pattern, effort: &mut Effo
 
 /// Whether the exclusion takes away all that the output pattern can bring. May say no where it does.
 fn covers(exclusion: &Pattern, output: &Pattern) -> bool {
-    if let Some(path) = output.as_literal() {
-        return exclusion.matches(&path);
+    if let Some(path) = output.literal_path() {
+        return exclusion.matches(path);
     }
     let whole = match exclusion.as_str().strip_suffix("**") {
         Some(directory) => directory.strip_suffix('/').unwrap_or(directory),

@@ -205,6 +205,15 @@ impl Graph {
         self.layers[ix.index()]
     }
 
+    /// Puts tasks into the layers that they have in a larger graph, which this one is a part of.
+    pub fn set_layers(&mut self, layer: impl Fn(&TaskName) -> Option<u32>) {
+        for ix in self.tasks() {
+            if let Some(layer) = layer(self.name(ix)) {
+                self.layers[ix.index()] = layer;
+            }
+        }
+    }
+
     /// The tasks of every layer, each in plan order.
     #[must_use]
     pub fn layers(&self) -> Vec<Vec<TaskIx>> {

@@ -43,17 +43,44 @@ pub(super) struct Node {
     pub(super) value: Value,
 }
 
+/// The node that every document begins with.
+pub(super) fn root() -> Node {
+    Node { parent: 0, name: NodeName::Index(0), key_span: 0..0, span: 0..0, value: Value::Table(1..1) }
+}
+
+/// A place in a text, or among the nodes of one.
+pub(super) fn short(number: usize) -> u32 {
+    u32::try_from(number).expect("a plan file is smaller than 4 GiB")
+}
+
+/// What a string says: a part of the document's text, or where that is written otherwise (`"a\tb"`), its own.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Held {
+    Part(Range<u32>),
+    Own(Box<str>),
+}
+
+impl Held {
+    /// The string; `text` is the document's.
+    pub(super) fn of<'t>(&'t self, text: &'t str) -> &'t str {
+        match self {
+            Self::Part(part) => &text[part.start as usize..part.end as usize],
+            Self::Own(own) => own,
+        }
+    }
+}
+
 /// How the parent calls a node.
 #[derive(Debug)]
 pub(super) enum NodeName {
-    Key(Box<str>),
+    Key(Held),
     Index(u32),
 }
 
 /// What a node holds. Children are indices into the document's nodes; those of a table are sorted by key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
-    String(Box<str>),
+    String(Held),
     /// `None`: more than 64 bits.
     Integer(Option<i64>),
     Float(f64),
@@ -105,6 +132,19 @@ impl Document {
         &self.nodes[index as usize]
     }
 
+    /// What a string of the document says.
+    pub(super) fn held<'d>(&'d self, held: &'d Held) -> &'d str {
+        held.of(&self.text)
+    }
+
+    /// The key that names the node; empty for an element of an array.
+    pub(super) fn key(&self, index: u32) -> &str {
+        match &self.node(index).name {
+            NodeName::Key(key) => self.held(key),
+            NodeName::Index(_) => "",
+        }
+    }
+
     /// The child of this name, if the node is a table that has it.
     pub(super) fn child(&self, index: u32, key: &str) -> Option<u32> {
         let Value::Table(children) = &self.node(index).value else {
@@ -112,7 +152,7 @@ impl Document {
         };
         let slice = &self.nodes[children.start as usize..children.end as usize];
         let found = slice.binary_search_by(|node| match &node.name {
-            NodeName::Key(name) => (**name).cmp(key),
+            NodeName::Key(name) => self.held(name).cmp(key),
             NodeName::Index(_) => std::cmp::Ordering::Less,
         });
         found.ok().map(|offset| children.start + u32::try_from(offset).expect("an index of a node is 32 bits"))
@@ -124,7 +164,7 @@ impl Document {
         while index != 0 {
             let node = self.node(index);
             path.push(match &node.name {
-                NodeName::Key(key) => Segment::Key(key.clone()),
+                NodeName::Key(key) => Segment::Key(self.held(key).into()),
                 NodeName::Index(position) => Segment::Index(*position),
             });
             index = node.parent;
@@ -149,7 +189,7 @@ impl Document {
                     children.start.checked_add(*position).filter(|child| child < &children.end)
                 }
                 (Segment::Text(text), Value::Array(children)) => {
-                    let is_it = |child: &u32| matches!(&self.node(*child).value, Value::String(held) if held == text);
+                    let is_it = |child: &u32| matches!(&self.node(*child).value, Value::String(held) if self.held(held) == &**text);
                     children.clone().find(is_it)
                 }
                 _ => None,

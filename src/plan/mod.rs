@@ -22,13 +22,16 @@ mod model;
 mod names;
 mod options;
 mod origin;
+mod part;
 mod paths;
 mod reader;
 mod scope;
 mod syntax;
 mod table;
+mod task_tables;
 mod tasks;
 mod templates;
+mod tree;
 mod values;
 
 pub use document::Document;
@@ -42,5 +45,7 @@ pub use model::{
 };
 pub use options::SCANNERS;
 pub use origin::{declared, mention, origin, table};
+pub use part::PlanPart;
 pub use paths::LOCK_FILE;
 pub use syntax::{PLAN_BYTES_MAX, parse};
+pub use task_tables::task_tables;

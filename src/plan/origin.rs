@@ -20,7 +20,7 @@ pub fn origin(documents: &[Document], task: &NodeId, key: &str) -> Option<NodeId
             return Some(table);
         }
         let Value::String(template) = &document.node(document.child(index, "template")?).value else { return None };
-        table = declared(documents, "templates", template)?;
+        table = declared(documents, "templates", document.held(template))?;
     }
     None
 }

@@ -80,9 +80,13 @@ pub(super) fn pattern(text: &Text, usage: Use, reader: &mut Reader<'_>) -> Optio
         reader.report(Finding::error("orca::plan::misplaced_exclusion", message, node, "starts with `!`").help(help));
         return None;
     }
-    let pattern = join(reader.document(text.at).path.parent(), body)
-        .map_err(PatternError::from)
-        .and_then(|joined| reader.pattern(&format!("{sign}{joined}")));
+    let is_at_root = !reader.document(text.at).path.as_str().contains('/');
+    let pattern = match is_at_root && sign.is_empty() && !body.starts_with(['.', '/']) && !body.is_empty() {
+        true => reader.pattern(body),
+        false => join(reader.document(text.at).path.parent(), body)
+            .map_err(PatternError::from)
+            .and_then(|joined| reader.pattern(&format!("{sign}{joined}"))),
+    };
     match pattern {
         Ok(pattern) => check_place(&pattern, text, usage, reader).then_some(pattern),
         Err(error) => {
@@ -147,10 +151,11 @@ fn check_place(pattern: &Pattern, text: &Text, usage: Use, reader: &mut Reader<'
         reader.report(Finding::error("orca::plan::reserved_path", message, node, "reserved"));
         return false;
     }
-    let names_lock = match pattern.as_literal() {
-        Some(path) => {
-            path.as_str() == LOCK_FILE || usage.writes() && path.as_str().starts_with(&format!("{LOCK_FILE}/"))
-        }
+    let names_lock = match pattern.literal_path() {
+        Some(path) => path
+            .as_str()
+            .strip_prefix(LOCK_FILE)
+            .is_some_and(|rest| rest.is_empty() || usage.writes() && rest.starts_with('/')),
         None => usage == Use::Output && RelPath::new(LOCK_FILE).is_ok_and(|lock| pattern.matches(&lock)),
     };
     if names_lock && !pattern.excludes() {
@@ -164,8 +169,8 @@ fn check_place(pattern: &Pattern, text: &Text, usage: Use, reader: &mut Reader<'
     if !usage.writes() {
         return true;
     }
-    let hit = match pattern.as_literal() {
-        Some(path) => reader.plan_file_meeting(&path),
+    let hit = match pattern.literal_path() {
+        Some(path) => reader.plan_file_meeting(path),
         None if usage == Use::Output => {
             reader.documents().iter().map(|d| &d.path).find(|path| pattern.matches(path)).map(RelPath::as_str)
         }
@@ -182,21 +187,26 @@ fn check_place(pattern: &Pattern, text: &Text, usage: Use, reader: &mut Reader<'
 }
 
 /// Reports inputs that are the task's own outputs: they are no source, so the task would never see them. A wildcard may
-/// cover both.
+/// cover both. `read` is what the inputs say.
 pub(super) fn check_own_outputs(
     inputs: Option<&Vec<Text>>,
+    read: &PatternSet,
     outputs: &PatternSet,
     task: &TaskName,
     reader: &mut Reader<'_>,
 ) {
+    let is_own = |input: &Pattern, output: &Pattern| match input.literal_path() {
+        Some(path) => output.matches(path),
+        None => output.as_str() == input.as_str(),
+    };
+    let mut adding = read.iter().filter(|input| !input.excludes());
+    if !adding.any(|input| outputs.iter().any(|output| is_own(input, output))) {
+        return;
+    }
     for text in inputs.into_iter().flatten().filter(|text| !text.value.starts_with('!')) {
         let joined = join(reader.document(text.at).path.parent(), &text.value).unwrap_or_default();
         let Ok(input) = Pattern::new(&joined) else { continue };
-        let is_own = |output: &Pattern| match input.as_literal() {
-            Some(path) => output.matches(&path),
-            None => output.as_str() == input.as_str(),
-        };
-        if !outputs.iter().any(is_own) {
+        if !outputs.iter().any(|output| is_own(&input, output)) {
             continue;
         }
         let message =

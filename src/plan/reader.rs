@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::document::{Document, NodeName, Place, Value};
+use super::document::{Document, Place, Value};
 use super::scope::Scope;
 use crate::base::{Finding, NodeId, Pattern, PatternError, RelPath, Severity, bounded, nearest, sanitize_line};
 
@@ -30,7 +30,7 @@ pub(super) enum Strings {
 /// Reads values out of documents and collects what is wrong with them.
 pub(super) struct Reader<'d> {
     documents: &'d [Document],
-    files: BTreeSet<&'d str>,
+    files: Arc<BTreeSet<&'d str>>,
     findings: Vec<Finding>,
     seen: HashSet<Finding>,
     reported: usize,
@@ -43,7 +43,16 @@ pub(super) struct Reader<'d> {
 
 impl<'d> Reader<'d> {
     pub(super) fn new(documents: &'d [Document]) -> Self {
-        let files = documents.iter().map(|document| document.path.as_str()).collect();
+        let files: BTreeSet<&str> = documents.iter().map(|document| document.path.as_str()).collect();
+        Self::beside(documents, Arc::new(files))
+    }
+
+    /// A reader of the same documents that knows of no findings: for work on several threads, as long as nothing is wrong.
+    pub(super) fn fork(&self) -> Self {
+        Self::beside(self.documents, Arc::clone(&self.files))
+    }
+
+    fn beside(documents: &'d [Document], files: Arc<BTreeSet<&'d str>>) -> Self {
         Self {
             documents,
             files,
@@ -81,12 +90,17 @@ impl<'d> Reader<'d> {
         &self.document(place).node(place.index).value
     }
 
+    /// What a string says, as it stands; nothing if the value is none.
+    pub(super) fn string(&self, place: Place) -> Option<&'d str> {
+        match self.value(place) {
+            Value::String(held) => Some(self.document(place).held(held)),
+            _ => None,
+        }
+    }
+
     /// The key that names the value; empty for an element of an array.
     pub(super) fn key(&self, place: Place) -> &'d str {
-        match &self.document(place).node(place.index).name {
-            NodeName::Key(key) => key,
-            NodeName::Index(_) => "",
-        }
+        self.document(place).key(place.index)
     }
 
     pub(super) fn child(&self, place: Place, key: &str) -> Option<Place> {
@@ -116,10 +130,7 @@ impl<'d> Reader<'d> {
             return None;
         };
         let document = self.document(place);
-        Some(children.clone().map(move |index| match &document.node(index).name {
-            NodeName::Key(key) => (&**key, Place { index, ..place }),
-            NodeName::Index(_) => unreachable!("the children of a table have keys"),
-        }))
+        Some(children.clone().map(move |index| (document.key(index), Place { index, ..place })))
     }
 
     /// The elements of an array; nothing and a finding if it is none.
@@ -127,7 +138,7 @@ impl<'d> Reader<'d> {
         match self.value(place) {
             Value::Array(children) => Some(children.clone().map(move |index| Place { index, ..place })),
             Value::String(text) => {
-                let help = format!("write it as an array: [{}]", quoted(text));
+                let help = format!("write it as an array: [{}]", quoted(self.document(place).held(text)));
                 self.wrong_type(place, "an array", Some(help));
                 None
             }
@@ -140,7 +151,7 @@ impl<'d> Reader<'d> {
 
     /// The text of a string, rendered where strings are; nothing and a finding if it is none.
     pub(super) fn text(&mut self, place: Place) -> Option<String> {
-        let Value::String(text) = self.value(place) else {
+        let Some(text) = self.string(place) else {
             self.wrong_type(place, "a string", None);
             return None;
         };
@@ -157,13 +168,14 @@ impl<'d> Reader<'d> {
 
     /// The pattern of a text. Tasks of a plan share most of their wildcards, and these what they hold.
     pub(super) fn pattern(&mut self, text: &str) -> Result<Pattern, PatternError> {
+        if !Pattern::is_wildcard(text) {
+            return Pattern::new(text);
+        }
         if let Some(pattern) = self.patterns.get(text) {
             return Ok(pattern.clone());
         }
         let pattern = Pattern::new(text)?;
-        if pattern.as_literal().is_none() {
-            self.patterns.insert(text.to_owned(), pattern.clone());
-        }
+        self.patterns.insert(text.to_owned(), pattern.clone());
         Ok(pattern)
     }
 

@@ -1,7 +1,8 @@
 //! From the tables of tasks to [`Task`]s: matrices are expanded, templates applied, names and paths resolved.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::definitions::report_both_bodies;
 use super::document::Place;
@@ -19,6 +20,8 @@ use crate::base::{Finding, Name, TaskName};
 
 /// Instances of matrices in one plan.
 const INSTANCES_MAX: usize = 10_000;
+/// The most threads that read tasks.
+const THREADS_MAX: usize = 8;
 
 /// Everything a task can refer to.
 pub(super) struct Registry {
@@ -41,8 +44,9 @@ struct Stem {
 /// The names of tasks: as declared, and as instances.
 pub(super) struct TaskNames {
     pub(super) declared: Names,
-    instances: BTreeMap<String, Vec<TaskName>>,
-    is_instance: BTreeSet<String>,
+    instances: HashMap<String, Vec<TaskName>>,
+    /// Those of a matrix.
+    is_instance: HashSet<String>,
 }
 
 impl TaskNames {
@@ -100,23 +104,69 @@ pub(super) fn lower_tasks(
         }
     }
     report_twins(&names, reader);
-    let instances: BTreeMap<String, Vec<TaskName>> = stems
+    let instances: HashMap<String, Vec<TaskName>> = stems
         .iter()
         .map(|stem| (reader.key(stem.at).to_owned(), stem.instances.iter().map(|(name, _)| name.clone()).collect()))
         .collect();
-    let is_instance = instances.values().flatten().map(|name| name.as_str().to_owned()).collect();
+    let of_matrices = stems.iter().filter(|stem| stem.has_matrix).flat_map(|stem| &stem.instances);
+    let is_instance = of_matrices.map(|(name, _)| name.as_str().to_owned()).collect();
     let names = TaskNames { declared: names, instances, is_instance };
-    for stem in &stems {
-        for (name, values) in &stem.instances {
-            let task = task(name, values, stem, &names, registry, reader);
-            plan.tasks.extend(task.map(|task| (name.clone(), Arc::new(task))));
-        }
-    }
+    let all: Vec<Instance<'_>> = stems
+        .iter()
+        .flat_map(|stem| stem.instances.iter().map(move |(name, values)| Instance { name, values, stem }))
+        .collect();
+    let lowered = lower_all(&all, &names, registry, reader);
+    plan.tasks.extend(lowered.into_iter().map(|task| (task.name.clone(), Arc::new(task))));
     names
+}
+
+/// One task to be read.
+struct Instance<'s> {
+    name: &'s TaskName,
+    values: &'s BTreeMap<String, String>,
+    stem: &'s Stem,
+}
+
+/// How many tasks are read at a time by one thread.
+const BATCH: usize = 512;
+
+/// Reads tasks, on several threads where they are many. Every batch has a reader of its own, which can tell whether anything is
+/// wrong; if so the batch is read again by the one that all share, in its turn, so that findings are the same on any machine.
+///
+/// These are plain threads: a worker of a pool might meanwhile take on something that waits for the plan.
+fn lower_all(all: &[Instance<'_>], names: &TaskNames, registry: &Registry, reader: &mut Reader<'_>) -> Vec<Task> {
+    let read = |batch: &[Instance<'_>], reader: &mut Reader<'_>| -> Vec<Task> {
+        batch.iter().filter_map(|one| task(one, names, registry, reader)).collect()
+    };
+    let batches: Vec<(&[Instance<'_>], OnceLock<Vec<Task>>)> =
+        all.chunks(BATCH).map(|batch| (batch, OnceLock::new())).collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX).min(batches.len());
+    if threads > 1 {
+        let (next, forked) = (AtomicUsize::new(0), &*reader);
+        let work = || {
+            while let Some((batch, done)) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let mut reader = forked.fork();
+                let tasks = read(batch, &mut reader);
+                if reader.count() == 0 {
+                    done.set(tasks).expect("every batch is read once");
+                }
+            }
+        };
+        std::thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work)));
+    }
+    let mut tasks = Vec::with_capacity(all.len());
+    for (batch, done) in batches {
+        tasks.extend(done.into_inner().unwrap_or_else(|| read(batch, reader)));
+    }
+    tasks
 }
 
 /// Names that a file system without case would take for one.
 fn report_twins(names: &Names, reader: &mut Reader<'_>) {
+    // Lower case letters of ASCII have no twins but themselves.
+    if !names.iter().any(|(name, _)| name.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii())) {
+        return;
+    }
     let mut folded: BTreeMap<String, Place> = BTreeMap::new();
     for (name, place) in names.iter() {
         let Some(twin) = folded.insert(name.to_lowercase(), place) else { continue };
@@ -317,9 +367,7 @@ fn inherit(own: Option<Map<Text>>, base: Option<Map<Text>>, reader: &Reader<'_>)
 }
 
 fn task(
-    name: &TaskName,
-    values: &BTreeMap<String, String>,
-    stem: &Stem,
+    Instance { name, values, stem }: &Instance<'_>,
     names: &TaskNames,
     registry: &Registry,
     reader: &mut Reader<'_>,
@@ -329,12 +377,13 @@ fn task(
     let body = body(&raw, name, stem.at, registry, reader);
     let outputs = patterns(raw.outputs.as_ref(), Use::Output, reader);
     let scratch = literals(raw.scratch.as_ref(), Use::Scratch, reader);
-    check_own_outputs(raw.inputs.as_ref(), &outputs, name, reader);
+    let inputs = patterns(raw.inputs.as_ref(), Use::Input, reader);
+    check_own_outputs(raw.inputs.as_ref(), &inputs, &outputs, name, reader);
     check_scratch(&scratch, [raw.inputs.as_ref(), raw.outputs.as_ref(), raw.edits.as_ref()], stem.at, reader);
     Some(Task {
-        name: name.clone(),
+        name: (*name).clone(),
         description: raw.description.as_ref().map(|text| text.value.clone()),
-        inputs: patterns(raw.inputs.as_ref(), Use::Input, reader),
+        inputs,
         edits: patterns(raw.edits.as_ref(), Use::Edit, reader),
         deps: deps(raw.deps.as_ref(), name, names, reader),
         gates: registry.gates.resolve_all(raw.gates.as_ref(), reader),

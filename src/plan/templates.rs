@@ -156,8 +156,8 @@ fn check_texts(table: Place, chain: &Chain, reader: &mut Reader<'_>) {
     let mut open = vec![table.index];
     while let Some(index) = open.pop() {
         match &document.node(index).value {
-            Value::String(text) if is_template(text) && !names_or_template(document, index, table) => {
-                check_template(text, Place { index, ..table }, &known, reader);
+            Value::String(held) if is_template(document.held(held)) && !names_or_template(document, index, table) => {
+                check_template(document.held(held), Place { index, ..table }, &known, reader);
             }
             Value::Array(children) | Value::Table(children) => open.extend(children.clone()),
             _ => {}

@@ -72,9 +72,9 @@ impl Atom for bool {
         match reader.value(place) {
             Value::Boolean(value) => Some(*value),
             _ => {
-                let help = match reader.value(place) {
-                    Value::String(text) if matches!(&*text.to_lowercase(), "true" | "yes" | "on") => "write true",
-                    Value::String(text) if matches!(&*text.to_lowercase(), "false" | "no" | "off") => "write false",
+                let help = match reader.string(place).map(str::to_lowercase).as_deref() {
+                    Some("true" | "yes" | "on") => "write true",
+                    Some("false" | "no" | "off") => "write false",
                     _ => "write true or false",
                 };
                 reader.wrong_type(place, "`true` or `false`", Some(help.to_owned()));
@@ -176,8 +176,7 @@ fn bad_limit(place: Place, reader: &mut Reader<'_>, expected: &str, example: &st
 
 /// What to type where a number stands in quotes.
 fn unquoted(place: Place, reader: &Reader<'_>) -> Option<String> {
-    let Value::String(text) = reader.value(place) else { return None };
-    let number = text.trim();
+    let number = reader.string(place)?.trim();
     let is_number = number.len() < 20 && number.parse::<f64>().is_ok_and(f64::is_finite);
     is_number.then(|| format!("write it without quotes: {number}"))
 }
@@ -345,10 +344,10 @@ pub(super) struct Jobs(pub(super) Option<u32>);
 
 impl Atom for Jobs {
     fn read_atom(place: Place, reader: &mut Reader<'_>) -> Option<Self> {
-        match reader.value(place) {
-            Value::String(text) if &**text == "auto" => Some(Self(None)),
-            Value::Integer(_) => Count::read_atom(place, reader).map(|count| Self(Some(count.0))),
-            Value::String(text) => {
+        match (reader.value(place), reader.string(place)) {
+            (_, Some("auto")) => Some(Self(None)),
+            (Value::Integer(_), _) => Count::read_atom(place, reader).map(|count| Self(Some(count.0))),
+            (_, Some(text)) => {
                 let found = quoted(text);
                 let help = unquoted(place, reader).unwrap_or_else(|| "write \"auto\" or a number".to_owned());
                 reader.wrong_value(place, "\"auto\" or a whole number", &found, Some(help));

@@ -6,20 +6,24 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::launch::{CancelLevel, End, Exit, Launch, SandboxError, Stdin};
+use super::pool::Pool;
+use super::system_view::{self, Place};
 use super::{bubblewrap, supervise};
 
 /// What isolates a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
-    /// A mount tree, pid, network and IPC namespaces of its own.
+    /// A mount tree, pid, network and IPC namespaces of its own, made by orca itself.
+    Namespaces,
+    /// The same, made by bubblewrap.
     Bubblewrap,
     /// File rules of the kernel, with namespaces where they can be had.
     Landlock,
@@ -30,6 +34,7 @@ pub enum Backend {
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Namespaces => "namespaces",
             Self::Bubblewrap => "bubblewrap",
             Self::Landlock => "landlock",
             Self::None => "none",
@@ -44,7 +49,7 @@ pub struct DetectOptions<'a> {
     pub path: &'a OsStr,
     /// Try no other than this one.
     pub only: Option<Backend>,
-    /// Whether namespaces may be used besides Landlock.
+    /// Whether orca may make namespaces itself.
     pub namespaces: bool,
     /// Orca's binary.
     pub shim: PathBuf,
@@ -63,6 +68,7 @@ impl<'a> DetectOptions<'a> {
 /// How a task is started, by the backend found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mechanism {
+    Rooms,
     Bubblewrap { program: PathBuf },
     LandlockInNamespaces,
     Landlock,
@@ -75,6 +81,8 @@ pub struct Sandbox {
     pub(super) mechanism: Mechanism,
     /// Open, so that a build that replaces orca's own binary does not pull it from under its tasks.
     pub(super) shim: Arc<File>,
+    pub(super) pool: Pool,
+    system: Arc<[OnceLock<Vec<Place>>; 2]>,
     why: String,
 }
 
@@ -82,28 +90,41 @@ impl Sandbox {
     /// Finds the strongest isolation that works here.
     pub fn detect(options: &DetectOptions<'_>) -> Result<Self, SandboxError> {
         let shim = File::open(&options.shim).map_err(SandboxError::file("open", &options.shim))?;
-        let mut sandbox = Self { mechanism: Mechanism::None, shim: Arc::new(shim), why: String::new() };
+        let mut sandbox = Self {
+            mechanism: Mechanism::None,
+            shim: Arc::new(shim),
+            pool: Pool::default(),
+            system: Arc::default(),
+            why: String::new(),
+        };
         let wanted = |backend| options.only.is_none_or(|only| only == backend);
         let mut reasons = Vec::new();
         let mut candidates = Vec::new();
+        if wanted(Backend::Namespaces) && options.namespaces {
+            candidates.push(Ok(Mechanism::Rooms));
+        }
         if wanted(Backend::Bubblewrap) {
             match super::resolve_tool(OsStr::new("bwrap"), options.path) {
-                Some(program) => candidates.push(Mechanism::Bubblewrap { program }),
-                None => reasons.push("bubblewrap: `bwrap` is not on PATH".to_owned()),
+                Some(program) => candidates.push(Ok(Mechanism::Bubblewrap { program })),
+                None => candidates.push(Err("bubblewrap: `bwrap` is not on PATH".to_owned())),
             }
         }
         if wanted(Backend::Landlock) {
-            candidates.extend(options.namespaces.then_some(Mechanism::LandlockInNamespaces));
-            candidates.push(Mechanism::Landlock);
+            candidates.extend(options.namespaces.then_some(Ok(Mechanism::LandlockInNamespaces)));
+            candidates.push(Ok(Mechanism::Landlock));
         }
         for candidate in candidates {
-            sandbox.mechanism = candidate;
-            match sandbox.try_once(&options.scratch) {
+            let tried = candidate.and_then(|candidate| {
+                sandbox.mechanism = candidate;
+                let tried = sandbox.try_once(&options.scratch);
+                tried.map_err(|reason| format!("{}: {reason}", sandbox.mechanism.describe()))
+            });
+            match tried {
                 Ok(()) => {
                     sandbox.why = reasons.join("; ");
                     return Ok(sandbox);
                 }
-                Err(reason) => reasons.push(format!("{}: {reason}", sandbox.mechanism.describe())),
+                Err(reason) => reasons.push(reason),
             }
         }
         sandbox.mechanism = Mechanism::None;
@@ -111,10 +132,23 @@ impl Sandbox {
         Ok(sandbox)
     }
 
+    /// No isolation, and nothing is tried: for commands that ask for none.
+    pub fn none(shim: &Path) -> Result<Self, SandboxError> {
+        let shim = File::open(shim).map_err(SandboxError::file("open", shim))?;
+        Ok(Self {
+            mechanism: Mechanism::None,
+            shim: Arc::new(shim),
+            pool: Pool::default(),
+            system: Arc::default(),
+            why: String::new(),
+        })
+    }
+
     /// What was found.
     #[must_use]
     pub fn backend(&self) -> Backend {
         match self.mechanism {
+            Mechanism::Rooms => Backend::Namespaces,
             Mechanism::Bubblewrap { .. } => Backend::Bubblewrap,
             Mechanism::LandlockInNamespaces | Mechanism::Landlock => Backend::Landlock,
             Mechanism::None => Backend::None,
@@ -158,13 +192,18 @@ impl Sandbox {
 
     pub(super) fn inside(&self, launch: &Launch) -> bubblewrap::Inside {
         match self.mechanism_for(launch) {
-            Mechanism::Bubblewrap { .. } => bubblewrap::inside(launch),
+            Mechanism::Rooms | Mechanism::Bubblewrap { .. } => bubblewrap::inside(launch),
             _ => bubblewrap::Inside {
                 workspace: launch.workspace.clone(),
                 home: launch.home.clone(),
                 tmp: launch.tmp.clone(),
             },
         }
+    }
+
+    /// What a task sees of the system, as it was when the first one ran.
+    pub(super) fn places(&self, network: bool) -> &[Place] {
+        self.system[usize::from(network)].get_or_init(|| system_view::places(network))
     }
 
     fn try_once(&self, scratch: &Path) -> Result<(), String> {
@@ -180,7 +219,7 @@ impl Sandbox {
             std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
         }
         let log = launch.log.clone();
-        let exit = supervise::run_here(self, &launch).map_err(|error| match error {
+        let exit = supervise::run_here(self, launch).map_err(|error| match error {
             SandboxError::GuardianLost(diagnosis) if !diagnosis.is_empty() => diagnosis,
             other => other.to_string(),
         })?;
@@ -217,6 +256,7 @@ fn trial(root: &Path) -> Launch {
 impl Mechanism {
     fn describe(&self) -> &'static str {
         match self {
+            Self::Rooms => "namespaces",
             Self::Bubblewrap { .. } => "bubblewrap",
             Self::LandlockInNamespaces => "Landlock with namespaces",
             Self::Landlock => "Landlock",

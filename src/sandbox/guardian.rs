@@ -1,26 +1,30 @@
-//! The guardian: starts the command, follows its whole tree, and leaves nothing of it behind.
+//! The guardian: starts commands, one after the other, follows the whole tree of each, and leaves nothing of it behind.
 //!
 //! It is either the first process of a pid namespace, where its end is everyone's, or a subreaper, to which every
 //! orphan of the tree falls. Both ways, "no child left" means "no process of the task left". It listens to one thing
 //! only, the control socket, and the end of that is the order to kill.
+//!
+//! INVARIANT: it takes the next order only when no process of the last one is left, and nothing about itself has been
+//! changed that the next command would inherit.
 #![expect(clippy::disallowed_methods, reason = "programs are looked up, and time is measured, where they are started")]
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::protocol::{self, Mounts, Report, Spec, Totals};
+use super::room::Room;
 use super::shim::{SELF, SHIM, stage};
-use crate::sys::process::{Ended, Reaped};
+use crate::sys::process::{Ended, Inheritable, Reaped};
 use crate::sys::socket::{AsFd, OwnedFd, UnixStream};
 use crate::sys::{confine, namespace, process, socket};
 
 const MEMORY_POLL: Duration = Duration::from_millis(250);
 /// How often the memory is looked at where it is to be known.
 const MEMORY_WATCH: Duration = Duration::from_millis(10);
-/// What is not dead this long after SIGKILL sits in the kernel, or belongs to somebody else.
+/// How long to try.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn guard() -> io::Result<()> {
@@ -35,36 +39,40 @@ pub(super) fn guard() -> io::Result<()> {
     } else {
         process::adopt_orphans()?;
     }
-    let exits = process::child_exits()?;
-    let [stdin, log] = socket::receive_files(&control)?;
-    let spec: Spec = protocol::receive(&control)?;
-    let oom_kills = process::oom_kills();
-    match start(&spec, stdin, log) {
-        Ok((command, begun)) => {
-            let guardian = Guardian {
-                control,
-                exits,
-                command,
-                begun,
-                ran_for: Duration::ZERO,
-                exited: None,
-                limit: spec.memory_limit_bytes,
-                over_limit: false,
-                watched: spec.watches_memory.then_some(0),
-                oom_kills,
-            };
-            guardian.follow()
+    let mut guardian = Guardian {
+        exits: process::child_exits()?,
+        control,
+        born_as: Inheritable::now(),
+        oom_kills: OomKills::now(),
+        room: None,
+    };
+    while let Some(([stdin, log], spec)) = protocol::receive_order(&guardian.control)? {
+        guardian.oom_kills.refresh();
+        if let Err(error) = guardian.furnish(&spec) {
+            let reason = format!("cannot make the task's view: {error}");
+            return protocol::send(&guardian.control, &Report::Refused(reason));
         }
-        Err(reason) => protocol::send(&control, &Report::Refused(reason)),
+        match start(&spec, stdin, log) {
+            Ok((command, begun)) => {
+                if !guardian.follow(Watched::new(command, begun, &spec))? {
+                    break;
+                }
+            }
+            Err(reason) => protocol::send(&guardian.control, &Report::Refused(reason))?,
+        }
+        if let Some(room) = &mut guardian.room {
+            room.clear()?;
+        }
     }
+    Ok(())
 }
 
-/// Starts the command; its number, and since when it runs.
-fn start(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<(u32, Instant), String> {
+/// Starts the command; since when it runs.
+fn start(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<(Child, Instant), String> {
     if let Some(mounts) = &spec.mounts {
         arrange(mounts).map_err(|error| format!("cannot arrange the mount namespace: {error}"))?;
+        namespace::forgo_kept();
     }
-    namespace::forgo_kept();
     if spec.hardened {
         confine::harden();
     }
@@ -75,13 +83,13 @@ fn start(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<(u32, Instant), St
             let mut command = command_of(spec, Stdio::from(stdin), log)?;
             let begun = Instant::now();
             let child = process::in_own_group(&mut command).spawn();
-            child.map(|child| (child.id(), begun)).map_err(|error| start_error(spec, &error))
+            child.map(|child| (child, begun)).map_err(|error| start_error(spec, &error))
         }
     }
 }
 
 /// Starts the stage that confines itself, so that this process stays out of the command's reach.
-fn start_confined(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<(u32, Instant), String> {
+fn start_confined(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<(Child, Instant), String> {
     let attempt = || {
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = Command::new(SELF);
@@ -89,18 +97,20 @@ fn start_confined(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<(u32, Ins
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(log.try_clone()?);
         let child = process::in_own_group(&mut command).spawn()?;
         drop(command);
-        socket::send_files(&ours, [stdin.as_fd(), log.as_fd()])?;
-        protocol::send(&ours, spec)?;
+        protocol::send_order(&ours, [stdin.as_fd(), log.as_fd()], spec)?;
         let refusal = match protocol::receive::<Report>(&ours) {
             Ok(Report::Refused(reason)) => Some(reason),
             _ => None,
         };
-        io::Result::Ok((child.id(), refusal))
+        io::Result::Ok((child, refusal))
     };
     match attempt().map_err(|error| format!("cannot confine the command: {error}"))? {
-        (_, Some(reason)) => Err(reason),
+        (mut child, Some(reason)) => {
+            let _ = child.wait();
+            Err(reason)
+        }
         // It has let go of its socket in becoming the command.
-        (command, None) => Ok((command, Instant::now())),
+        (child, None) => Ok((child, Instant::now())),
     }
 }
 
@@ -166,85 +176,71 @@ fn find_program(name: &OsStr, spec: &Spec) -> Result<PathBuf, String> {
 struct Guardian {
     control: UnixStream,
     exits: UnixStream,
-    command: u32,
+    /// What every command inherits, as it was before the first.
+    born_as: Inheritable,
+    oom_kills: OomKills,
+    /// What it shows to its tasks, where it is the first process of its namespaces and serves more than one.
+    room: Option<Room>,
+}
+
+/// A command and what is known of its tree.
+struct Watched {
+    command: Child,
     begun: Instant,
     ran_for: Duration,
     exited: Option<Ended>,
     limit: Option<u64>,
     over_limit: bool,
     /// The most memory that the tree held at any look; none where nobody wants to know.
-    watched: Option<u64>,
-    oom_kills: u64,
+    held: Option<u64>,
+    /// CPU time, and largest resident set, of all children that had ended before.
+    used_before: (u64, u64),
+    peak_memory_bytes: u64,
 }
 
-impl Guardian {
-    /// Until the tree is gone: reap, obey, watch the memory. A supervisor that cannot be told is gone, and the next
-    /// look at the control socket says so.
-    fn follow(mut self) -> io::Result<()> {
-        while !self.reap_all() {
-            let files = [Some(self.control.as_fd()), Some(self.exits.as_fd())];
-            let [spoken, ended] = socket::wait_readable(files, self.patience())?;
-            if ended {
-                let _ = self.exits.read(&mut [0; 64]);
-            }
-            self.watch_memory();
-            if spoken && self.obey() == protocol::Command::Kill || self.exceeds_memory() {
-                self.kill_tree();
-                break;
-            }
+impl Watched {
+    fn new(command: Child, begun: Instant, spec: &Spec) -> Self {
+        Self {
+            command,
+            begun,
+            ran_for: Duration::ZERO,
+            exited: None,
+            limit: spec.memory_limit_bytes,
+            over_limit: false,
+            held: spec.watches_memory.then_some(0),
+            used_before: process::children_usage(),
+            peak_memory_bytes: 0,
         }
-        let (cpu_us, peak_memory_bytes) = process::children_usage();
-        let totals = Totals {
-            wall_us: u64::try_from(self.ran_for.as_micros()).unwrap_or(u64::MAX),
-            cpu_us,
-            peak_memory_bytes,
-            tree_memory_bytes: self.watched.unwrap_or(0),
-            over_limit: self.over_limit,
-            kernel_oom: process::oom_kills() > self.oom_kills,
-        };
-        protocol::send(&self.control, &Report::Done(totals))
     }
 
     /// Takes note of all that has ended; says whether nothing is left.
-    fn reap_all(&mut self) -> bool {
+    fn reap_all(&mut self) -> io::Result<bool> {
         loop {
-            match process::reap() {
-                Reaped::Child(pid, ended) if pid == self.command => {
+            match process::reap(&mut self.command)? {
+                Reaped::Command(ended, peak_memory_bytes) => {
                     self.ran_for = self.begun.elapsed();
                     self.exited = Some(ended);
-                    let _ = protocol::send(&self.control, &Report::Exited(ended));
+                    self.peak_memory_bytes = peak_memory_bytes;
                 }
-                Reaped::Child(..) => {}
-                Reaped::StillRunning => return false,
-                Reaped::NoChildren => return true,
+                Reaped::Orphan => {}
+                Reaped::StillRunning => return Ok(false),
+                Reaped::NoChildren => return Ok(true),
             }
         }
-    }
-
-    fn obey(&mut self) -> protocol::Command {
-        let mut byte = [0];
-        let command = match self.control.read(&mut byte) {
-            Ok(1) => protocol::Command::from_byte(byte[0]),
-            _ => protocol::Command::Kill,
-        };
-        if command == protocol::Command::Terminate && self.exited.is_none() {
-            process::terminate_group(self.command);
-        }
-        command
     }
 
     /// How long to wait for news before the memory is looked at again.
     fn patience(&self) -> Option<Duration> {
-        match self.watched {
+        match self.held {
             Some(_) => Some(MEMORY_WATCH),
             None => self.limit.map(|_| MEMORY_POLL),
         }
     }
 
     fn watch_memory(&mut self) {
-        if let Some(most) = self.watched {
+        if let Some(most) = self.held {
             let tree = process::descendants(std::process::id());
-            self.watched = Some(most.max(process::memory_of(&tree, most)));
+            self.held = Some(most.max(process::memory_of(&tree, most)));
         }
     }
 
@@ -255,7 +251,82 @@ impl Guardian {
         self.over_limit
     }
 
-    fn kill_tree(&mut self) {
+    /// Of a process that nobody of the tree waited for, the largest resident set shows only where no earlier child had a
+    /// larger one: the kernel keeps but one number for all of them.
+    fn usage(&self) -> (u64, u64) {
+        let (cpu_us, peak_memory_bytes) = process::children_usage();
+        let (cpu_us_before, peak_before) = self.used_before;
+        let of_orphans = if peak_memory_bytes > peak_before { peak_memory_bytes } else { 0 };
+        (cpu_us.saturating_sub(cpu_us_before), self.peak_memory_bytes.max(of_orphans))
+    }
+
+    /// Whether it was killed the way the kernel does it for want of memory.
+    fn looks_killed(&self) -> bool {
+        const SIGKILL: i32 = 9;
+        matches!(self.exited, Some(Ended::Signal(SIGKILL))) || self.exited == Some(Ended::Code(128 + SIGKILL))
+    }
+}
+
+impl Guardian {
+    fn furnish(&mut self, spec: &Spec) -> io::Result<()> {
+        let Some(wanted) = &spec.room else { return Ok(()) };
+        let room = match self.room.take() {
+            Some(room) => room,
+            None => Room::open(wanted.has_own_network)?,
+        };
+        self.room.insert(room).furnish(wanted.view.as_ref(), &wanted.own)
+    }
+
+    /// Until the tree is gone: reap, obey, watch the memory. A supervisor that cannot be told is gone, and the next
+    /// look at the control socket says so. Says whether another order can be taken.
+    fn follow(&mut self, mut watched: Watched) -> io::Result<bool> {
+        let mut has_told = false;
+        let mut is_gone = true;
+        while !watched.reap_all()? {
+            if let (Some(ended), false) = (watched.exited, has_told) {
+                let _ = protocol::send(&self.control, &Report::Exited(ended));
+                has_told = true;
+            }
+            let files = [Some(self.control.as_fd()), Some(self.exits.as_fd())];
+            let [spoken, ended] = socket::wait_readable(files, watched.patience())?;
+            if ended {
+                let _ = self.exits.read(&mut [0; 64]);
+            }
+            watched.watch_memory();
+            if spoken && self.obey(&watched) == protocol::Command::Kill || watched.exceeds_memory() {
+                is_gone = self.kill_tree(&mut watched)?;
+                break;
+            }
+        }
+        let (cpu_us, peak_memory_bytes) = watched.usage();
+        let totals = Totals {
+            wall_us: u64::try_from(watched.ran_for.as_micros()).unwrap_or(u64::MAX),
+            cpu_us,
+            peak_memory_bytes,
+            tree_memory_bytes: watched.held.unwrap_or(0),
+            over_limit: watched.over_limit,
+            kernel_oom: watched.looks_killed() && self.oom_kills.have_risen(),
+            takes_another: is_gone && Inheritable::now() == self.born_as,
+        };
+        let exited = watched.exited.filter(|_| !has_told).map(Report::Exited);
+        protocol::send_all(&self.control, exited.into_iter().chain([Report::Done(totals)]))?;
+        Ok(totals.takes_another)
+    }
+
+    fn obey(&self, watched: &Watched) -> protocol::Command {
+        let mut byte = [0];
+        let command = match (&self.control).read(&mut byte) {
+            Ok(1) => protocol::Command::from_byte(byte[0]),
+            _ => protocol::Command::Kill,
+        };
+        if command == protocol::Command::Terminate && watched.exited.is_none() {
+            process::terminate_group(watched.command.id());
+        }
+        command
+    }
+
+    /// Says whether nothing is left; what could not be killed sits in the kernel, or belongs to somebody else.
+    fn kill_tree(&mut self, watched: &mut Watched) -> io::Result<bool> {
         let begun = Instant::now();
         while begun.elapsed() < KILL_PATIENCE {
             if process::is_namespace_init() {
@@ -263,11 +334,39 @@ impl Guardian {
             } else {
                 process::kill_descendants(std::process::id());
             }
-            if self.reap_all() {
-                return;
+            if watched.reap_all()? {
+                return Ok(true);
             }
             let _ = socket::wait_readable([Some(self.exits.as_fd())], Some(Duration::from_millis(5)));
             let _ = self.exits.read(&mut [0; 64]);
         }
+        Ok(false)
+    }
+}
+
+/// The kernel's count of processes killed for want of memory, from shortly before a command started.
+struct OomKills {
+    count: u64,
+    seen: Instant,
+}
+
+impl OomKills {
+    /// The count is long to read, and one this old is as good: it says little about who was killed anyway.
+    const FRESH: Duration = Duration::from_millis(100);
+
+    fn now() -> Self {
+        Self { count: process::oom_kills(), seen: Instant::now() }
+    }
+
+    fn refresh(&mut self) {
+        if self.seen.elapsed() > Self::FRESH {
+            *self = Self::now();
+        }
+    }
+
+    /// Whether there was one since; what is found is not found again.
+    fn have_risen(&mut self) -> bool {
+        let before = std::mem::replace(self, Self::now());
+        self.count > before.count
     }
 }

@@ -2,21 +2,23 @@
 //! needs no version.
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
 use crate::sys::confine::Confinement;
 use crate::sys::process::Ended;
-use crate::sys::socket::{self, UnixStream};
+use crate::sys::socket::{self, BorrowedFd, OwnedFd, UnixStream};
 
-/// The first frame: what the guardian is to start.
+/// An order: what the guardian is to start.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Spec {
     pub argv: Vec<OsString>,
     pub env: Vec<(OsString, OsString)>,
     pub cwd: OsString,
     pub confinement: Option<Confinement>,
+    /// The room to run in; only in namespaces of our own.
+    pub room: Option<RoomSpec>,
     /// Whether to refuse what a mount tree of its own does not: abstract sockets of others, shared keyrings.
     pub hardened: bool,
     /// Mounts to make first; only in a mount namespace of our own.
@@ -24,6 +26,44 @@ pub(super) struct Spec {
     pub memory_limit_bytes: Option<u64>,
     /// Whether to look at the memory of the tree all the time.
     pub watches_memory: bool,
+}
+
+/// Which room a task gets.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RoomSpec {
+    /// What it sees of the machine; none where that is the same as the last task of this guardian saw.
+    pub view: Option<View>,
+    pub own: Own,
+    /// Whether the network namespace is the room's.
+    pub has_own_network: bool,
+}
+
+/// What a task sees of the machine, and where there is room for its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct View {
+    /// Symbolic links: where, and what they say.
+    pub links: Vec<(OsString, OsString)>,
+    /// What is shown, in this order, the system's places first.
+    pub shown: Vec<Shown>,
+    /// Directories among the system's places that are shown empty, but for what else is shown beneath them.
+    pub masks: Vec<OsString>,
+    /// Directories that [`Own`] covers.
+    pub places: Vec<OsString>,
+}
+
+/// What a task sees as nobody else does, in this order.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Own {
+    pub shown: Vec<Shown>,
+}
+
+/// Something of the machine, and where it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Shown {
+    pub at: OsString,
+    pub from: OsString,
+    pub is_writable: bool,
+    pub is_system: bool,
 }
 
 /// How the mount namespace of a Landlock task differs from the machine's.
@@ -70,7 +110,7 @@ pub(super) enum Report {
     Refused(String),
     /// The command is over; others of its tree may not be.
     Exited(Ended),
-    /// The whole tree is over. Nothing follows.
+    /// The whole tree is over. Nothing follows but what is said of the next order.
     Done(Totals),
 }
 
@@ -88,14 +128,36 @@ pub(super) struct Totals {
     pub over_limit: bool,
     /// The kernel killed something, somewhere, for want of memory while the command ran.
     pub kernel_oom: bool,
+    /// Nothing of the task is left in the guardian, which takes the next order.
+    pub takes_another: bool,
 }
 
 pub(super) fn send<T: Serialize>(stream: &UnixStream, message: &T) -> io::Result<()> {
-    socket::send_frame(stream, &serde_json::to_vec(message)?)
+    send_all(stream, [message])
+}
+
+/// Several messages in one call.
+pub(super) fn send_all<T: Serialize>(mut stream: &UnixStream, messages: impl IntoIterator<Item = T>) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        socket::push_frame(&mut bytes, &serde_json::to_vec(&message)?)?;
+    }
+    stream.write_all(&bytes)
 }
 
 pub(super) fn receive<T: for<'a> Deserialize<'a>>(stream: &UnixStream) -> io::Result<T> {
     Ok(serde_json::from_slice(&socket::receive_frame(stream)?)?)
+}
+
+/// Sends a spec with standard input and the log.
+pub(super) fn send_order(stream: &UnixStream, files: [BorrowedFd<'_>; 2], spec: &Spec) -> io::Result<()> {
+    socket::send_order(stream, files, &serde_json::to_vec(spec)?)
+}
+
+/// Receives what [`send_order`] sent; nothing once there is nobody who could.
+pub(super) fn receive_order(stream: &UnixStream) -> io::Result<Option<([OwnedFd; 2], Spec)>> {
+    let order = socket::receive_order(stream)?;
+    order.map(|(files, spec)| Ok((files, serde_json::from_slice(&spec)?))).transpose()
 }
 
 /// Frames from the guardian, put together from whatever has arrived.
@@ -106,10 +168,10 @@ pub(super) struct Reports {
 
 impl Reports {
     /// Reads what is there; says whether more can come.
-    pub(super) fn fill(&mut self, mut control: &UnixStream) -> bool {
+    pub(super) fn fill(&mut self, control: &UnixStream) -> bool {
         let mut buffer = [0; 4096];
         loop {
-            match control.read(&mut buffer) {
+            match socket::receive_now(control, &mut buffer) {
                 Ok(0) => return false,
                 Ok(length) => self.bytes.extend_from_slice(&buffer[..length]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,

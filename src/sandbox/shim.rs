@@ -8,7 +8,7 @@ use std::io;
 use std::process::{Command, ExitCode, Stdio};
 
 use super::guardian;
-use super::protocol::{self, Report, Spec};
+use super::protocol::{self, Report};
 use crate::sys::{confine, namespace, process, socket};
 
 /// The hidden first argument.
@@ -60,6 +60,8 @@ fn in_namespaces(offline: bool) -> io::Result<()> {
     process::leave_terminal();
     let context = |error| io::Error::other(format!("cannot make namespaces: {error}"));
     namespace::enter(offline).map_err(context)?;
+    // Other rights may have made the kernel forget it.
+    process::die_with_parent()?;
     let mut guardian = Command::new(SELF);
     guardian.args([SHIM, stage::GUARD]).env_clear();
     let mut guardian = guardian.spawn()?;
@@ -77,8 +79,7 @@ fn drop_standard_files() -> io::Result<()> {
 fn enter() -> io::Result<()> {
     process::die_with_parent()?;
     let control = socket::adopt_stdin()?;
-    let [stdin, log] = socket::receive_files(&control)?;
-    let spec: Spec = protocol::receive(&control)?;
+    let Some(([stdin, log], spec)) = protocol::receive_order(&control)? else { return Ok(()) };
     let refusal = match spec.confinement.as_ref().map_or(Ok(()), confine::confine) {
         Err(error) => error.to_string(),
         Ok(()) => match guardian::command_of(&spec, Stdio::from(stdin), log) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::backend::{Mechanism, Sandbox};
 use super::launch::Launch;
-use super::protocol::{Mounts, Spec};
+use super::protocol::{Mounts, Own, RoomSpec, Shown, Spec, View};
 use super::system_view::{self, Place};
 use crate::sys::confine::Confinement;
 
@@ -27,10 +27,64 @@ pub(super) fn of(sandbox: &Sandbox, launch: &Launch) -> Spec {
         env: env.into_iter().collect(),
         cwd: inside.workspace.into(),
         confinement: confined.then(|| confinement(launch, in_namespaces)),
+        room: (*mechanism == Mechanism::Rooms).then(|| room(sandbox, launch)),
         hardened: matches!(mechanism, Mechanism::Bubblewrap { .. }),
         mounts: in_namespaces.then(|| mounts(launch)),
         memory_limit_bytes: launch.memory_limit_bytes,
         watches_memory: launch.watches_memory,
+    }
+}
+
+/// The same as the arguments of bubblewrap say.
+fn room(sandbox: &Sandbox, launch: &Launch) -> RoomSpec {
+    let inside = sandbox.inside(launch);
+    let places = sandbox.places(launch.network);
+    let mut links = Vec::new();
+    let mut system = Vec::new();
+    for place in places {
+        match place {
+            Place::Link { at, target } => links.push((at.into(), target.into())),
+            Place::Shown(path) => {
+                system.push(Shown { at: path.into(), from: path.into(), is_writable: false, is_system: true });
+            }
+        }
+    }
+    let is_shown = |path: &Path| places.iter().any(|place| matches!(place, Place::Shown(at) if path.starts_with(at)));
+    let masks: Vec<&PathBuf> = launch.hidden.iter().filter(|path| is_shown(path)).collect();
+    // A tool of the system is there anyway.
+    let is_missing = |path: &&PathBuf| !is_shown(path) || masks.iter().any(|mask| path.starts_with(mask));
+    let shown =
+        |path: &PathBuf, is_writable| Shown { at: path.into(), from: path.into(), is_writable, is_system: false };
+    let read_only = launch.read_only.iter().filter(is_missing).map(|path| shown(path, false));
+    let mut declared: Vec<Shown> =
+        read_only.chain(launch.extra_writable.iter().map(|path| shown(path, true))).collect();
+    // What lies beneath something else comes after it, or would be covered.
+    declared.sort();
+    let own = [
+        (&launch.tmp, &inside.tmp),
+        (&launch.tmp, &PathBuf::from("/var/tmp")),
+        (&launch.home, &inside.home),
+        (&launch.workspace, &inside.workspace),
+    ];
+    let is_beneath_own = |shown: &Shown| own.iter().any(|(_, at)| Path::new(&shown.at).starts_with(at));
+    let (later, declared): (Vec<Shown>, Vec<Shown>) = declared.into_iter().partition(is_beneath_own);
+    let of_task = own.iter().map(|(from, at)| Shown {
+        at: at.as_os_str().into(),
+        from: from.as_os_str().into(),
+        is_writable: true,
+        is_system: false,
+    });
+    // What has to be shown and is not there any more is left out, as in the view.
+    let later = later.into_iter().filter(|shown| shown.is_writable || Path::new(&shown.from).exists());
+    RoomSpec {
+        view: Some(View {
+            links,
+            shown: system.into_iter().chain(declared).collect(),
+            masks: masks.into_iter().map(OsString::from).collect(),
+            places: own.iter().map(|(_, at)| at.as_os_str().into()).collect(),
+        }),
+        own: Own { shown: of_task.chain(later).collect() },
+        has_own_network: !launch.network,
     }
 }
 

@@ -1,6 +1,5 @@
-//! The supervisor: one thread per attempt, from its start to the end of its last process.
+//! What a supervisor does with one attempt, from its start to the end of its last process.
 //!
-//! The thread starts the guardian itself and outlives it, because "die with your parent" means the parent *thread*.
 //! It waits for output, the guardian's reports, the wish to cancel, and the clock, all at once:
 //!
 //! ```text
@@ -19,7 +18,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::backend::{Mechanism, Sandbox};
 use super::bounded_log::{BoundedLog, LogSize};
 use super::launch::{CancelLevel, End, Exit, Launch, Measure, SandboxError, Stdin};
-use super::protocol::{self, Report, Reports, Totals};
+use super::pool::Job;
+use super::protocol::{self, Report, Reports, Spec, Totals, View};
 use super::shim::{SHIM, stage};
 use super::{bubblewrap, spec, system_view};
 use crate::event::Usage;
@@ -32,11 +32,13 @@ const CLOSING_PATIENCE: Duration = Duration::from_millis(300);
 const GUARDIAN_PATIENCE: Duration = Duration::from_secs(8);
 /// How much is read at a time.
 const CHUNK_BYTES: usize = 256 << 10;
+/// Who writes this much between two looks is worth a wider pipe.
+const FULL_PIPE_BYTES: usize = 64 << 10;
 /// How many chunks may wait for the listener before the task has to.
 const CHUNKS_WAITING: usize = 8;
 const SIGKILL: i32 = 9;
 
-/// Runs a launch on a thread of its own; output and the end come back to the caller's task.
+/// Runs a launch on a supervisor's thread; output and the end come back to the caller's task.
 pub(super) async fn run(
     sandbox: Sandbox,
     launch: Launch,
@@ -46,12 +48,16 @@ pub(super) async fn run(
     let (chunks, mut output) = mpsc::channel(CHUNKS_WAITING);
     let (answer, end) = oneshot::channel();
     let (wish, mut wishes) = io::pipe().map_err(SandboxError::process("make a pipe"))?;
-    let supervisor = move || {
+    let pool = sandbox.pool.clone();
+    let job: Job = Box::new(move |guardians| {
         let listener = |chunk: Vec<u8>| chunks.blocking_send(chunk).is_ok();
-        let _ = answer.send(supervise(&sandbox, &launch, Some(&wish), listener));
-    };
-    let thread = std::thread::Builder::new().name("orca-task".to_owned());
-    thread.spawn(supervisor).map_err(SandboxError::process("start a thread"))?;
+        let exit = supervise(&sandbox, &launch, guardians, Some(&wish), listener);
+        Box::new(move || {
+            let _ = answer.send(exit);
+            drop(chunks);
+        })
+    });
+    pool.start(job).map_err(SandboxError::process("start a thread"))?;
     let mut level = *cancel.borrow_and_update();
     let mut may_change = true;
     if level > CancelLevel::None {
@@ -76,9 +82,17 @@ pub(super) async fn run(
     end.await.map_err(|_| SandboxError::GuardianLost("the supervisor ended early".to_owned()))?
 }
 
-/// Runs a launch on this thread, without a listener.
-pub(super) fn run_here(sandbox: &Sandbox, launch: &Launch) -> Result<Exit, SandboxError> {
-    supervise(sandbox, launch, None, |_| true)
+/// Runs a launch while this thread waits, without a listener.
+pub(super) fn run_here(sandbox: &Sandbox, launch: Launch) -> Result<Exit, SandboxError> {
+    let (answer, end) = std::sync::mpsc::channel();
+    let pool = sandbox.pool.clone();
+    let sandbox = sandbox.clone();
+    let job: Job = Box::new(move |guardians| {
+        let exit = supervise(&sandbox, &launch, guardians, None, |_| true);
+        Box::new(move || drop(answer.send(exit)))
+    });
+    pool.start(job).map_err(SandboxError::process("start a thread"))?;
+    end.recv().map_err(|_| SandboxError::GuardianLost("the supervisor ended early".to_owned()))?
 }
 
 fn tell(wishes: &mut PipeWriter, level: CancelLevel) {
@@ -90,16 +104,18 @@ fn tell(wishes: &mut PipeWriter, level: CancelLevel) {
 fn supervise(
     sandbox: &Sandbox,
     launch: &Launch,
+    guardians: &mut Guardians,
     wishes: Option<&PipeReader>,
     listener: impl FnMut(Vec<u8>) -> bool,
 ) -> Result<Exit, SandboxError> {
-    let hidden = launch.hidden.iter().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
+    let hidden = launch.hidden.iter().filter(|_| *sandbox.mechanism_for(launch) != Mechanism::None);
+    let hidden = hidden.map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
     let hidden = hidden.filter(|path| system_view::can_hide(path)).collect();
     let launch = &Launch { hidden, ..launch.clone() };
     let log = BoundedLog::create(&launch.log, launch.log_limit_bytes)
-        .map_err(SandboxError::file("create the log", &launch.log))?;
+        .map_err(SandboxError::file("make room for the log", &launch.log))?;
     let begun = Instant::now();
-    let started = start(sandbox, launch)?;
+    let (guardian, output) = start(sandbox, launch, guardians)?;
     let mut attempt = Attempt {
         launch,
         wishes,
@@ -109,7 +125,7 @@ fn supervise(
         deadline: launch.timeout.and_then(|timeout| begun.checked_add(timeout)),
         phase: Phase::Running,
         listening: true,
-        pipe: Some(started.output),
+        pipe: Some(output),
         pipe_left_open: false,
         reason: None,
         exited: None,
@@ -117,73 +133,159 @@ fn supervise(
         totals: None,
         reports: Reports::default(),
     };
-    let followed = attempt.follow(&started.control);
-    drop(started.control);
-    let lost = attempt.totals.is_none() && !matches!(attempt.reason, Some(End::NotStarted(_)));
-    let diagnosis = bury(started.child, started.diagnostics, lost || followed.is_err());
+    let followed = attempt.follow(&guardian.control, &mut guardians.buffer);
+    let was_refused = matches!(attempt.reason, Some(End::NotStarted(_)));
+    let is_lost = attempt.totals.is_none() && !was_refused;
+    let takes_another = was_refused || attempt.totals.is_some_and(|totals| totals.takes_another);
+    let diagnosis = match guardian.kind {
+        Some(_) if takes_another && followed.is_ok() => {
+            guardians.idle.push(guardian);
+            String::new()
+        }
+        _ => guardian.bury(is_lost || followed.is_err()),
+    };
     followed?;
     attempt.conclude(diagnosis)
 }
 
-struct Started {
-    child: Child,
-    control: UnixStream,
-    output: PipeReader,
-    diagnostics: PipeReader,
+/// What a supervisor keeps from one attempt to the next.
+#[derive(Default)]
+pub(super) struct Guardians {
+    idle: Vec<Guardian>,
+    buffer: Vec<u8>,
 }
 
-fn start(sandbox: &Sandbox, launch: &Launch) -> Result<Started, SandboxError> {
+impl Drop for Guardians {
+    fn drop(&mut self) {
+        for guardian in self.idle.drain(..) {
+            guardian.bury(false);
+        }
+    }
+}
+
+/// Guardians of one kind can stand in for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Confines neither itself nor what it starts by what is inherited from it.
+    Plain,
+    /// The first process of its namespaces, with rooms for tasks.
+    InRooms { network: bool },
+}
+
+impl Kind {
+    /// The kind of guardian for a launch; none where it cannot serve another: it is confined itself, or the memory of
+    /// what it has started is to be known to the last orphan.
+    fn of(sandbox: &Sandbox, launch: &Launch) -> Option<Self> {
+        match sandbox.mechanism_for(launch) {
+            Mechanism::Rooms if !launch.watches_memory => Some(Self::InRooms { network: launch.network }),
+            Mechanism::None | Mechanism::Landlock if !launch.watches_memory => Some(Self::Plain),
+            _ => None,
+        }
+    }
+}
+
+struct Guardian {
+    kind: Option<Kind>,
+    child: Child,
+    control: UnixStream,
+    diagnostics: PipeReader,
+    /// What its last task saw of the machine.
+    view: Option<View>,
+}
+
+impl Guardians {
+    /// An idle one that lives.
+    fn take(&mut self, kind: Option<Kind>) -> Option<Guardian> {
+        loop {
+            let found = self.idle.iter().position(|guardian| guardian.kind == kind)?;
+            let guardian = self.idle.swap_remove(found);
+            // It has nothing to say while it is idle, but for its end.
+            match socket::wait_readable([Some(guardian.control.as_fd())], Some(Duration::ZERO)) {
+                Ok([false]) => return Some(guardian),
+                _ => guardian.bury(true),
+            };
+        }
+    }
+}
+
+/// Has a guardian start a launch; the output comes through the pipe.
+fn start(
+    sandbox: &Sandbox,
+    launch: &Launch,
+    guardians: &mut Guardians,
+) -> Result<(Guardian, PipeReader), SandboxError> {
     let stdin = match &launch.stdin {
         Stdin::Null => File::open("/dev/null").map_err(SandboxError::process("open /dev/null"))?,
         Stdin::File(path) => File::open(path).map_err(SandboxError::file("open", path))?,
     };
-    let shim = socket::path_of_open(&*sandbox.shim);
-    let mut command = match sandbox.mechanism_for(launch) {
-        Mechanism::Bubblewrap { program } => {
-            let mut command = Command::new(program);
-            command.args(bubblewrap::arguments(launch, &system_view::places(launch.network)));
-            command
-        }
-        mechanism => {
-            let mut command = Command::new(shim);
-            command.arg(SHIM).arg(match mechanism {
-                Mechanism::LandlockInNamespaces if launch.network => stage::NAMESPACES,
-                Mechanism::LandlockInNamespaces => stage::NAMESPACES_OFFLINE,
-                _ => stage::GUARD,
-            });
-            command
-        }
-    };
+    let kind = Kind::of(sandbox, launch);
+    let kept = kind.and_then(|_| guardians.take(kind));
     let attempt = || {
-        let (control, theirs) = UnixStream::pair()?;
+        let mut guardian = kept.map_or_else(|| Guardian::start(sandbox, launch, kind), Ok)?;
         let (output, output_end) = io::pipe()?;
-        let (diagnostics, diagnostics_end) = io::pipe()?;
-        socket::widen_pipe(output.as_fd());
-        command.env_clear().stdin(OwnedFd::from(theirs)).stdout(sandbox.shim.try_clone()?).stderr(diagnostics_end);
-        // A signal to orca's group is orca's to act on: who guards has to outlive it from the first instant.
-        let child = process::in_own_group(&mut command).spawn()?;
-        drop(command);
-        // A guardian that died at once is found out when its first report does not come.
-        let _ = socket::send_files(&control, [stdin.as_fd(), output_end.as_fd()])
-            .and_then(|()| protocol::send(&control, &spec::of(sandbox, launch)));
-        control.set_nonblocking(true)?;
-        Ok(Started { child, control, output, diagnostics })
+        // A guardian that has died is found out when its first report does not come.
+        let files = [stdin.as_fd(), output_end.as_fd()];
+        let spec = guardian.spec(sandbox, launch);
+        let _ = protocol::send_order(&guardian.control, files, &spec);
+        Ok((guardian, output))
     };
     attempt().map_err(SandboxError::process("start the process that guards the task"))
 }
 
-/// Waits for the guardian's end, by force if need be; what it had to say.
-fn bury(mut child: Child, mut diagnostics: PipeReader, by_force: bool) -> String {
-    if by_force {
-        process::kill_descendants(child.id());
-        let _ = child.kill();
-        process::kill_session(child.id());
+impl Guardian {
+    fn start(sandbox: &Sandbox, launch: &Launch, kind: Option<Kind>) -> io::Result<Self> {
+        let mut command = match sandbox.mechanism_for(launch) {
+            Mechanism::Bubblewrap { program } => {
+                let mut command = Command::new(program);
+                command.args(bubblewrap::arguments(launch, sandbox.places(launch.network)));
+                command
+            }
+            mechanism => {
+                let mut command = Command::new(socket::path_of_open(&*sandbox.shim));
+                command.arg(SHIM).arg(match mechanism {
+                    Mechanism::Rooms | Mechanism::LandlockInNamespaces if launch.network => stage::NAMESPACES,
+                    Mechanism::Rooms | Mechanism::LandlockInNamespaces => stage::NAMESPACES_OFFLINE,
+                    _ => stage::GUARD,
+                });
+                command
+            }
+        };
+        let (control, theirs) = UnixStream::pair()?;
+        let (diagnostics, diagnostics_end) = io::pipe()?;
+        command.env_clear().stdin(OwnedFd::from(theirs)).stdout(sandbox.shim.try_clone()?).stderr(diagnostics_end);
+        // A signal to orca's group is orca's to act on: who guards has to outlive it from the first instant.
+        let child = process::in_own_group(&mut command).spawn()?;
+        Ok(Self { kind, child, control, diagnostics, view: None })
     }
-    let _ = child.wait();
-    let mut text = vec![0; 4096];
-    let _ = socket::set_nonblocking(diagnostics.as_fd());
-    let length = diagnostics.read(&mut text).unwrap_or(0);
-    String::from_utf8_lossy(&text[..length]).trim().to_owned()
+
+    /// What it is told; nothing that it knows.
+    fn spec(&mut self, sandbox: &Sandbox, launch: &Launch) -> Spec {
+        let mut spec = spec::of(sandbox, launch);
+        if let Some(room) = &mut spec.room {
+            if room.view == self.view {
+                room.view = None;
+            } else {
+                self.view.clone_from(&room.view);
+            }
+        }
+        spec
+    }
+
+    /// Waits for its end, by force if need be; what it had to say.
+    fn bury(self, by_force: bool) -> String {
+        let Self { mut child, control, mut diagnostics, .. } = self;
+        drop(control);
+        if by_force {
+            process::kill_descendants(child.id());
+            let _ = child.kill();
+            process::kill_session(child.id());
+        }
+        let _ = child.wait();
+        let mut text = vec![0; 4096];
+        let _ = socket::set_nonblocking(diagnostics.as_fd());
+        let length = diagnostics.read(&mut text).unwrap_or(0);
+        String::from_utf8_lossy(&text[..length]).trim().to_owned()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,8 +317,8 @@ struct Attempt<'a, L> {
 
 impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
     /// Until nothing of the task is left, or its guardian fails.
-    fn follow(&mut self, control: &UnixStream) -> Result<(), SandboxError> {
-        let mut buffer = vec![0; CHUNK_BYTES];
+    fn follow(&mut self, control: &UnixStream, buffer: &mut Vec<u8>) -> Result<(), SandboxError> {
+        buffer.resize(CHUNK_BYTES, 0);
         loop {
             let files = [
                 Some(control.as_fd()),
@@ -226,13 +328,13 @@ impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
             let [reported, written, wished] =
                 socket::wait_readable(files, self.time_left()).map_err(SandboxError::process("wait for the task"))?;
             if written {
-                self.read_output(&mut buffer)?;
+                self.read_output(buffer)?;
             }
             if wished {
                 self.hear_wish(control);
             }
             if reported && self.hear_reports(control) {
-                return self.drain(&mut buffer);
+                return self.drain(buffer);
             }
             if self.pass_time(control) {
                 return Ok(());
@@ -253,6 +355,9 @@ impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
         match pipe.read(buffer) {
             Ok(0) => self.pipe = None,
             Ok(length) => {
+                if length >= FULL_PIPE_BYTES {
+                    socket::widen_pipe(pipe.as_fd());
+                }
                 self.log.write(&buffer[..length]).map_err(SandboxError::file("write the log", &self.launch.log))?;
                 self.listening = self.listening && (self.listener)(buffer[..length].to_vec());
             }
@@ -348,7 +453,7 @@ impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
                 Report::Done(totals) => self.totals = Some(totals),
             }
         }
-        self.totals.is_some() || !open
+        self.totals.is_some() || matches!(self.reason, Some(End::NotStarted(_))) || !open
     }
 
     fn conclude(self, diagnosis: String) -> Result<Exit, SandboxError> {

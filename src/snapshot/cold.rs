@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use crate::base::{ActionKey, Entry, RelPath, TaskName};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::base::{ActionKey, RelPath, TaskName};
 
 /// A file of the snapshot, by its place in [`Cold::files`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,20 +15,32 @@ pub struct FileIx(pub u32);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cold {
     /// Every file that a task reads or makes, in the order of the snapshot's directories.
-    pub files: Vec<ColdFile>,
+    pub files: Vec<RelPath>,
     /// The tasks in plan order.
     pub tasks: Vec<ColdTask>,
-    /// For each file of the plan, where its tasks' tables are; what lies between is shared by all tasks.
-    pub tables: Vec<Vec<Table>>,
+    /// The files of the plan, root first.
+    pub plans: Vec<ColdPlan>,
+    /// Whether a part of this plan can be built on its own: commands only, and nothing that judges or reorders the whole.
+    pub allows_parts: bool,
 }
 
-/// A file as the last build knew it.
+/// A file of the plan, and where its tasks' tables are; what lies between is shared by all tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ColdFile {
+pub struct ColdPlan {
     /// Where.
     pub path: RelPath,
-    /// What is there; `None` is nothing.
-    pub entry: Option<Entry>,
+    /// Digest of its text: the tables are nowhere in another one.
+    pub digest: u128,
+    /// In the order of the text. None overlaps another.
+    pub tables: Vec<Table>,
+}
+
+impl ColdPlan {
+    /// What is kept as [`ColdPlan::digest`] of this text.
+    #[must_use]
+    pub fn digest_of(text: &str) -> u128 {
+        xxh3_128(text.as_bytes())
+    }
 }
 
 /// A table `[tasks.NAME]` with all its subtables: the bytes of a plan file that only the tasks of this stem need.
@@ -51,7 +65,7 @@ pub struct ColdTask {
     pub sources: Vec<FileIx>,
     /// The files of its result, ascending.
     pub outputs: Vec<FileIx>,
-    /// The tasks that it waits for, by their place in [`Cold::tasks`], with those that dropped edges name.
+    /// The tasks that it waits for, by their place in [`Cold::tasks`]: all of them before its own.
     pub deps: Vec<u32>,
     /// What a build saves by not running it, in milliseconds.
     pub saved_ms: u32,

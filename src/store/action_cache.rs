@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::database::{Database, Format, is_damage};
+use super::database::{Database, Format, Work, is_damage};
 use super::warnings::{Trouble, Warnings};
 use super::{StoreError, clock};
 use crate::base::{ActionKey, GateKey, KeyHasher};
@@ -103,22 +103,21 @@ impl ActionCache {
         results: &[(ActionKey, ActionResult)],
         warnings: &Warnings,
     ) -> Result<(), StoreError> {
-        let rows: Vec<([u8; 32], Vec<u8>)> = results
+        let rows = results
             .iter()
             .map(|(key, result)| (*key.as_bytes(), serde_json::to_vec(result).expect("a result is plain data")))
             .collect();
-        self.put(Table::Results, &rows, warnings)
+        self.put(Table::Results, rows, warnings)
     }
 
     pub(super) fn put_verdicts(&self, verdicts: &[(GateKey, String)], warnings: &Warnings) -> Result<(), StoreError> {
-        let rows: Vec<([u8; 32], Vec<u8>)> =
-            verdicts.iter().map(|(key, verdict)| (*key.as_bytes(), verdict.as_bytes().to_vec())).collect();
-        self.put(Table::Verdicts, &rows, warnings)
+        let rows = verdicts.iter().map(|(key, verdict)| (*key.as_bytes(), verdict.as_bytes().to_vec())).collect();
+        self.put(Table::Verdicts, rows, warnings)
     }
 
     /// Dates the rows that were used. Called when the store closes; nothing is lost without it but their order in gc.
     pub(super) fn flush(&self, warnings: &Warnings) -> Result<(), StoreError> {
-        self.put(Table::Results, &[], warnings)
+        self.put(Table::Results, Vec::new(), warnings)
     }
 
     /// Every row, damaged ones too.
@@ -177,25 +176,24 @@ impl ActionCache {
         }
     }
 
-    fn put(&self, table: Table, rows: &[([u8; 32], Vec<u8>)], warnings: &Warnings) -> Result<(), StoreError> {
+    fn put(&self, table: Table, rows: Vec<([u8; 32], Vec<u8>)>, warnings: &Warnings) -> Result<(), StoreError> {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
         if rows.is_empty() && used.is_empty() {
             return Ok(());
         }
-        let now_ms = clock::now_ms();
-        let written = self.healing(warnings, |database| {
-            database.write("write", |connection| {
-                for (key, body) in rows {
-                    insert(connection, table, key, body, now_ms)?;
-                }
-                for (table, key) in &used {
-                    let sql = format!("UPDATE {} SET used_ms = ?2 WHERE key = ?1", table.name());
-                    connection.prepare_cached(&sql)?.execute(params![key.as_slice(), now_ms])?;
-                }
-                Ok(())
-            })
-        })?;
-        if written.is_none() && !rows.is_empty() {
+        let (now_ms, has_rows) = (clock::now_ms(), !rows.is_empty());
+        let work: Work = Arc::new(move |connection| {
+            for (key, body) in &rows {
+                insert(connection, table, key, body, now_ms)?;
+            }
+            for (table, key) in &used {
+                let sql = format!("UPDATE {} SET used_ms = ?2 WHERE key = ?1", table.name());
+                connection.prepare_cached(&sql)?.execute(params![key.as_slice(), now_ms])?;
+            }
+            Ok(())
+        });
+        let written = self.healing(warnings, |database| database.write_together("write", Arc::clone(&work)))?;
+        if written.is_none() && has_rows {
             let source = std::io::ErrorKind::ReadOnlyFilesystem.into();
             return Err(StoreError::ReadOnly { op: "write", path: "actions.db".into(), source });
         }

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::root::temp_name;
 use super::warnings::{Trouble, Warnings};
 use super::{Root, StoreError, clock, stream};
-use crate::base::{BlobDigest, Entry, RelPath, Tree};
+use crate::base::{BlobDigest, Entry, RelPath, Tree, parallel};
 use crate::sys::beneath::{self, Access, FileKind, FileStat};
 
 /// The mode of a blob: to be read, by anyone who gets into the cache at all.
@@ -112,27 +112,28 @@ impl Cas {
     /// Takes in every file of `tree` that is not here yet. A file that is not what `tree` says is
     /// [`StoreError::Changed`], and then nothing of the tree has got a name.
     pub(super) fn ingest(&self, from: &Root, tree: &Tree) -> Result<(), StoreError> {
-        let mut wanted: BTreeMap<&BlobDigest, &RelPath> = BTreeMap::new();
+        let mut wanted: BTreeMap<&BlobDigest, (&RelPath, u64)> = BTreeMap::new();
         for (path, entry) in tree {
-            if let Entry::File { digest, .. } = entry {
-                wanted.entry(digest).or_insert(path);
+            if let Entry::File { digest, size_bytes, .. } = entry {
+                wanted.entry(digest).or_insert((path, *size_bytes));
             }
         }
-        let missing: Vec<(&BlobDigest, &RelPath)> =
-            wanted.into_par_iter().filter(|(digest, _)| !self.has(digest)).collect();
-        let batch = missing.len() >= BATCH_BLOBS_MIN;
-        let copied: Vec<Result<Unnamed<'_>, StoreError>> = missing
-            .into_par_iter()
-            .map(|(digest, path)| {
-                let mut copied = self.copy_in(from, path)?;
-                if copied.digest != *digest {
-                    return Err(StoreError::Changed { path: path.clone() });
-                }
-                // However many files a tree has, few are open at a time.
-                copied.file = copied.file.take().filter(|_| !batch);
-                Ok(copied)
-            })
+        let wanted: Vec<(&BlobDigest, (&RelPath, u64))> = wanted.into_iter().collect();
+        let is_missing = parallel::map(&wanted, 0, |(digest, _)| !self.has(digest));
+        let missing: Vec<(&BlobDigest, &RelPath, u64)> = std::iter::zip(wanted, is_missing)
+            .filter_map(|((digest, (path, size_bytes)), missing)| missing.then_some((digest, path, size_bytes)))
             .collect();
+        let batch = missing.len() >= BATCH_BLOBS_MIN;
+        let size_bytes = missing.iter().map(|(_, _, size_bytes)| size_bytes).sum();
+        let copied = parallel::map(&missing, size_bytes, |(digest, path, _)| {
+            let mut copied = self.copy_in(from, path)?;
+            if copied.digest != **digest {
+                return Err(StoreError::Changed { path: (*path).clone() });
+            }
+            // However many files a tree has, few are open at a time.
+            copied.file = copied.file.take().filter(|_| !batch);
+            Ok(copied)
+        });
         self.sync_and_name(copied.into_iter().collect::<Result<_, _>>()?)
     }
 
@@ -300,6 +301,7 @@ impl Cas {
         let batch = files.is_none();
         match files {
             None => beneath::sync_file_system(&self.cas),
+            Some(files) if files.len() == 1 => files.into_iter().try_for_each(beneath::sync),
             Some(files) => files.into_par_iter().try_for_each(beneath::sync),
         }
         .map_err(failed)?;

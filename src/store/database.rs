@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -37,6 +37,23 @@ pub(super) struct Database {
     format: &'static Format,
     read_only: bool,
     open: Mutex<Opened>,
+    /// What waits to be written together, in order.
+    queued: Mutex<Vec<Queued>>,
+}
+
+/// What one thread wants written; done again where a transaction has to be.
+pub(super) type Work = Arc<dyn Fn(&Connection) -> rusqlite::Result<()> + Send + Sync>;
+
+/// [`Work`] that waits, and where its answer goes.
+struct Queued {
+    work: Work,
+    answer: Arc<Mutex<Option<rusqlite::Result<()>>>>,
+}
+
+impl std::fmt::Debug for Queued {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        to.write_str("Queued")
+    }
 }
 
 #[derive(Debug)]
@@ -59,7 +76,8 @@ impl Database {
     pub(super) fn open(path: &Path, format: &'static Format) -> Result<(Self, Option<String>), StoreError> {
         let _lock = lock_beside(path)?;
         let (opened, warning) = open_or_replace(path, format)?;
-        let database = Self { path: path.to_owned(), format, read_only: false, open: Mutex::new(opened) };
+        let open = Mutex::new(opened);
+        let database = Self { path: path.to_owned(), format, read_only: false, open, queued: Mutex::default() };
         Ok((database, warning))
     }
 
@@ -75,7 +93,8 @@ impl Database {
         match connect_to_look(path, format) {
             Ok(connection) => {
                 let open = Mutex::new(Opened { connection, identity: None });
-                Ok(Some(Self { path: path.to_owned(), format, read_only: true, open }))
+                let queued = Mutex::default();
+                Ok(Some(Self { path: path.to_owned(), format, read_only: true, open, queued }))
             }
             Err(Unusable::Foreign(_)) => Ok(None),
             Err(Unusable::Failed(error)) => Err(error),
@@ -105,14 +124,35 @@ impl Database {
         op: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
+        let written = transact(&mut self.lock().connection, work);
+        written.map_err(|source| StoreError::database(op, &self.path, source))
+    }
+
+    /// As [`Database::write`], in one transaction with what other threads want written at the same time: whoever gets the
+    /// connection writes what all have queued, and pays for one sync. It answers when that is durable. What cannot be
+    /// written is not held against the others: then each is written by itself.
+    pub(super) fn write_together(&self, op: &'static str, work: Work) -> Result<(), StoreError> {
+        let answer = Arc::new(Mutex::new(None));
+        let unpoisoned = PoisonError::into_inner;
+        self.queued.lock().unwrap_or_else(unpoisoned).push(Queued { work, answer: Arc::clone(&answer) });
         let mut opened = self.lock();
-        let run = || {
-            let transaction = opened.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let answer = work(&transaction)?;
-            transaction.commit()?;
-            Ok(answer)
-        };
-        run().map_err(|source| StoreError::database(op, &self.path, source))
+        let take = || answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let failed = |source| StoreError::database(op, &self.path, source);
+        if let Some(written) = take() {
+            return written.map_err(failed);
+        }
+        let all = std::mem::take(&mut *self.queued.lock().unwrap_or_else(PoisonError::into_inner));
+        let together =
+            transact(&mut opened.connection, |connection| all.iter().try_for_each(|one| (one.work)(connection)));
+        for one in all {
+            let written = match &together {
+                Ok(()) => Ok(()),
+                Err(_) => transact(&mut opened.connection, |connection| (one.work)(connection)),
+            };
+            *one.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(written);
+        }
+        drop(opened);
+        take().expect("INVARIANT: what is queued is answered by whoever holds the connection").map_err(failed)
     }
 
     /// Sets a database that turned out to be damaged aside and goes on with a fresh one; answers the warning. If another
@@ -136,6 +176,16 @@ impl Database {
 }
 
 /// Whether SQLite says that the file itself is broken.
+fn transact<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let answer = work(&transaction)?;
+    transaction.commit()?;
+    Ok(answer)
+}
+
 pub(super) fn is_damage(error: &StoreError) -> bool {
     matches!(error, StoreError::Database { source, .. }
         if matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)))

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::StoreError;
-use super::database::{Database, Format, is_damage};
+use super::database::{Database, Format, Work, is_damage};
 use super::ledger::lenient;
 use super::warnings::{Trouble, Warnings};
 use crate::base::{Name, TaskName};
@@ -169,6 +170,11 @@ impl Journal {
         })
     }
 
+    /// Brings what was written into the one file, so that its log is empty.
+    pub fn empty_log(&self) -> Result<(), StoreError> {
+        self.read(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+    }
+
     /// The newest runs, newest first.
     pub fn runs(&self, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         self.read(|connection| {
@@ -252,6 +258,16 @@ impl Journal {
         work: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         self.healing(|| self.database.write(op, &work))
+    }
+
+    /// As [`Journal::write`], in one transaction with what other threads write.
+    pub(super) fn write_together(
+        &self,
+        op: &'static str,
+        work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + Sync + 'static,
+    ) -> Result<(), StoreError> {
+        let work: Work = Arc::new(work);
+        self.healing(|| self.database.write_together(op, Arc::clone(&work)))
     }
 
     fn healing<T>(&self, work: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {

@@ -2,7 +2,7 @@
 //! second is what makes publishing safe to kill: paths are marked *pending*, durably, before the first file is written,
 //! with what was on disk before, so the next build can tell an unfinished publish from an edit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use rusqlite::{Connection, Row, params};
@@ -139,15 +139,36 @@ impl Journal {
         Ok(tasks.collect())
     }
 
+    /// The last state of each of these tasks that has one, without descriptions.
+    pub fn tasks_among(&self, names: &BTreeSet<TaskName>) -> Result<BTreeMap<TaskName, TaskSummary>, StoreError> {
+        let sql = "SELECT key, accepted, outcome, run, log, is_agent, origin FROM tasks WHERE name = ?1";
+        let mut tasks = BTreeMap::new();
+        for name in names {
+            let found = self.read(|connection| one(connection, sql, name.as_str(), |row| lenient(summary_of(row))))?;
+            match found {
+                Some(Some(summary)) => drop(tasks.insert(name.clone(), summary)),
+                Some(None) => drop(self.damaged::<()>(format!("the record of task `{name}`"))),
+                None => {}
+            }
+        }
+        Ok(tasks)
+    }
+
+    /// Everything orca put into the project for these tasks and has not removed.
+    pub fn published_for(&self, names: &BTreeSet<TaskName>) -> Result<BTreeMap<RelPath, Published>, StoreError> {
+        let sql = "SELECT path, task, entry, old, pending FROM published WHERE task = ?1";
+        let mut published = BTreeMap::new();
+        for name in names {
+            let rows = self.published_where(sql, &[name.as_str()])?;
+            published.extend(rows.into_iter().map(PublishedRow::published));
+        }
+        Ok(published)
+    }
+
     /// Records the state of tasks, all or none.
     pub fn put_tasks(&self, tasks: &[(TaskName, TaskRecord)]) -> Result<(), StoreError> {
-        let packed: Vec<Vec<u8>> = tasks.iter().map(|(_, record)| pack(&record.description)).collect();
-        self.write("record tasks in", |connection| {
-            tasks
-                .iter()
-                .zip(&packed)
-                .try_for_each(|((name, record), packed)| put_task(connection, name, record, packed))
-        })
+        let rows: Vec<TaskRow> = tasks.iter().map(|(name, record)| TaskRow::of(name, record)).collect();
+        self.write_together("record tasks in", move |connection| rows.iter().try_for_each(|row| row.put(connection)))
     }
 
     /// Forgets the state of tasks: of those that the plan no longer has.
@@ -164,24 +185,23 @@ impl Journal {
 
     /// Everything orca put into the project and has not removed.
     pub fn published(&self) -> Result<BTreeMap<RelPath, Published>, StoreError> {
-        let rows = self.published_rows("SELECT path, task, entry, old, pending FROM published")?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (row.path, Published { task: row.task, entry: row.entry, pending: row.pending }))
-            .collect())
+        let rows = self.published_where("SELECT path, task, entry, old, pending FROM published", &[])?;
+        Ok(rows.into_iter().map(PublishedRow::published).collect())
     }
 
     /// Marks paths as being published, durably, before any of them is written: `(path, new entry, what is on disk)`.
     /// From here on the task is not on record as accepted, until [`Journal::put_tasks`] says so again.
     pub fn begin_publish(&self, task: &TaskName, paths: &[(RelPath, Entry, Option<Entry>)]) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO published (path, task, entry, old, pending) VALUES (?1, ?2, ?3, ?4, 1)";
-        self.write("begin to publish in", |connection| {
+        let row =
+            |(path, new, old): &(RelPath, Entry, Option<Entry>)| (path.clone(), json(new), old.as_ref().map(json));
+        let (task, rows): (TaskName, Vec<_>) = (task.clone(), paths.iter().map(row).collect());
+        self.write_together("begin to publish in", move |connection| {
             let unaccept = "UPDATE tasks SET accepted = 0, outcome = ?2 WHERE name = ?1 AND accepted = 1";
             connection.prepare_cached(unaccept)?.execute([task.as_str(), UNFINISHED])?;
             let mut statement = connection.prepare_cached(sql)?;
-            for (path, new, old) in paths {
-                let old = old.as_ref().map(json);
-                statement.execute(params![path.as_str(), task.as_str(), json(new), old])?;
+            for (path, new, old) in &rows {
+                statement.execute(params![path.as_str(), task.as_str(), new, old])?;
             }
             Ok(())
         })
@@ -189,29 +209,34 @@ impl Journal {
 
     /// Marks what a task had begun to publish as written, and forgets what was removed.
     pub fn finish_publish(&self, task: &TaskName, removed: &[RelPath]) -> Result<(), StoreError> {
-        self.write("end publishing in", |connection| {
-            let sql = "UPDATE published SET pending = 0, old = NULL WHERE task = ?1 AND pending = 1";
-            connection.prepare_cached(sql)?.execute([task.as_str()])?;
-            forget(connection, removed)
-        })
+        self.end_publish(task, removed, &[], None)
     }
 
-    /// Notes what a task's results put at these paths, where a person's edits are merged into what lies there: the paths
-    /// were written one by one, and were never pending.
-    pub fn note_published(&self, task: &TaskName, paths: &[(RelPath, Entry)]) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO published (path, task, entry, old, pending) VALUES (?1, ?2, ?3, NULL, 0)";
-        self.write("note what was published in", |connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            paths.iter().try_for_each(|(path, entry)| {
-                statement.execute(params![path.as_str(), task.as_str(), json(entry)]).map(drop)
-            })
+    /// As [`Journal::finish_publish`], and notes what the task put where a person's edits are merged into it: those paths
+    /// were written one by one, and were never pending. With them, if it is accepted with that, the state of the task.
+    pub fn end_publish(
+        &self,
+        task: &TaskName,
+        removed: &[RelPath],
+        noted: &[(RelPath, Entry)],
+        record: Option<&TaskRecord>,
+    ) -> Result<(), StoreError> {
+        let record = record.map(|record| TaskRow::of(task, record));
+        let noted: Vec<(RelPath, String)> = noted.iter().map(|(path, entry)| (path.clone(), json(entry))).collect();
+        let (task, removed) = (task.clone(), removed.to_vec());
+        self.write_together("end publishing in", move |connection| {
+            let sql = "UPDATE published SET pending = 0, old = NULL WHERE task = ?1 AND pending = 1";
+            connection.prepare_cached(sql)?.execute([task.as_str()])?;
+            forget(connection, &removed)?;
+            note(connection, &task, &noted)?;
+            record.iter().try_for_each(|record| record.put(connection))
         })
     }
 
     /// What was begun and not ended: the work of a build that was killed.
     pub fn pending(&self) -> Result<Vec<PendingPublish>, StoreError> {
-        let rows = self
-            .published_rows("SELECT path, task, entry, old, pending FROM published WHERE pending = 1 ORDER BY path")?;
+        let sql = "SELECT path, task, entry, old, pending FROM published WHERE pending = 1 ORDER BY path";
+        let rows = self.published_where(sql, &[])?;
         let pending =
             |row: PublishedRow| PendingPublish { task: row.task, path: row.path, new: row.entry, old: row.old };
         Ok(rows.into_iter().map(pending).collect())
@@ -223,10 +248,11 @@ impl Journal {
         self.write("forget paths in", |connection| forget(connection, paths))
     }
 
-    fn published_rows(&self, sql: &str) -> Result<Vec<PublishedRow>, StoreError> {
+    fn published_where(&self, sql: &str, is: &[&str]) -> Result<Vec<PublishedRow>, StoreError> {
         let rows: Vec<(String, Option<PublishedRow>)> = self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, lenient(published_of(row))?)))?;
+            let bound = rusqlite::params_from_iter(is);
+            let rows = statement.query_map(bound, |row| Ok((row.get(0)?, lenient(published_of(row))?)))?;
             rows.collect()
         })?;
         // A row that cannot be read makes no path orca's: its file is left alone.
@@ -243,6 +269,12 @@ struct PublishedRow {
     entry: Entry,
     old: Option<Entry>,
     pending: bool,
+}
+
+impl PublishedRow {
+    fn published(self) -> (RelPath, Published) {
+        (self.path, Published { task: self.task, entry: self.entry, pending: self.pending })
+    }
 }
 
 /// A column of the wrong type, or text that is none, is a row that cannot be read, and no reason to read no other.
@@ -290,6 +322,32 @@ fn summary_of(row: &Row<'_>) -> rusqlite::Result<Option<TaskSummary>> {
         Some(TaskSummary { key: ActionKey::from_bytes(bytes(key)?), accepted, outcome, run, log, is_agent, origin })
     };
     Ok(parse())
+}
+
+/// What a task put at paths where a person's edits are merged into what lies there: they were written one by one, and were
+/// never pending.
+fn note(connection: &Connection, task: &TaskName, paths: &[(RelPath, String)]) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO published (path, task, entry, old, pending) VALUES (?1, ?2, ?3, NULL, 0)";
+    let mut statement = connection.prepare_cached(sql)?;
+    paths.iter().try_for_each(|(path, entry)| statement.execute([path.as_str(), task.as_str(), entry]).map(drop))
+}
+
+/// The state of a task, ready to be written.
+struct TaskRow {
+    name: TaskName,
+    record: TaskRecord,
+    packed: Vec<u8>,
+}
+
+impl TaskRow {
+    fn of(name: &TaskName, record: &TaskRecord) -> Self {
+        let packed = pack(&record.description);
+        Self { name: name.clone(), record: TaskRecord { description: String::new(), ..record.clone() }, packed }
+    }
+
+    fn put(&self, connection: &Connection) -> rusqlite::Result<()> {
+        put_task(connection, &self.name, &self.record, &self.packed)
+    }
 }
 
 pub(super) fn put_task(

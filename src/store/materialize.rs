@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rayon::prelude::*;
 
 use super::root::file_mode;
-use super::{Kept, Root, Store, StoreError, stream};
+use super::{Kept, Root, Spares, Store, StoreError, stream};
 use crate::base::{BlobDigest, Entry, RelPath, Tree};
 use crate::sys::beneath::{self, Access};
 
@@ -50,8 +50,23 @@ pub type SourceOf<'a, 's> = &'a (dyn Fn(&RelPath, &Entry) -> Source<'s> + Sync);
 /// Files of one directory that one thread makes: the directory is opened once for them.
 const FILES_PER_UNIT: usize = 64;
 
+/// A smaller tree is made by the thread that wants it: the pool is not woken for a handful of files.
+const SEVERAL_THREADS_MIN: usize = 32;
+/// Unless they hold this much.
+const SEVERAL_THREADS_BYTES_MIN: u64 = 1 << 20;
+
 /// Puts every entry of `tree` beneath `root`.
 pub fn materialize(tree: &Tree, root: &Root, source: SourceOf<'_, '_>) -> Result<(), MaterializeError> {
+    materialize_from(tree, root, source, None)
+}
+
+/// As [`materialize`], with files and directories of workspaces that are gone.
+pub fn materialize_from(
+    tree: &Tree,
+    root: &Root,
+    source: SourceOf<'_, '_>,
+    spares: Option<&Spares>,
+) -> Result<(), MaterializeError> {
     let mut directories: BTreeSet<RelPath> = BTreeSet::new();
     let mut entries: BTreeMap<Option<RelPath>, Vec<(&RelPath, &Entry)>> = BTreeMap::new();
     for (path, entry) in tree {
@@ -62,16 +77,37 @@ pub fn materialize(tree: &Tree, root: &Root, source: SourceOf<'_, '_>) -> Result
         }
     }
     directories.extend(entries.keys().flatten().cloned());
-    for directory in &directories {
-        root.create_dir_all(directory)?;
+    let mut directories = directories.into_iter().peekable();
+    while let Some(directory) = directories.next() {
+        // What lies in it brings it along.
+        if !directories.peek().is_some_and(|next| next.is_within(&directory)) {
+            match spares {
+                None => root.create_dir_all(&directory)?,
+                Some(spares) => spares
+                    .make_dirs(root.fd(), directory.as_str())
+                    .map_err(|error| root.error("make the directory", &directory, error))?,
+            }
+        }
     }
     let units: Vec<_> = entries
         .iter()
         .flat_map(|(directory, all)| all.chunks(FILES_PER_UNIT).map(move |some| (directory, some)))
         .collect();
-    let made: Vec<Result<(), MaterializeError>> =
-        units.into_par_iter().map(|(directory, some)| make_unit(root, directory.as_ref(), some, source)).collect();
+    if tree.len() < SEVERAL_THREADS_MIN && size_of(tree) < SEVERAL_THREADS_BYTES_MIN {
+        return units
+            .iter()
+            .try_for_each(|(directory, some)| make_unit(root, directory.as_ref(), some, source, spares));
+    }
+    let made: Vec<Result<(), MaterializeError>> = units
+        .into_par_iter()
+        .map(|(directory, some)| make_unit(root, directory.as_ref(), some, source, spares))
+        .collect();
     made.into_iter().collect()
+}
+
+fn size_of(tree: &Tree) -> u64 {
+    let size = |entry: &Entry| if let Entry::File { size_bytes, .. } = entry { *size_bytes } else { 0 };
+    tree.values().map(size).sum()
 }
 
 fn make_unit(
@@ -79,6 +115,7 @@ fn make_unit(
     directory: Option<&RelPath>,
     entries: &[(&RelPath, &Entry)],
     source: SourceOf<'_, '_>,
+    spares: Option<&Spares>,
 ) -> Result<(), MaterializeError> {
     let opened = match directory {
         None => None,
@@ -88,15 +125,15 @@ fn make_unit(
         ),
     };
     let dir = opened.as_ref().map_or(root.fd(), AsFd::as_fd);
-    entries.iter().try_for_each(|(path, entry)| make_entry(root, dir, path, entry, source))
+    entries.iter().try_for_each(|(path, entry)| make_entry(root, dir, (path, entry), source, spares))
 }
 
 fn make_entry(
     root: &Root,
     dir: BorrowedFd<'_>,
-    path: &RelPath,
-    entry: &Entry,
+    (path, entry): (&RelPath, &Entry),
     source: SourceOf<'_, '_>,
+    spares: Option<&Spares>,
 ) -> Result<(), MaterializeError> {
     match entry {
         Entry::EmptyDir => Ok(()),
@@ -112,7 +149,11 @@ fn make_entry(
                 Source::Kept(kept) => kept.cas().open_blob(digest, kept.warnings())?.ok_or_else(missing)?,
                 Source::Project(project) => open_source(project, path, *executable)?.ok_or_else(changed)?,
             };
-            let file = beneath::create_file(dir, path.file_name()).map_err(failed)?;
+            let file = match spares {
+                None => beneath::create_file(dir, path.file_name()),
+                Some(spares) => spares.file(dir, path.file_name()),
+            }
+            .map_err(failed)?;
             let (copied, _) = stream::copy(&from, &file, size_bytes).map_err(failed)?;
             beneath::set_mode(&file, file_mode(*executable)).map_err(failed)?;
             match source {

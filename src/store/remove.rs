@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::{Root, StoreError, root::temp_name};
+use super::{Root, Spares, StoreError, root::temp_name};
 use crate::base::{Entry, RelPath};
 use crate::sys::beneath::{self, Access, FileKind};
 
@@ -52,6 +52,12 @@ impl Root {
     /// Removes whatever is at `path` with everything beneath it; `false` if there is nothing. For what is orca's as a
     /// whole: a workspace, a staging directory.
     pub fn remove_tree(&self, path: &RelPath) -> Result<bool, StoreError> {
+        self.remove_tree_into(path, None)
+    }
+
+    /// As [`Root::remove_tree`]; what is fit for it is kept for the next workspace. No process may have anything of it
+    /// open any more.
+    pub fn remove_tree_into(&self, path: &RelPath, spares: Option<&Spares>) -> Result<bool, StoreError> {
         let Some(stat) = self.stat(path)? else { return Ok(false) };
         if stat.kind != FileKind::Directory {
             return self.remove_file(path);
@@ -60,8 +66,11 @@ impl Root {
         let parent = self.parent(path).map_err(failed)?;
         let name = path.file_name().as_ref();
         let top = open_whatever_mode(parent.as_fd(), name).map_err(failed)?;
-        empty_directory(top.as_fd()).map_err(failed)?;
-        beneath::remove_dir(parent.as_fd(), name).map_err(failed)
+        empty_directory(&top, spares).map_err(failed)?;
+        match spares {
+            Some(spares) if spares.keep_directory(parent.as_fd(), name) => Ok(true),
+            _ => beneath::remove_dir(parent.as_fd(), name).map_err(failed),
+        }
     }
 
     /// Makes `path` free for a file or link of a task: a file or link that stands where a parent directory has to be,
@@ -147,25 +156,35 @@ impl Root {
 
 /// Removes everything in `top`. A directory found deeper is first moved up into `top`, so any depth a task can make,
 /// beyond the longest path and the most open files, takes the same few descriptors and no recursion.
-fn empty_directory(top: BorrowedFd<'_>) -> io::Result<()> {
-    let mut waiting: Vec<OsString> = remove_files(top)?;
+fn empty_directory(opened: &OwnedFd, spares: Option<&Spares>) -> io::Result<()> {
+    let mut waiting: Vec<OsString> = remove_files(opened, spares)?;
+    let top = opened.as_fd();
     while let Some(name) = waiting.pop() {
+        // Most are empty by now, or were all the time.
+        if spares.is_none() && beneath::remove_dir(top, &name).is_ok() {
+            continue;
+        }
         let dir = open_whatever_mode(top, &name)?;
-        for child in remove_files(dir.as_fd())? {
+        for child in remove_files(&dir, spares)? {
             let hoisted = OsString::from(temp_name());
             move_whatever_mode(dir.as_fd(), &child, top, &hoisted)?;
             waiting.push(hoisted);
         }
-        beneath::remove_dir(top, &name)?;
+        if !spares.is_some_and(|spares| spares.keep_directory(top, &name)) {
+            beneath::remove_dir(top, &name)?;
+        }
     }
     Ok(())
 }
 
 /// Unlinks every entry of `dir` that is no directory, and answers the directories.
-fn remove_files(dir: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
-    let mut directories = Vec::new();
-    for name in beneath::list(dir)? {
+fn remove_files(opened: &OwnedFd, spares: Option<&Spares>) -> io::Result<Vec<OsString>> {
+    let (dir, mut directories) = (opened.as_fd(), Vec::new());
+    for name in beneath::list_opened(opened)? {
         let name = beneath::name_of(&name);
+        if spares.is_some_and(|spares| spares.keep_file(dir, name)) {
+            continue;
+        }
         match beneath::unlink(dir, name) {
             Ok(_) => {}
             // Linux says EISDIR, POSIX allows EPERM.

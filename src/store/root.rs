@@ -11,12 +11,17 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rayon::prelude::*;
+
 use super::{StoreError, stream};
 use crate::base::{BlobDigest, Entry, RelPath, bounded};
 use crate::sys::beneath::{self, Access, FileKind, FileStat};
 
 /// What a temporary file's name starts with, wherever a [`Root`] makes one.
 pub const TEMP_PREFIX: &str = ".orca-tmp.";
+
+/// How many files one thread looks at before it takes more.
+const STATS_AT_ONCE: usize = 256;
 
 /// A directory, and the files beneath it.
 #[derive(Debug)]
@@ -73,6 +78,29 @@ impl Root {
             Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(None),
             Err(error) => Err(self.error("look at", path, error)),
         }
+    }
+
+    /// [`Root::stat`] of each, in parallel. Neighbours in the list that lie in one directory cost one opening of it.
+    #[must_use]
+    pub fn stat_many(&self, paths: &[RelPath]) -> Vec<Result<Option<FileStat>, StoreError>> {
+        let of_chunk = |chunk: &[RelPath]| -> Vec<Result<Option<FileStat>, StoreError>> {
+            let mut opened: Option<(&str, Parent<'_>)> = None;
+            let mut stats = Vec::with_capacity(chunk.len());
+            for path in chunk {
+                let directory = path.parent_str();
+                if opened.as_ref().is_none_or(|(known, _)| *known != directory) {
+                    opened = self.parent(path).ok().map(|parent| (directory, parent));
+                }
+                stats.push(match &opened {
+                    Some((_, parent)) => {
+                        beneath::lstat(parent.as_fd(), path.file_name()).map_err(|e| self.error("look at", path, e))
+                    }
+                    None => self.stat(path),
+                });
+            }
+            stats
+        };
+        paths.par_chunks(STATS_AT_ONCE).flat_map_iter(of_chunk).collect()
     }
 
     /// The entry at `path`, a file with its digest; `None` if there is nothing. A directory is one only if it is
@@ -276,14 +304,16 @@ impl Root {
         let _ = beneath::unlink(staging, temp.as_ref());
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    /// The directory itself, for looks that the calls here do not take.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
     pub(super) fn parent(&self, path: &RelPath) -> std::io::Result<Parent<'_>> {
-        match path.parent() {
-            None => Ok(Parent::Root(self.fd())),
-            Some(parent) => beneath::open_dir(self.fd(), parent.as_str(), Access::Resolve).map(Parent::Opened),
+        match path.parent_str() {
+            "" => Ok(Parent::Root(self.fd())),
+            parent => beneath::open_dir(self.fd(), parent, Access::Resolve).map(Parent::Opened),
         }
     }
 

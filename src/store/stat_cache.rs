@@ -14,12 +14,14 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use rayon::prelude::*;
 
 use super::{Root, StoreError, clock, stream};
-use crate::base::{BlobDigest, Entry, RelPath, Tree};
+use crate::base::{BlobDigest, Entry, RelPath, Tree, parallel};
+use crate::snapshot::Fingerprint;
 use crate::sys::beneath::{self, FileKind, FileStat};
 
 const MAGIC: &[u8; 8] = b"orcastat";
@@ -76,14 +78,17 @@ type Entries = BTreeMap<RelPath, (StatTuple, BlobDigest)>;
 #[derive(Debug, Default)]
 pub struct StatCache {
     entries: RwLock<Entries>,
+    /// Whether it says what its file says, and need not be written.
+    is_saved: AtomicBool,
 }
 
 impl StatCache {
     /// Loads the cache file; empty if there is none that can be used.
     #[must_use]
     pub fn load(path: &Path) -> Self {
-        let entries = read_file(path).and_then(|(bytes, written_ns)| decode(&bytes, written_ns));
-        Self { entries: RwLock::new(entries.unwrap_or_default()) }
+        let decoded = read_file(path).and_then(|(bytes, written_ns)| decode(&bytes, written_ns));
+        let (entries, is_whole) = decoded.unwrap_or_default();
+        Self { entries: RwLock::new(entries), is_saved: AtomicBool::new(is_whole) }
     }
 
     /// The number of files it knows.
@@ -100,7 +105,41 @@ impl StatCache {
 
     /// As [`Root::entry`], reading a file only if its stat data is not known.
     pub fn digest(&self, root: &Root, path: &RelPath) -> Result<Option<Entry>, StoreError> {
-        let Some(stat) = root.stat(path)? else {
+        let stat = root.stat(path)?;
+        let known = known(&self.entries.read().unwrap_or_else(PoisonError::into_inner), path, stat.as_ref());
+        match known {
+            Some(entry) => Ok(Some(entry)),
+            None => self.look(root, path, stat),
+        }
+    }
+
+    /// The entries at these paths, in parallel; paths with nothing are left out. The first error in the order of
+    /// `paths`, if any. Paths in order cost least.
+    pub fn digest_many(&self, root: &Root, paths: &[RelPath]) -> Result<Tree, StoreError> {
+        if paths.len() < parallel::ITEMS_MIN {
+            let found = paths.iter().map(|path| self.digest(root, path).map(|entry| Some((path.clone(), entry?))));
+            return found.filter_map(Result::transpose).collect();
+        }
+        let stats = root.stat_many(paths);
+        let known: Vec<Option<Entry>> = {
+            let entries: &Entries = &self.entries.read().unwrap_or_else(PoisonError::into_inner);
+            let stat = |stat: &Result<Option<FileStat>, StoreError>| stat.as_ref().ok().copied().flatten();
+            let answer = |(path, found)| known(entries, path, stat(found).as_ref());
+            paths.par_iter().zip(&stats).map(answer).collect()
+        };
+        let found: Vec<Result<Option<Entry>, StoreError>> = (paths.par_iter().zip(stats).zip(known))
+            .map(|((path, stat), known)| match known {
+                Some(entry) => Ok(Some(entry)),
+                None => self.look(root, path, stat?),
+            })
+            .collect();
+        let pairs = paths.iter().zip(found);
+        pairs.filter_map(|(path, entry)| entry.map(|e| e.map(|e| (path.clone(), e))).transpose()).collect()
+    }
+
+    /// What is at a path whose digest is not known.
+    fn look(&self, root: &Root, path: &RelPath, stat: Option<FileStat>) -> Result<Option<Entry>, StoreError> {
+        let Some(stat) = stat else {
             self.forget(path);
             return Ok(None);
         };
@@ -108,36 +147,37 @@ impl StatCache {
             self.forget(path);
             return root.entry_of_kind(path, stat.kind);
         }
-        let tuple = StatTuple::from(&stat);
-        let known = self.entries.read().unwrap_or_else(PoisonError::into_inner).get(path).copied();
-        if let Some((_, digest)) = known.filter(|(known, _)| *known == tuple) {
-            return Ok(Some(Entry::File { digest, size_bytes: stat.size_bytes, executable: stat.is_executable() }));
-        }
         match self.hash(root, path) {
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
         }
     }
 
-    /// The entries at these paths, in parallel; paths with nothing are left out. The first error in the order of
-    /// `paths`, if any.
-    pub fn digest_many(&self, root: &Root, paths: &[RelPath]) -> Result<Tree, StoreError> {
-        let found: Vec<Result<Option<Entry>, StoreError>> =
-            paths.par_iter().map(|path| self.digest(root, path)).collect();
-        let pairs = paths.iter().zip(found);
-        pairs.filter_map(|(path, entry)| entry.map(|e| e.map(|e| (path.clone(), e))).transpose()).collect()
+    /// The fingerprint that the file at `path` had when it was `entry`; `None` where that is not known. Reads nothing.
+    #[must_use]
+    pub fn fingerprint(&self, path: &RelPath, entry: &Entry) -> Option<Fingerprint> {
+        let Entry::File { digest, size_bytes, executable } = entry else { return None };
+        let (known, found) = self.entries.read().unwrap_or_else(PoisonError::into_inner).get(path).copied()?;
+        let StatTuple { dev, inode, size_bytes: size, mode, mtime_ns, ctime_ns } = known;
+        let stat = FileStat { kind: FileKind::File, dev, inode, size_bytes: size, mode, mtime_ns, ctime_ns };
+        let is_it = found == *digest && size == *size_bytes && stat.is_executable() == *executable;
+        is_it.then(|| Fingerprint::of(&stat))
     }
 
     /// Forgets what is known of a path.
     pub fn forget(&self, path: &RelPath) {
         let known = self.entries.read().unwrap_or_else(PoisonError::into_inner).contains_key(path);
         if known {
+            self.is_saved.store(false, Ordering::Relaxed);
             self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(path);
         }
     }
 
-    /// Writes the cache to `path`: whole, or as it was.
+    /// Writes the cache to `path`, where it was loaded from: whole, or as it was. Nothing to do where it says what it said then.
     pub fn save(&self, path: &Path) -> Result<(), StoreError> {
+        if self.is_saved.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let bytes = encode(&self.entries.read().unwrap_or_else(PoisonError::into_inner));
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| RelPath::from_disk(name).ok());
@@ -155,6 +195,7 @@ impl StatCache {
         let after = beneath::fstat(&file).map_err(failed)?;
         let tuple = StatTuple::from(&after);
         if before == after && !tuple.is_racy(now_ns) {
+            self.is_saved.store(false, Ordering::Relaxed);
             let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
             entries.insert(path.clone(), (tuple, digest));
         } else {
@@ -162,6 +203,13 @@ impl StatCache {
         }
         Ok(Entry::File { digest, size_bytes, executable: after.is_executable() })
     }
+}
+
+/// The file that a state stands for, if its digest is known.
+fn known(entries: &Entries, path: &RelPath, stat: Option<&FileStat>) -> Option<Entry> {
+    let stat = stat.filter(|stat| stat.kind == FileKind::File)?;
+    let (_, digest) = entries.get(path).filter(|(known, _)| *known == StatTuple::from(stat))?;
+    Some(Entry::File { digest: *digest, size_bytes: stat.size_bytes, executable: stat.is_executable() })
 }
 
 /// The bytes of the cache file and when it was written; `None` if there is no such regular file.
@@ -195,16 +243,16 @@ fn encode(entries: &Entries) -> Vec<u8> {
         }
         out.extend_from_slice(digest.as_bytes());
     }
-    let seal = blake3::hash(&out);
+    let seal = blake3::Hasher::new().update_rayon(&out).finalize();
     out.extend_from_slice(seal.as_bytes());
     out
 }
 
-/// What the bytes say, without what is as young as the file they come from; `None` if they are not a whole file of
-/// this version.
-fn decode(bytes: &[u8], written_ns: i64) -> Option<Entries> {
+/// What the bytes say, without what is as young as the file they come from, and whether there was nothing of that; `None` if
+/// they are not a whole file of this version.
+fn decode(bytes: &[u8], written_ns: i64) -> Option<(Entries, bool)> {
     let (body, seal) = bytes.split_at_checked(bytes.len().checked_sub(SEAL_BYTES)?)?;
-    if blake3::hash(body).as_bytes() != seal {
+    if blake3::Hasher::new().update_rayon(body).finalize().as_bytes() != seal {
         return None;
     }
     let mut rest = Reader(body);
@@ -212,14 +260,16 @@ fn decode(bytes: &[u8], written_ns: i64) -> Option<Entries> {
         return None;
     }
     let count = u64::from_le_bytes(rest.take()?);
-    let mut entries = Entries::new();
+    // In order, so that the tree is made without looking for places.
+    let mut entries = Vec::new();
     for _ in 0..count {
         let (path, tuple, digest) = rest.entry()?;
         if tuple.youngest_ns() < written_ns {
-            entries.insert(path, (tuple, digest));
+            entries.push((path, (tuple, digest)));
         }
     }
-    rest.0.is_empty().then_some(entries)
+    let is_whole = entries.len() as u64 == count;
+    rest.0.is_empty().then(|| (entries.into_iter().collect(), is_whole))
 }
 
 struct Reader<'a>(&'a [u8]);

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use rayon::prelude::*;
 
 use super::{Root, StoreError};
-use crate::base::{Entry, PathError, RelPath, Tree, bounded};
+use crate::base::{Entry, PathError, RelPath, Tree, bounded, parallel};
 use crate::sys::beneath::{self, Access, FileKind, FileStat};
 
 /// One path that a listing found.
@@ -55,15 +55,16 @@ impl Root {
         if let Some(shown) = listing.unnameable.into_iter().next() {
             return Err(StoreError::NotUtf8 { shown });
         }
-        let found: Vec<Result<Option<(RelPath, Entry)>, StoreError>> = listing
+        let found: Vec<Listed> = listing
             .entries
-            .into_par_iter()
+            .into_iter()
             .filter(|listed| listed.stat.kind != FileKind::Directory || listed.is_empty_dir)
-            .map(|listed| match listed.is_empty_dir {
-                true => Ok(Some((listed.path, Entry::EmptyDir))),
-                false => Ok(self.entry_of_kind(&listed.path, listed.stat.kind)?.map(|entry| (listed.path, entry))),
-            })
             .collect();
+        let size_bytes = found.iter().map(|listed| listed.stat.size_bytes).sum();
+        let found = parallel::map(&found, size_bytes, |listed| match listed.is_empty_dir {
+            true => Ok(Some((listed.path.clone(), Entry::EmptyDir))),
+            false => Ok(self.entry_of_kind(&listed.path, listed.stat.kind)?.map(|entry| (listed.path.clone(), entry))),
+        });
         found.into_iter().filter_map(Result::transpose).collect()
     }
 
@@ -81,8 +82,8 @@ impl Root {
         let mut empty: BTreeSet<RelPath> = BTreeSet::new();
         let mut level = vec![under.cloned()];
         while !level.is_empty() {
-            let found: Vec<Level> =
-                level.par_iter().map(|dir| self.list_directory(dir.as_ref(), skip)).collect::<Result<_, _>>()?;
+            let found = parallel::map(&level, 0, |dir| self.list_directory(dir.as_ref(), skip));
+            let found: Vec<Level> = found.into_iter().collect::<Result<_, _>>()?;
             let mut next = Vec::new();
             for (dir, one) in std::iter::zip(level, found) {
                 listing.entries.extend(one.listing.entries);
@@ -110,11 +111,12 @@ impl Root {
             },
         };
         let fd = opened.as_ref().map_or(self.fd(), AsFd::as_fd);
+        let listed = opened.as_ref().map_or_else(|| beneath::list(self.fd()), beneath::list_opened);
         let failed = |source| match dir {
             None => StoreError::io("list", self.path(), source),
             Some(path) => self.error("list", path, source),
         };
-        let names = beneath::list(fd).map_err(failed)?;
+        let names = listed.map_err(failed)?;
         let mut level = Level { listing: Listing::default(), directories: Vec::new(), is_empty: names.is_empty() };
         for name in names {
             match path_of(dir, &name) {

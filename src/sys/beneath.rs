@@ -17,6 +17,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
+/// Room for the entries of a directory; the longest name takes 280 bytes of it.
+#[cfg(target_os = "linux")]
+const LIST_BUFFER_BYTES: usize = 8 << 10;
+
 /// What a directory entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileKind {
@@ -58,6 +62,66 @@ impl FileStat {
     #[must_use]
     pub const fn is_executable(&self) -> bool {
         self.mode & 0o100 != 0
+    }
+}
+
+/// What tells an inode that is as good as new from one that is not, besides its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inode {
+    /// What it is.
+    pub kind: FileKind,
+    /// The device it is on.
+    pub dev: u64,
+    /// Its names.
+    pub links: u64,
+    /// Its owner.
+    pub user: u32,
+    /// Its group.
+    pub group: u32,
+    /// Its length in bytes.
+    pub size_bytes: u64,
+}
+
+/// What an opened file or directory is, as an inode.
+pub fn inode_of(file: impl AsFd) -> io::Result<Inode> {
+    Ok(inode(&rustix::fs::fstat(file)?))
+}
+
+/// What `name` in `dir` is, as an inode.
+pub fn inode_at(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<Inode> {
+    Ok(inode(&rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?))
+}
+
+fn inode(stat: &rustix::fs::Stat) -> Inode {
+    let FileStat { kind, dev, size_bytes, .. } = stat_of(stat);
+    Inode { kind, dev, links: stat.st_nlink as u64, user: stat.st_uid, group: stat.st_gid, size_bytes }
+}
+
+/// Whether an opened file or directory carries anything besides content, owner and mode: an access list, a label, a note
+/// of some program. Where that cannot be told, it does.
+#[must_use]
+pub fn has_attributes(file: impl AsFd) -> bool {
+    let mut names = [0_u8; 1];
+    match rustix::fs::flistxattr(file, &mut names[..]) {
+        Ok(length) => length > 0,
+        Err(Errno::NOTSUP) => false,
+        Err(_) => true,
+    }
+}
+
+/// Opens the regular file `name` of `dir` to read and write it. A link is refused, a pipe does not block.
+pub fn open_to_rewrite(dir: BorrowedFd<'_>, name: &str) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    match rustix::fs::openat(dir, name, flags, Mode::empty()) {
+        // Its owner may have taken the right to write from it.
+        Err(Errno::ACCESS) => {
+            let path_only =
+                rustix::fs::openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+            let link = format!("/proc/self/fd/{}", path_only.as_raw_fd());
+            rustix::fs::chmod(link, Mode::from_raw_mode(0o600))?;
+            Ok(File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?))
+        }
+        other => Ok(File::from(other?)),
     }
 }
 
@@ -265,6 +329,25 @@ pub fn list(dir: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
     Ok(names)
 }
 
+/// As [`list`], in fewer calls: for a directory that was opened to be listed, once, by whoever calls.
+pub fn list_opened(dir: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
+    #[cfg(target_os = "linux")]
+    {
+        let mut names = Vec::new();
+        let mut buffer = Vec::with_capacity(LIST_BUFFER_BYTES);
+        let mut entries = rustix::fs::RawDir::new(dir, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            let name = entry?.file_name().to_bytes().to_vec();
+            if name != b"." && name != b".." {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+    #[cfg(not(target_os = "linux"))]
+    list(dir.as_fd())
+}
+
 /// A name as the calls here take it.
 #[must_use]
 pub fn name_of(bytes: &[u8]) -> &OsStr {
@@ -316,7 +399,7 @@ pub fn is_link_refusal(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
-fn stat_of(stat: &rustix::fs::Stat) -> FileStat {
+pub(super) fn stat_of(stat: &rustix::fs::Stat) -> FileStat {
     let ns = |seconds: i64, ns: i64| seconds.saturating_mul(1_000_000_000).saturating_add(ns);
     FileStat {
         kind: match FileType::from_raw_mode(stat.st_mode) {

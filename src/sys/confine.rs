@@ -67,7 +67,7 @@ pub fn harden() {
 }
 
 /// Makes the next `exec` drop every capability, also for root. An ordinary user has none to drop, and is refused.
-fn forgo_root() {
+pub fn forgo_root() {
     let _ = set_capabilities_secure_bits(CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED);
 }
 

@@ -2,6 +2,7 @@
 
 pub mod beneath;
 pub mod confine;
+pub mod glance;
 pub mod inotify;
 pub mod local;
 pub mod namespace;
@@ -10,5 +11,6 @@ pub mod process;
 pub mod signals;
 pub mod socket;
 pub mod terminal;
+pub mod view;
 
 pub use open::{open_lock_file, open_to_read, symlink};

@@ -15,7 +15,7 @@ use rustix::thread::{
     CapabilitySet, capabilities, clear_ambient_capability_set, configure_capability_in_ambient_set, set_capabilities,
 };
 
-const NO_DATA: Option<&str> = None;
+pub(super) const NO_DATA: Option<&str> = None;
 
 /// Leaves the namespaces this process was born in. The next child is the first process of the new pid namespace.
 pub fn enter(own_network: bool) -> io::Result<()> {
@@ -33,7 +33,8 @@ pub fn enter(own_network: bool) -> io::Result<()> {
 
 /// Lets the next stage arrange the namespaces though it may not run as root, whose rights survive an `exec`.
 fn keep_over_exec() -> rustix::io::Result<()> {
-    let needed = CapabilitySet::SYS_ADMIN | CapabilitySet::NET_ADMIN | CapabilitySet::SETPCAP;
+    let needed =
+        CapabilitySet::SYS_ADMIN | CapabilitySet::NET_ADMIN | CapabilitySet::SETPCAP | CapabilitySet::SYS_CHROOT;
     let mut sets = capabilities(None)?;
     sets.inheritable |= needed;
     set_capabilities(None, sets)?;
@@ -47,6 +48,25 @@ pub fn forgo_kept() {
         sets.inheritable = CapabilitySet::empty();
         let _ = set_capabilities(None, sets);
     }
+}
+
+/// Moves into an IPC namespace in which nobody has left anything.
+pub fn renew_ipc() -> io::Result<()> {
+    Ok(unshare(CloneFlags::CLONE_NEWIPC)?)
+}
+
+/// Moves into a network namespace in which nothing was ever sent.
+pub fn renew_network() -> io::Result<()> {
+    Ok(unshare(CloneFlags::CLONE_NEWNET)?)
+}
+
+/// Gives the machine another name for this process and what it starts, and shows control groups from here, where there
+/// are any.
+pub fn name_machine(name: &str) -> io::Result<()> {
+    unshare(CloneFlags::CLONE_NEWUTS)?;
+    rustix::system::sethostname(name.as_bytes())?;
+    let _ = unshare(CloneFlags::CLONE_NEWCGROUP);
+    Ok(())
 }
 
 /// Makes every mount read-only but those at and beneath `writable`; what is `read_only` beneath that is so, too.
@@ -68,7 +88,7 @@ pub fn make_read_only_but(writable: &[PathBuf], read_only: &[PathBuf]) -> io::Re
 }
 
 /// Place and flags of a line of mountinfo. Flags have to be repeated: taking one away is refused.
-fn mount_point(line: &str) -> Option<(PathBuf, MsFlags)> {
+pub(super) fn mount_point(line: &str) -> Option<(PathBuf, MsFlags)> {
     let mut fields = line.split(' ').skip(4);
     let place = unescape(fields.next()?);
     let flags = fields.next()?.split(',').map(|option| match option {
@@ -78,6 +98,7 @@ fn mount_point(line: &str) -> Option<(PathBuf, MsFlags)> {
         "noatime" => MsFlags::MS_NOATIME,
         "nodiratime" => MsFlags::MS_NODIRATIME,
         "relatime" => MsFlags::MS_RELATIME,
+        "ro" => MsFlags::MS_RDONLY,
         _ => MsFlags::empty(),
     });
     Some((place, flags.collect()))

@@ -8,9 +8,9 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -18,8 +18,9 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, close, getpgid, getppid, setpgid, setsid};
+use wait4::Wait4;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -33,8 +34,10 @@ pub enum Ended {
 /// What [`reap`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaped {
-    /// This child is gone.
-    Child(u32, Ended),
+    /// The command is gone; the largest resident set in bytes of it and of what it waited for.
+    Command(Ended, u64),
+    /// Some other child is gone.
+    Orphan,
     /// Children are left, and all of them run.
     StillRunning,
     /// There is no child, and so, for a subreaper, no descendant.
@@ -164,18 +167,22 @@ pub fn become_command(command: &mut Command) -> io::Error {
 }
 
 /// Takes the status of one child that has ended, if there is one.
-#[must_use]
-pub fn reap() -> Reaped {
+pub fn reap(command: &mut Child) -> io::Result<Reaped> {
     loop {
-        return match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) => Reaped::Child(pid.as_raw().unsigned_abs(), Ended::Code(code)),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                Reaped::Child(pid.as_raw().unsigned_abs(), Ended::Signal(signal as i32))
-            }
-            Ok(WaitStatus::StillAlive) => Reaped::StillRunning,
-            Ok(_) | Err(Errno::EINTR) => continue,
-            Err(_) => Reaped::NoChildren,
+        let ended = match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
+            Ok(WaitStatus::StillAlive) => return Ok(Reaped::StillRunning),
+            Ok(status) => status.pid(),
+            Err(Errno::EINTR) => continue,
+            Err(_) => return Ok(Reaped::NoChildren),
         };
+        if ended.is_some_and(|pid| pid.as_raw().unsigned_abs() == command.id()) {
+            let taken = command.wait4()?;
+            let signal = taken.status.signal().map(Ended::Signal);
+            let ended = signal.unwrap_or(Ended::Code(taken.status.code().unwrap_or(0)));
+            return Ok(Reaped::Command(ended, taken.rusage.maxrss));
+        }
+        let _ = waitpid(ended, Some(WaitPidFlag::WNOHANG));
+        return Ok(Reaped::Orphan);
     }
 }
 
@@ -247,7 +254,7 @@ const STATE: usize = 0;
 const PARENT: usize = 1;
 const SESSION: usize = 3;
 
-fn stat_fields<T>(pid: u32, pick: impl FnOnce(&[&str]) -> Option<T>) -> Option<T> {
+fn stat_fields<T>(pid: impl std::fmt::Display, pick: impl FnOnce(&[&str]) -> Option<T>) -> Option<T> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     pick(&stat.rsplit_once(") ")?.1.split(' ').collect::<Vec<_>>())
 }
@@ -261,6 +268,42 @@ fn parent_of_living(pid: u32) -> Option<u32> {
         "Z" | "X" => None,
         _ => fields.get(PARENT)?.parse().ok(),
     })
+}
+
+/// What a child gets from this process, and another process of the same user can change in it: limits, priority, policy,
+/// processors, and how readily it is killed for want of memory.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Inheritable {
+    limits: String,
+    scheduling: Option<[String; 3]>,
+    processors: Vec<usize>,
+    killed_first: String,
+}
+
+impl Inheritable {
+    /// As it is now.
+    #[must_use]
+    pub fn now() -> Self {
+        /// Counted as the fields above are.
+        const NICE_PRIORITY_POLICY: [usize; 3] = [16, 37, 38];
+        let scheduling = stat_fields("self", |fields| {
+            let [nice, priority, policy] =
+                NICE_PRIORITY_POLICY.map(|at| fields.get(at).map(|field| (*field).to_owned()));
+            Some([nice?, priority?, policy?])
+        });
+        Self {
+            limits: std::fs::read_to_string("/proc/self/limits").unwrap_or_default(),
+            scheduling,
+            processors: processors(),
+            killed_first: std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default(),
+        }
+    }
+}
+
+fn processors() -> Vec<usize> {
+    use rustix::thread::{CpuSet, sched_getaffinity};
+    let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
+    (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect()
 }
 
 /// What the children that were waited for used: CPU time in microseconds, largest resident set in bytes.

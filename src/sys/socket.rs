@@ -1,4 +1,4 @@
-//! The link between orca and what guards a task: a socket that carries frames and, once, two open files.
+//! The link between orca and what guards a task: a socket that carries frames, and open files with an order.
 //!
 //! Frames are a little-endian u32 of their length and then as many bytes. The socket doubles as the lifeline: when
 //! orca is gone, however it went, the other end reads end of file.
@@ -25,34 +25,69 @@ pub fn adopt_stdin() -> io::Result<UnixStream> {
     Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
-/// Sends two open files with the byte that marks them.
-pub fn send_files(socket: &UnixStream, files: [BorrowedFd<'_>; 2]) -> io::Result<()> {
+/// What an order begins with: two open files come with this byte.
+const ORDER: u8 = b'o';
+
+/// Sends a frame with two open files, in one call where the kernel takes it whole.
+pub fn send_order(mut socket: &UnixStream, files: [BorrowedFd<'_>; 2], payload: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(payload.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     assert!(ancillary.push(SendAncillaryMessage::ScmRights(&files)), "the space was made for two files");
-    rustix::net::sendmsg(socket, &[IoSlice::new(b"f")], &mut ancillary, SendFlags::NOSIGNAL)?;
-    Ok(())
+    let bytes = [&[ORDER][..], &length.to_le_bytes(), payload].concat();
+    let sent = rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL)?;
+    socket.write_all(&bytes[sent..])
 }
 
-/// Receives what [`send_files`] sent.
-pub fn receive_files(socket: &UnixStream) -> io::Result<[OwnedFd; 2]> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
-    let files = ancillary.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(files) => Some(files),
-        _ => None,
-    });
-    let files: Vec<OwnedFd> = files.flatten().collect();
-    files.try_into().map_err(|_| io::Error::new(io::ErrorKind::UnexpectedEof, "the open files did not arrive"))
+/// Receives what [`send_order`] sent; nothing once the other end is closed. What is said before it was meant for the
+/// order before.
+pub fn receive_order(mut socket: &UnixStream) -> io::Result<Option<([OwnedFd; 2], Vec<u8>)>> {
+    let mut files: Vec<OwnedFd> = Vec::new();
+    let mut bytes = Vec::new();
+    let mut buffer = vec![0; 16 << 10];
+    while bytes.len() < 5 {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let into = &mut [IoSliceMut::new(&mut buffer)];
+        let received = match rustix::net::recvmsg(socket, into, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Ok(received) if received.bytes == 0 => return Ok(None),
+            Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+            Err(rustix::io::Errno::INTR) => continue,
+            received => received?.bytes,
+        };
+        files.extend(ancillary.drain().flat_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(files) => files.collect(),
+            _ => Vec::new(),
+        }));
+        bytes.extend_from_slice(&buffer[..received]);
+        let stale = bytes.iter().take_while(|byte| **byte != ORDER).count();
+        bytes.drain(..stale);
+    }
+    let length = u32::from_le_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]) as usize;
+    if length > FRAME_SIZE_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the frame is too long"));
+    }
+    let mut payload = bytes.split_off(5);
+    let arrived = payload.len().min(length);
+    payload.resize(length, 0);
+    socket.read_exact(&mut payload[arrived..])?;
+    let files = files.try_into();
+    let files = files.map_err(|_| io::Error::new(io::ErrorKind::UnexpectedEof, "the open files did not arrive"))?;
+    Ok(Some((files, payload)))
 }
 
-/// Sends one frame.
-pub fn send_frame(mut socket: &UnixStream, payload: &[u8]) -> io::Result<()> {
+/// Reads what is there, without waiting for more.
+pub fn receive_now(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let (_, length) = rustix::net::recv(socket, buffer, RecvFlags::DONTWAIT)?;
+    Ok(length)
+}
+
+/// Appends a frame to what is about to be sent.
+pub fn push_frame(bytes: &mut Vec<u8>, payload: &[u8]) -> io::Result<()> {
     let length = u32::try_from(payload.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    socket.write_all(&length.to_le_bytes())?;
-    socket.write_all(payload)
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(payload);
+    Ok(())
 }
 
 /// Receives one frame, waiting for it.

@@ -131,7 +131,7 @@ impl Building {
             Event::RunStarted { tasks, layers, .. } => {
                 (self.run, self.tasks, self.layers) = (Some(record.run), *tasks, *layers);
             }
-            Event::TaskStarted { task, attempt, layer, estimate_ms, agent } => {
+            Event::TaskStarted { task, attempt, layer, estimate_ms, agent, .. } => {
                 let running = RunningTask {
                     attempt: *attempt,
                     layer: *layer,

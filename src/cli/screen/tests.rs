@@ -34,7 +34,15 @@ fn run(view: &mut View, tasks: u64) {
 }
 
 fn start(view: &mut View, task: &str, at_ms: u64) {
-    let event = Event::TaskStarted { task: name(task), attempt: 1, layer: 0, estimate_ms: Some(4000), agent: None };
+    let event = Event::TaskStarted {
+        task: name(task),
+        attempt: 1,
+        layer: 0,
+        estimate_ms: Some(4000),
+        agent: None,
+        worker: 0,
+        queued_ms: 0,
+    };
     take(view, at_ms, event);
 }
 

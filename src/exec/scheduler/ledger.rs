@@ -155,6 +155,11 @@ impl Ledger {
         self.running.insert(ix, holding);
     }
 
+    /// Whether the task holds anything.
+    pub(super) fn holds(&self, ix: TaskIx) -> bool {
+        self.running.contains_key(&ix)
+    }
+
     pub(super) fn release(&mut self, ix: TaskIx) {
         self.forget_promise(ix);
         let holding = self.running.remove(&ix).expect("only what runs is released");

@@ -488,3 +488,18 @@ fn a_hundred_thousand_tasks_cost_little_each() {
         assert!(took < Duration::from_secs(20), "{took:?}");
     }
 }
+
+#[test]
+fn what_is_outdated_is_stopped_and_the_rest_comes_to_its_end() {
+    let graph = graph(&["a", "b", "c", "below: deps a"]);
+    let mut desk = Desk::new(&graph, config(2), |_, _| {});
+    desk.step(Input::Start);
+    desk.dirty("a");
+    desk.dirty("b");
+    desk.dirty("c");
+    assert_eq!(desk.step(Input::Superseded), [""; 0], "nothing is stopped by that");
+    assert_eq!(desk.step(Input::Outdated(desk.ix("b"))), ["stop b"]);
+    assert_eq!(desk.step(Input::Outdated(desk.ix("c"))), [""; 0], "it does not run");
+    assert_eq!(desk.ended("b", Ended::Requeue { after_ms: 0 }), ["skip b"]);
+    assert_eq!(desk.ended("a", Ended::Accepted), ["skip c", "layer 0", "skip below", "layer 1", "done"]);
+}

@@ -15,6 +15,8 @@ struct Trial {
     config: SchedulerConfig,
     dice: Vec<u16>,
     interrupt_at: Option<usize>,
+    /// When files change: then nothing more starts, and every other task is outdated.
+    superseded_at: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -72,8 +74,15 @@ fn trials() -> impl Strategy<Value = Trial> {
         config,
         prop::collection::vec(any::<u16>(), 1..200),
         prop::option::weighted(0.2, 0..60usize),
+        prop::option::weighted(0.2, 0..60usize),
     )
-        .prop_map(|(tasks, config, dice, interrupt_at)| Trial { tasks, config, dice, interrupt_at })
+        .prop_map(|(tasks, config, dice, interrupt_at, superseded_at)| Trial {
+            tasks,
+            config,
+            dice,
+            interrupt_at,
+            superseded_at,
+        })
 }
 
 /// A die whose every bit depends on the round, so that no short list of dice repeats itself.
@@ -117,6 +126,10 @@ struct Trying<'t> {
     lent: u32,
     wanted: u32,
     under_way: BTreeSet<TaskIx>,
+    superseded: bool,
+    /// The task that is just said to be outdated, and those that were stopped for it.
+    outdating: Option<TaskIx>,
+    outdated: BTreeSet<TaskIx>,
 }
 
 impl<'t> Trying<'t> {
@@ -156,6 +169,9 @@ impl<'t> Trying<'t> {
             refused: false,
             were_parked: BTreeSet::new(),
             under_way: BTreeSet::new(),
+            superseded: false,
+            outdating: None,
+            outdated: BTreeSet::new(),
             lent: 0,
             wanted: 0,
             trial,
@@ -199,6 +215,10 @@ impl<'t> Trying<'t> {
                 self.take(now_ms, Input::Interrupt);
                 continue;
             }
+            if self.trial.superseded_at == Some(round) {
+                self.supersede(now_ms);
+                continue;
+            }
             let stuck = self.resolving.is_empty() && self.running.is_empty() && !self.asked;
             match self.scheduler.next_wakeup_ms() {
                 Some(at_ms) if stuck => now_ms = now_ms.max(at_ms),
@@ -212,6 +232,19 @@ impl<'t> Trying<'t> {
         assert!(self.running.is_empty() && self.resolving.is_empty() && self.parked.is_empty());
         assert_eq!(self.ended.len(), self.trial.tasks.len());
         assert_eq!(self.layers_done.len(), self.graph.layers().len());
+    }
+
+    /// Files change: what runs of every other task is stopped, and of the rest nothing.
+    fn supersede(&mut self, now_ms: u64) {
+        self.superseded = true;
+        self.take(now_ms, Input::Superseded);
+        for task in self.graph.tasks().filter(|task| task.index() % 2 == 0) {
+            let runs = self.running.contains_key(&task);
+            self.outdating = Some(task);
+            self.take(now_ms, Input::Outdated(task));
+            assert_eq!(self.outdated.contains(&task), runs, "what runs, and only that, is stopped");
+        }
+        self.outdating = None;
     }
 
     /// Some fact that can be, by the die.
@@ -311,7 +344,7 @@ impl<'t> Trying<'t> {
             }
             _ => {}
         }
-        if preempted || is_refused {
+        if self.outdated.remove(&task) || preempted || is_refused {
             return Ended::Requeue { after_ms: die as u64 % 300 };
         }
         if !self.task(task).fails && self.detours[task.index()] > 0 && agent.is_some() {
@@ -350,7 +383,7 @@ impl<'t> Trying<'t> {
     }
 
     fn check(&mut self, command: &Command) {
-        let stopped = self.failed && !self.trial.config.keep_going;
+        let stopped = self.failed && !self.trial.config.keep_going || self.superseded;
         match command {
             Command::Resolve(ix) => {
                 assert!(!stopped || self.under_way.contains(ix), "nothing starts after a failure");
@@ -360,7 +393,7 @@ impl<'t> Trying<'t> {
                 assert!(self.resolving.insert(*ix));
             }
             Command::Run(ix) => {
-                assert!(!stopped, "nothing starts after a failure");
+                assert!(!stopped, "nothing starts after a failure, or when files changed");
                 assert!(self.graph.deps(*ix).iter().all(|dep| self.accepted.contains(dep)), "deps come first");
                 assert!(self.running.insert(*ix, false).is_none(), "it runs already");
                 if let Some(agent) = self.agents.get(ix) {
@@ -391,7 +424,7 @@ impl<'t> Trying<'t> {
             }
             Command::Stop(ix) => {
                 assert_eq!(self.outdating, Some(*ix), "only what is said to be outdated is stopped");
-                assert!(self.running.contains_key(ix), "only what runs is stopped");
+                assert!(self.outdated.insert(*ix), "it is stopped once");
             }
             Command::Skip { task, because } => {
                 self.settle(*task, "skipped");
@@ -462,7 +495,7 @@ proptest! {
     fn every_run_ends_and_keeps_the_rules(trial in trials()) {
         let mut trying = Trying::new(&trial);
         trying.go();
-        let stopped = trial.interrupt_at.is_some() || trial.config.ask_layers || !trial.config.keep_going;
+        let stopped = trial.interrupt_at.is_some() || trial.superseded_at.is_some() || trial.config.ask_layers || !trial.config.keep_going;
         // Which task meets a limit of money, and which finds no agent left, is a matter of dice.
         let stopped = stopped || trying.refused || trying.stopped.len() == AGENTS || trying.stopped.contains(&(AGENTS - 1));
         if !stopped {

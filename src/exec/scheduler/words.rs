@@ -67,6 +67,8 @@ pub struct TaskSpec {
     pub pools: Vec<usize>,
     /// Whether its body is a prompt.
     pub is_agent: bool,
+    /// Whether its result was accepted before this run began: it is not selected, and nothing waits for it.
+    pub is_there: bool,
     /// The agent that works on it, once that is known; none for a command, and where only gates have to work.
     pub agent: Option<AgentIx>,
     /// What an attempt of it is expected to cost.
@@ -148,6 +150,8 @@ pub enum Input {
         /// How.
         ended: Ended,
     },
+    /// The body of a running task is over, and what is left of it, storing and publishing its result, needs no job slot.
+    BodyEnded(TaskIx),
     /// A look at the machine.
     Sample(Machine),
     /// How many job slots of the machine's shared budget this orca may hold; at least one is always used.

@@ -1,0 +1,173 @@
+//! Files and directories that a workspace no longer needs, kept to be used in the next one. Thousands of workspaces a
+//! minute would else make and remove an inode for every file of every view, which is most of what a small task costs: some
+//! file systems search past each one that was lately removed.
+//!
+//! ```text
+//! workspace removed ── plain, small ──> spare ── empty, mode set, no other link ──> file or directory of the next view
+//!                  └── anything else ─> removed        └── not as it should be ──> removed, and one is made
+//! ```
+//!
+//! INVARIANT: what is taken is as good as new. It is the owner's, has one link, no extended attributes, nothing in it, and
+//! the mode that was asked for; whoever had it open before is gone with the processes of the task.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::{Root, StoreError};
+use crate::base::RelPath;
+use crate::sys::beneath::{self, Access, FileKind, Inode};
+
+/// How many of each are kept.
+const KEPT_MAX: usize = 512;
+/// A larger file goes: its blocks are of more use to others.
+const SIZE_BYTES_MAX: u64 = 256 << 10;
+
+/// The place where they are kept.
+#[derive(Debug)]
+pub struct Spares {
+    dir: OwnedFd,
+    /// What is made here by this process looks like this.
+    own: Inode,
+    next: AtomicU64,
+    files: Mutex<Vec<u64>>,
+    directories: Mutex<Vec<u64>>,
+}
+
+impl Spares {
+    /// Makes the directory, which must be nobody else's and lie on the file system of the workspaces.
+    pub fn create(root: &Root, path: &RelPath) -> Result<Self, StoreError> {
+        let made = root.make_dirs(path)?;
+        let failed = |source| root.error("open", path, source);
+        // What was made has to be listed later, and a directory that was there is opened to resolve names only.
+        let dir = beneath::open_child_dir(made.as_fd(), ".", Access::Read).map_err(failed)?;
+        let own = beneath::inode_of(&dir).map_err(failed)?;
+        let (files, directories) = (Mutex::default(), Mutex::default());
+        Ok(Self { dir, own, next: AtomicU64::new(0), files, directories })
+    }
+
+    /// A file `name` in `dir`, empty and private to its owner, as [`beneath::create_file`] makes it.
+    pub(super) fn file(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<File> {
+        match self.take(&self.files, dir, name)? {
+            true => match self.as_new_file(dir, name) {
+                Some(file) => Ok(file),
+                None => {
+                    beneath::unlink(dir, name.as_ref())?;
+                    beneath::create_file(dir, name)
+                }
+            },
+            false => beneath::create_file(dir, name),
+        }
+    }
+
+    /// Puts a file in place that another program opens to write it anew. Where there is none, that program makes one.
+    pub fn place_file(&self, dir: &Path, name: &str) {
+        if let Ok(dir) = beneath::open_root(dir)
+            && let Ok(true) = self.take(&self.files, dir.as_fd(), name)
+            && self.as_new_file(dir.as_fd(), name).is_none()
+        {
+            // Then there is no such file, which is as good.
+            let _ = beneath::unlink(dir.as_fd(), name.as_ref());
+        }
+    }
+
+    /// Makes the directory `path` beneath `root`, with its parents.
+    pub(super) fn make_dirs(&self, root: BorrowedFd<'_>, path: &str) -> io::Result<()> {
+        let mut current: Option<OwnedFd> = None;
+        for name in path.split('/') {
+            let parent = current.as_ref().map_or(root, AsFd::as_fd);
+            let found = beneath::open_child_dir(parent, name, Access::Resolve);
+            current = Some(match found {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.directory(parent, name, 0o755)?,
+                other => other?,
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes the directory `name` in `dir`, with this mode; an error if anything of that name is there.
+    fn directory(&self, dir: BorrowedFd<'_>, name: &str, mode: u32) -> io::Result<OwnedFd> {
+        if self.take(&self.directories, dir, name)? {
+            if let Some(made) = self.as_new_directory(dir, name, mode) {
+                return Ok(made);
+            }
+            // It is not what was kept: what is in it goes with the workspace.
+            let aside = format!("{}", self.next.fetch_add(1, Ordering::Relaxed));
+            beneath::rename(dir, name.as_ref(), self.dir.as_fd(), aside.as_ref())?;
+        }
+        if !beneath::make_private_dir(dir, name)? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let made = beneath::open_child_dir(dir, name, Access::Read)?;
+        beneath::set_mode(&made, mode)?;
+        Ok(made)
+    }
+
+    /// Makes a directory of a workspace, as `mkdir` would.
+    pub fn make_directory(&self, dir: &Path, name: &str) -> io::Result<()> {
+        let dir = beneath::open_root(dir)?;
+        self.directory(dir.as_fd(), name, 0o755).map(drop)
+    }
+
+    /// Keeps the file `name` of `dir`; `false` where it is none to be kept, and is still there.
+    pub(super) fn keep_file(&self, dir: BorrowedFd<'_>, name: &std::ffi::OsStr) -> bool {
+        let Ok(inode) = beneath::inode_at(dir, name) else { return false };
+        let is_fit = inode.kind == FileKind::File && inode.links == 1 && inode.size_bytes <= SIZE_BYTES_MAX;
+        is_fit && self.is_own(&inode) && self.keep(&self.files, dir, name)
+    }
+
+    /// Keeps the empty directory `name` of `dir`; `false` where there are enough, and it is still there.
+    pub(super) fn keep_directory(&self, dir: BorrowedFd<'_>, name: &std::ffi::OsStr) -> bool {
+        self.keep(&self.directories, dir, name)
+    }
+
+    fn keep(&self, all: &Mutex<Vec<u64>>, dir: BorrowedFd<'_>, name: &std::ffi::OsStr) -> bool {
+        if all.lock().unwrap_or_else(PoisonError::into_inner).len() >= KEPT_MAX {
+            return false;
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let is_kept = beneath::rename(dir, name, self.dir.as_fd(), number.to_string().as_ref()).is_ok();
+        if is_kept {
+            all.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+        }
+        is_kept
+    }
+
+    /// Moves one to `name` in `dir`; `false` where there is none.
+    fn take(&self, all: &Mutex<Vec<u64>>, dir: BorrowedFd<'_>, name: &str) -> io::Result<bool> {
+        let Some(number) = all.lock().unwrap_or_else(PoisonError::into_inner).pop() else { return Ok(false) };
+        match beneath::rename_to_free(self.dir.as_fd(), number.to_string().as_ref(), dir, name.as_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            moved => Ok(moved.is_ok()),
+        }
+    }
+
+    fn as_new_file(&self, dir: BorrowedFd<'_>, name: &str) -> Option<File> {
+        let file = beneath::open_to_rewrite(dir, name).ok()?;
+        let inode = beneath::inode_of(&file).ok()?;
+        let is_plain = inode.kind == FileKind::File && inode.links == 1 && self.is_own(&inode);
+        if !is_plain || beneath::has_attributes(&file) {
+            return None;
+        }
+        file.set_len(0).ok()?;
+        beneath::set_mode(&file, 0o600).ok()?;
+        Some(file)
+    }
+
+    fn as_new_directory(&self, dir: BorrowedFd<'_>, name: &str, mode: u32) -> Option<OwnedFd> {
+        let made = beneath::open_child_dir(dir, name, Access::Read).ok()?;
+        let inode = beneath::inode_of(&made).ok()?;
+        if !self.is_own(&inode) || beneath::has_attributes(&made) || !beneath::list_opened(&made).ok()?.is_empty() {
+            return None;
+        }
+        beneath::set_mode(&made, mode).ok()?;
+        Some(made)
+    }
+
+    fn is_own(&self, inode: &Inode) -> bool {
+        (inode.dev, inode.user, inode.group) == (self.own.dev, self.own.user, self.own.group)
+    }
+}
