@@ -13,7 +13,8 @@ use super::terminal::Terminal;
 use super::{CliError, Exit, check, dry_run, locked, open_valid_traced, signals, watch};
 use crate::base::{TaskName, sanitize_line};
 use crate::engine::{
-    self, BuildOptions, Built, Host, Listener, Parties, Person, Power, ProfileFile, Report, Summary, monotonic_us,
+    self, BuildOptions, Built, Host, Listener, Parties, Person, Power, ProfileFile, Reins, Report, Summary,
+    monotonic_us,
 };
 use crate::event::{Outcome, Trace};
 use crate::report::ProfileHeader;
@@ -109,7 +110,7 @@ fn changed_of(args: &Args, build: &BuildArgs) -> Option<Box<Changed>> {
 fn run_part(args: &Args, build: &BuildArgs, changed: &Changed, terminal: &Terminal) -> Result<Option<Exit>, CliError> {
     let (progress, listener) = watched(build, false, terminal);
     let person: Arc<dyn Person> = Arc::new(AtTerminal);
-    let parties = Parties { person: &person, listener: &listener, listen: signals::listen };
+    let parties = Parties { person: &person, listener: &listener, listen: &signals::listen, reins: &Reins::default() };
     let Changed { hot, changes } = changed;
     let options = options(build, terminal.is_interactive() && !build.json);
     let built = engine::build_part(&Host::from_env()?, args.directory(), hot, changes, &options, &parties)?;

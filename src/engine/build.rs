@@ -386,7 +386,7 @@ impl Prepared {
             builder.settle_clean().map_err(|fault| EngineError::World(fault.0))?;
         }
         let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
-        let outdated = reins.hand_over(&builder);
+        let outdated = reins.hand_over(&builder, leaving.is_some());
         let executor = executor(&builder, &recorder, &selected, layers, config, jobs_given, person, (loans, outdated));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(selected.len().clamp(1, cores() as usize))

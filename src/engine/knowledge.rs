@@ -103,6 +103,21 @@ impl Knowledge {
         Self { resolver, root, documents, territory, shape, read }
     }
 
+    /// Takes in what a later build of a part of the plan found and made.
+    pub fn take_in(&mut self, part: &Resolver, read: ReadFiles) {
+        self.read = read;
+        for task in part.graph.tasks() {
+            let name = part.name(task);
+            let sources = part.source_paths(task).into_iter();
+            let states = sources.filter_map(|path| Some((path.clone(), part.known_source(&path)?))).collect();
+            self.resolver.take_digests(states);
+            let made = part.ledger.published_by(name);
+            let before = self.resolver.ledger.published_by(name);
+            let removed: Vec<RelPath> = before.into_keys().filter(|path| !made.contains_key(path)).collect();
+            self.resolver.ledger.note_published(name, &made, &removed);
+        }
+    }
+
     /// Finds out once more which directories matter.
     pub fn look_around(&mut self, host: &Host) {
         self.territory = Arc::new(Territory::of_build(&self.resolver, &self.documents, host));

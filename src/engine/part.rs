@@ -53,7 +53,9 @@ pub struct Parties<'a> {
     /// Who is told.
     pub listener: &'a Listener,
     /// Begins to listen for signals.
-    pub listen: fn() -> mpsc::UnboundedReceiver<i32>,
+    pub listen: &'a dyn Fn() -> mpsc::UnboundedReceiver<i32>,
+    /// Who holds it.
+    pub reins: &'a Reins,
 }
 
 /// Builds what these changes concern. `None`: nothing was done, and the whole plan is to be built.
@@ -79,7 +81,7 @@ pub fn build_part(
     let Some(session) = known.session(host, &project, documents) else { return Ok(None) };
     let Some(prepared) = known.prepare(session, options, started_ms, hot, changes)? else { return Ok(None) };
     let (person, listener) = (Arc::clone(parties.person), Arc::clone(parties.listener));
-    prepared.run(options, person, listener, parties.listen, &Reins::default()).map(Some)
+    prepared.run(options, person, listener, parties.listen, parties.reins).map(Some)
 }
 
 /// The cold part, where a build of a part is worth a try.

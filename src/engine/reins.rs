@@ -18,15 +18,16 @@ pub struct Reins(Arc<Mutex<Option<Held>>>);
 struct Held {
     builder: Weak<Builder>,
     resolver: Arc<Resolver>,
+    is_part: bool,
     outdated: mpsc::UnboundedSender<BTreeSet<TaskIx>>,
 }
 
 impl Reins {
-    /// Hands a build over; answers where it hears which of its tasks are outdated.
-    pub(super) fn hand_over(&self, builder: &Arc<Builder>) -> mpsc::UnboundedReceiver<BTreeSet<TaskIx>> {
+    /// Hands a build over, of the whole plan or a part of it; answers where it hears which of its tasks are outdated.
+    pub(super) fn hand_over(&self, builder: &Arc<Builder>, is_part: bool) -> mpsc::UnboundedReceiver<BTreeSet<TaskIx>> {
         let (outdated, hears) = mpsc::unbounded_channel();
         let (builder, resolver) = (Arc::downgrade(builder), Arc::clone(&builder.resolver));
-        *self.0.lock().expect("no holder panics") = Some(Held { builder, resolver, outdated });
+        *self.0.lock().expect("no holder panics") = Some(Held { builder, resolver, is_part, outdated });
         hears
     }
 
@@ -34,6 +35,12 @@ impl Reins {
     #[must_use]
     pub fn resolver(&self) -> Option<Arc<Resolver>> {
         self.0.lock().expect("no holder panics").as_ref().map(|held| Arc::clone(&held.resolver))
+    }
+
+    /// Whether the build is of a part of the plan, once that is known.
+    #[must_use]
+    pub fn is_part(&self) -> bool {
+        self.0.lock().expect("no holder panics").as_ref().is_some_and(|held| held.is_part)
     }
 
     /// The keys of those of these tasks that are between their key and their end: as the plan has it, whoever stands in for

@@ -19,6 +19,7 @@ use crate::sys::local::Trace;
 #[derive(Debug, PartialEq, Eq)]
 pub struct World {
     traces: Vec<(PathBuf, Trace)>,
+    databases: Vec<(PathBuf, Trace)>,
     toolchains: Vec<(Name, Option<ToolchainDef>, ToolchainView)>,
 }
 
@@ -27,6 +28,7 @@ impl World {
     #[must_use]
     pub fn is_so(&self, host: &Host) -> bool {
         self.traces.iter().all(|(path, trace)| Trace::of(path) == *trace)
+            && self.databases.iter().all(|(path, trace)| Trace::of_database(path) == *trace)
             && self
                 .toolchains
                 .iter()
@@ -37,7 +39,7 @@ impl World {
     #[must_use]
     pub fn is_young(&self) -> bool {
         let now = Duration::from_millis(now_ms());
-        self.traces.iter().any(|(_, trace)| trace.is_young(now))
+        self.traces.iter().chain(&self.databases).any(|(_, trace)| trace.is_young(now))
     }
 }
 
@@ -67,18 +69,18 @@ impl Session {
             toolchains.push((name.clone(), def, view));
         }
         paths.insert(consent_file(&host.state_dir, root));
-        for name in ["journal.db", "journal.db-wal"] {
-            paths.insert(self.project.state().join(name));
-        }
-        for name in ["actions.db", "actions.db-wal"] {
-            paths.insert(host.cache_dir.join(name));
-        }
+        let journal = ["journal.db", "journal.db-wal"].map(|name| self.project.state().join(name));
+        let actions = ["actions.db", "actions.db-wal"].map(|name| host.cache_dir.join(name));
+        let databases = journal.into_iter().chain(actions).map(|path| {
+            let trace = Trace::of_database(&path);
+            (path, trace)
+        });
         paths.extend([LOCK_FILE, BASELINE_FILE].map(|name| root.join(name)));
         let traced = |path: PathBuf| {
             let trace = Trace::of(&path);
             (path, trace)
         };
-        Some(World { traces: paths.into_iter().map(traced).collect(), toolchains })
+        Some(World { traces: paths.into_iter().map(traced).collect(), databases: databases.collect(), toolchains })
     }
 
     /// The variables that the plan names: what tasks read, and what agents are given.

@@ -211,6 +211,15 @@ impl Trace {
         }
     }
 
+    /// The trace of a file that only one kind of program writes, and which opens it in ways that change nothing but when the
+    /// file was changed: SQLite, as root, gives the log to the owner that it has.
+    #[must_use]
+    pub fn of_database(path: &Path) -> Self {
+        let mut trace = Self::of(path);
+        trace.times[1] = (0, 0);
+        trace
+    }
+
     /// Whether a change after this could leave the same trace, `now` being the time since the epoch: the clock of a file
     /// system stands still for a while.
     #[must_use]

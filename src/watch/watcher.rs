@@ -14,12 +14,13 @@
 
 use std::any::Any;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -31,10 +32,11 @@ use super::settle::Settle;
 use super::state::{Building, Ended, Invalid, LastBuild, News, Observer, Phase, State};
 use crate::base::TaskName;
 use crate::engine::{
-    BuildOptions, Built, EngineError, Host, Knowledge, Listener, Person, Project, ReadFiles, Reins, Resolver, Session,
-    Territory, WatchLock, build_held,
+    BuildOptions, Built, EngineError, Host, Knowledge, Listener, Parties, Person, Project, ReadFiles, Reins, Resolver,
+    Session, Territory, WatchLock, build_held, build_part,
 };
 use crate::event::EventRecord;
+use crate::snapshot::{Answer, Changes, Hot, Looking};
 
 /// The signal that ends a build which is no longer wanted.
 const INTERRUPT: i32 = 2;
@@ -424,6 +426,10 @@ impl Watcher {
         let Some(job) = self.job.as_mut().filter(|job| !job.is_known) else { return };
         let Some(resolver) = job.reins.resolver() else { return };
         job.is_known = true;
+        if job.reins.is_part() {
+            // What was known of the whole still is.
+            return;
+        }
         let before = self.knowledge.take();
         self.knowledge = Some(Knowledge::of(resolver, &self.host, before.as_ref(), std::mem::take(&mut job.read)));
     }
@@ -478,7 +484,12 @@ impl Watcher {
                 self.must_build |= report.outdated;
                 self.plan_is_valid();
                 self.state.untrusted.clear();
-                let resolver = job.reins.resolver();
+                let mut resolver = job.reins.resolver();
+                if job.reins.is_part()
+                    && let (Some(part), Some(knowledge)) = (resolver.take(), &mut self.knowledge)
+                {
+                    knowledge.take_in(&part, job.read);
+                }
                 self.state.last = Some(Arc::new(LastBuild { report, resolver }));
                 self.tell(&News::Built);
             }
@@ -611,11 +622,42 @@ fn build(
     signals: UnboundedReceiver<i32>,
     reins: &Reins,
 ) -> Result<Built, EngineError> {
+    let signals = Mutex::new(Some(signals));
+    let listen = || signals.lock().expect("no holder panics").take().expect("a build listens once");
+    // What memory has is of a whole plan.
+    if before.is_some()
+        && is_whole(options)
+        && let Some((hot, changes)) = changes(&host, root)
+    {
+        let parties = Parties { person: &person, listener: &listener, listen: &listen, reins };
+        if let Some(built) = build_part(&host, root, &hot, &changes, options, &parties)? {
+            return Ok(built);
+        }
+    }
     let session = match before {
         Some(before) => Session::open_after(host, root, &before)?,
         None => Session::open(host, root)?,
     };
-    build_held(session, options, person, listener, || signals, reins)
+    build_held(session, options, person, listener, listen, reins)
+}
+
+fn is_whole(options: &BuildOptions) -> bool {
+    options.selectors.is_empty() && !options.force && !options.layers
+}
+
+/// What has changed since the last build, by its snapshot.
+fn changes(host: &Host, root: &Path) -> Option<(Hot, Changes)> {
+    let hot = Hot::open(root).filter(|hot| !hot.is_marked())?;
+    let variable = |name: &OsStr| host.env.get(name).cloned();
+    match hot.check(&Looking { root, variable: &variable, now_ns: &now_ns }) {
+        Answer::Changed(changes) => Some((hot, changes)),
+        Answer::Clean(_) | Answer::Unknown(_) => None,
+    }
+}
+
+fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Passes signals on.
