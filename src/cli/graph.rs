@@ -48,6 +48,7 @@ pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result
             let marks = |ix| look.gate_marks(ix);
             let shown = Shown { state: &state, gates: &marks };
             draw(&look.resolver.graph, &look.asked, &shown, &known, graph, terminal);
+            look.leave();
             Ok(Exit::Good)
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::approval::ApprovalRequest;
 use super::builder::{Builder, Working};
-use super::host::now_ms;
+use super::host::{Host, now_ms};
 use super::ignored::Ignored;
 use super::integrate::adopt_leavers;
 use super::judge_again::{Judging, judge_again};
@@ -39,7 +39,7 @@ use crate::exec::{self, Approver, EventSink, Executor, Loans, Tasks, remove_tree
 use crate::graph::{Graph, TaskIx};
 use crate::plan::{Document, Plan};
 use crate::sandbox::{DetectOptions, Sandbox};
-use crate::store::{Journal, Kept, Root, Store};
+use crate::store::{Journal, Kept, Root, StatCache, Store};
 
 /// What the rest of the machine keeps where the plan does not say.
 const RESERVE_MEMORY: SizeBytes = SizeBytes::new(1 << 30);
@@ -177,22 +177,30 @@ pub fn build(
     let mut early = journal.take_warnings();
     let (journal, finished) = finish_interrupted(&session.project, journal, &session.host.cache_dir)?;
     early.extend(finished);
-    let mut ledger = Ledger::read(Some(journal))?;
+    let stat_path = state.join("snapshot");
+    let (ledger, stat_cache) = rayon::join(|| Ledger::read(Some(journal)), || StatCache::load(&stat_path));
+    let mut ledger = ledger?;
+    session.hold(stat_cache);
     let store = open_store(&session, &mut early);
     let kept = Kept::open(&state)?;
     early.extend(session.take_lock(&mut ledger, (Some(&kept), store.as_ref()), true)?);
     let whole = !session.plan().gates.is_empty();
     let selected = with_those_beneath(&session.graph, &ledger, selected);
     let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
-    let survey = session.survey(&ledger, &selected, whole)?;
+    // What isolates is tried while files are looked at.
+    let trial = state.join("trial");
+    remove_tree(&trial).map_err(|error| EngineError::World(error.to_string()))?;
+    let host = session.host.clone();
+    let trying = std::thread::spawn(move || detect(&host, trial));
+    let surveyed = session.survey(&ledger, &selected, whole);
+    let sandbox = trying.join().expect("trying what isolates does not panic");
+    let survey = surveyed?;
     let oversized = session.oversized(&selected);
     session.findings.extend(oversized);
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
-    let trial = state.join("trial");
-    remove_tree(&trial).map_err(|error| EngineError::World(error.to_string()))?;
-    let sandbox = detect(&session, trial)?;
+    let sandbox = sandbox?;
     let needed = powers(session.plan(), &names, sandbox.backend());
     if !permitted(&session, &needed, person.as_ref())? {
         return Ok(Built::Untrusted(needed));
@@ -287,7 +295,12 @@ pub fn build(
         }
     }
     runtime.shutdown_timeout(Duration::from_secs(2));
-    finish(&builder, &recorder, &summary, started_ms, fault, ending.interrupted_by)
+    let built = finish(&builder, &recorder, &summary, started_ms, fault, ending.interrupted_by);
+    drop((recorder, resolver));
+    if let Some(resolver) = Arc::into_inner(builder).and_then(|builder| Arc::into_inner(builder.resolver)) {
+        resolver.leave();
+    }
+    built
 }
 
 /// The tasks, and those on top of which the record says that they have to be made.
@@ -305,10 +318,10 @@ pub(super) fn with_those_beneath(graph: &Graph, ledger: &Ledger, selected: BTree
 }
 
 /// What isolates on this machine; `scratch` is where that is tried.
-pub(super) fn detect(session: &Session, scratch: PathBuf) -> Result<Sandbox, EngineError> {
-    let path = session.host.path();
-    let options = DetectOptions::new(&path, session.host.program.clone(), scratch);
-    let options = DetectOptions { only: session.host.sandbox_only, ..options };
+pub(super) fn detect(host: &Host, scratch: PathBuf) -> Result<Sandbox, EngineError> {
+    let path = host.path();
+    let options = DetectOptions::new(&path, host.program.clone(), scratch);
+    let options = DetectOptions { only: host.sandbox_only, ..options };
     Sandbox::detect(&options).map_err(|error| EngineError::World(error.to_string()))
 }
 
