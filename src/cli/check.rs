@@ -42,6 +42,7 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
         terminal.out(&rendered(&session.findings, &session.documents, terminal, color));
         terminal.line(&counts.said(session.plan().tasks.len() as u64, is_too_lax));
     }
+    session.leave(ledger);
     Ok(if counts.errors > 0 || is_too_lax { Exit::Invalid } else { Exit::Good })
 }
 

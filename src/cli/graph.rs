@@ -54,6 +54,7 @@ pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result
         Looked::Valid(look) => {
             terminal.warn(&look.notices);
             terminal.out(&drawn(&look, &Drawing::of(graph, terminal)));
+            look.leave();
             Ok(Exit::Good)
         }
     }

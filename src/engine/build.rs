@@ -5,7 +5,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -42,7 +42,7 @@ use crate::exec::{self, Approver, Ending, EventSink, Executor, Fault, Loans, Tas
 use crate::graph::{Graph, TaskIx};
 use crate::plan::{Document, Plan, SandboxMode, Task};
 use crate::sandbox::{DetectOptions, Sandbox};
-use crate::store::{Journal, Kept, Root, Spares, Store};
+use crate::store::{Journal, Kept, Root, Spares, StatCache, Store};
 
 /// What the rest of the machine keeps where the plan does not say.
 const RESERVE_MEMORY: SizeBytes = SizeBytes::new(1 << 30);
@@ -201,7 +201,10 @@ pub fn build_held(
     let mut early = journal.take_warnings();
     let (journal, finished) = finish_interrupted(&session.project, journal, &session.host.cache_dir)?;
     early.extend(finished);
-    let mut ledger = Ledger::read(Some(journal))?;
+    let stat_path = state.join("stat");
+    let (ledger, stat_cache) = rayon::join(|| Ledger::read(Some(journal)), || StatCache::load(&stat_path));
+    let mut ledger = ledger?;
+    session.hold(stat_cache);
     let store = open_store(&session, &mut early);
     let kept = Kept::open(&state)?;
     early.extend(session.take_lock(&mut ledger, (Some(&kept), store.as_ref()), true)?);
@@ -209,14 +212,24 @@ pub fn build_held(
     let selected = with_those_beneath(&session.graph, &ledger, selected);
     let names: BTreeSet<TaskName> = selected.iter().map(|ix| session.graph.name(*ix).clone()).collect();
     phases.next("survey");
-    let survey = session.survey(&ledger, &selected, whole)?;
+    let trying = asks_for_isolation(&session, &names).then(|| {
+        // What isolates is tried while files are looked at.
+        let (host, state) = (session.host.clone(), state.clone());
+        std::thread::spawn(move || detect_in(&host, &state))
+    });
+    let surveyed = session.survey(&ledger, &selected, whole);
+    phases.next("sandbox");
+    let sandbox = match trying {
+        Some(trying) => trying.join().expect("trying what isolates does not panic"),
+        None => no_sandbox(&session.host),
+    };
+    let survey = surveyed?;
     let oversized = session.oversized(&selected);
     session.findings.extend(oversized);
     if session.is_invalid() {
         return Ok(Built::invalid(session));
     }
-    phases.next("sandbox");
-    let sandbox = sandbox_for(&session, &names)?;
+    let sandbox = sandbox?;
     let needed = powers(session.plan(), &names, sandbox.backend());
     if !permitted(&session, &needed, person.as_ref())? {
         return Ok(Built::Untrusted(needed));
@@ -419,7 +432,12 @@ impl Prepared {
         phases.next("finish");
         runtime.shutdown_timeout(Duration::from_secs(2));
         let ending = Ending { fault: fault.map(Fault), ..ending };
-        finish(&builder, &recorder, &summary, started_ms, leaving, ending)
+        let built = finish(&builder, &recorder, &summary, started_ms, leaving, ending);
+        drop((recorder, resolver));
+        if let Some(resolver) = Arc::into_inner(builder).and_then(|builder| Arc::into_inner(builder.resolver)) {
+            resolver.leave();
+        }
+        built
     }
 }
 
@@ -443,23 +461,37 @@ pub(super) fn with_those_beneath(graph: &Graph, ledger: &Ledger, selected: BTree
     }
 }
 
-/// What isolates these tasks, and the gates that judge them. Where none asks for it, nothing is tried.
-pub(super) fn sandbox_for(session: &Session, names: &BTreeSet<TaskName>) -> Result<Sandbox, EngineError> {
+/// Whether any of these tasks is to be isolated, or any of the gates that judge them.
+fn asks_for_isolation(session: &Session, names: &BTreeSet<TaskName>) -> bool {
     let plan = session.plan();
     let asks = |task: &Arc<Task>| task.sandbox != SandboxMode::None || !plan.gates_of(task).is_empty();
-    if plan.gates.is_empty() && !names.iter().filter_map(|name| plan.tasks.get(name)).any(asks) {
-        return Sandbox::none(&session.host.program).map_err(|error| EngineError::World(error.to_string()));
+    !plan.gates.is_empty() || names.iter().filter_map(|name| plan.tasks.get(name)).any(asks)
+}
+
+/// What isolates these tasks, and the gates that judge them. Where none asks for it, nothing is tried.
+pub(super) fn sandbox_for(session: &Session, names: &BTreeSet<TaskName>) -> Result<Sandbox, EngineError> {
+    match asks_for_isolation(session, names) {
+        true => detect_in(&session.host, &session.project.state()),
+        false => no_sandbox(&session.host),
     }
-    let trial = session.project.state().join("trial");
+}
+
+fn no_sandbox(host: &Host) -> Result<Sandbox, EngineError> {
+    Sandbox::none(&host.program).map_err(|error| EngineError::World(error.to_string()))
+}
+
+/// What isolates, tried in the project's own directory.
+fn detect_in(host: &Host, state: &Path) -> Result<Sandbox, EngineError> {
+    let trial = state.join("trial");
     remove_tree(&trial).map_err(|error| EngineError::World(error.to_string()))?;
-    detect(session, trial)
+    detect(host, trial)
 }
 
 /// What isolates on this machine; `scratch` is where that is tried.
-pub(super) fn detect(session: &Session, scratch: PathBuf) -> Result<Sandbox, EngineError> {
-    let path = session.host.path();
-    let options = DetectOptions::new(&path, session.host.program.clone(), scratch);
-    let options = DetectOptions { only: session.host.sandbox_only, ..options };
+pub(super) fn detect(host: &Host, scratch: PathBuf) -> Result<Sandbox, EngineError> {
+    let path = host.path();
+    let options = DetectOptions::new(&path, host.program.clone(), scratch);
+    let options = DetectOptions { only: host.sandbox_only, ..options };
     Sandbox::detect(&options).map_err(|error| EngineError::World(error.to_string()))
 }
 

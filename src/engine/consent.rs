@@ -19,7 +19,7 @@ impl Consent {
     /// The powers of this plan. Tries which sandbox works here.
     pub fn of(session: &Session) -> Result<Self, EngineError> {
         let names = session.plan().tasks.keys().cloned().collect();
-        let sandbox = detect(session, session.host.state_dir.join("trial"))?;
+        let sandbox = detect(&session.host, session.host.state_dir.join("trial"))?;
         let needed = powers(session.plan(), &names, sandbox.backend());
         Ok(Self { needed, given: consented(&session.host.state_dir, session.project.root()) })
     }

@@ -107,6 +107,11 @@ impl Ledger {
         self.outputs = outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect();
     }
 
+    /// Closes the journal: from here on there is none.
+    pub(super) fn close(&mut self) {
+        self.journal = None;
+    }
+
     /// Changes in memory what was taken in from a lock.
     pub(super) fn take_in(&mut self, what: TakeIn) {
         let TakeIn { tasks, unaccepted, changes, provenance, published, forgotten } = what;

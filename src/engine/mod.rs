@@ -3,6 +3,7 @@
 mod agent_programs;
 mod ahead;
 mod approval;
+mod aside;
 mod attempt;
 mod attempt_log;
 mod build;

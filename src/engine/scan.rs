@@ -17,7 +17,7 @@ use crate::base::{PathError, Pattern, RelPath};
 use crate::context::SourceIndex;
 use crate::plan::Plan;
 use crate::store::Root;
-use crate::sys::beneath::FileKind;
+use crate::sys::beneath::{FileKind, FileStat};
 
 /// A directory or file that could not be listed.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,8 @@ pub(super) type IsSource<'a> = &'a (dyn Fn(&RelPath, bool) -> bool + Sync);
 pub(super) struct Scanned {
     /// What is source.
     pub index: SourceIndex,
+    /// What of it was looked at already, in order.
+    pub seen: Vec<(RelPath, FileStat)>,
     /// Names that are not UTF-8, as far as they can be read: no task can be given them.
     pub unnameable: BTreeSet<RelPath>,
 }
@@ -101,9 +103,11 @@ pub(super) fn scan(beneath: &Root, plan: &Plan, whole: bool, is_source: IsSource
     let answers: Vec<Answer> = literals
         .par_iter()
         .zip(beneath.stat_many(&literals))
-        .map(|(path, stat)| match stat.ok().flatten().map(|stat| stat.kind) {
-            Some(FileKind::Directory) => Answer::Directory,
-            Some(FileKind::File | FileKind::Symlink) if is_source(path, false) => Answer::Source,
+        .map(|(path, stat)| match stat.ok().flatten() {
+            Some(stat) if stat.kind == FileKind::Directory => Answer::Directory,
+            Some(stat) if matches!(stat.kind, FileKind::File | FileKind::Symlink) && is_source(path, false) => {
+                Answer::Source(stat)
+            }
             _ => Answer::Nothing,
         })
         .collect();
@@ -111,7 +115,10 @@ pub(super) fn scan(beneath: &Root, plan: &Plan, whole: bool, is_source: IsSource
     for (path, answer) in literals.into_iter().zip(answers) {
         let paths = match answer {
             Answer::Nothing => continue,
-            Answer::Source => vec![path.clone()],
+            Answer::Source(stat) => {
+                found.seen.push((path.clone(), stat));
+                vec![path.clone()]
+            }
             Answer::Directory => {
                 let beneath = walk(root, &[path.as_str().to_owned()], false, is_source, &mut found.unnameable)?;
                 beneath.into_iter().collect()
@@ -126,7 +133,7 @@ pub(super) fn scan(beneath: &Root, plan: &Plan, whole: bool, is_source: IsSource
 /// What is at a path that the plan names.
 enum Answer {
     Nothing,
-    Source,
+    Source(FileStat),
     Directory,
 }
 

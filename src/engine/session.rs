@@ -174,6 +174,11 @@ impl Session {
         })
     }
 
+    /// Takes what was loaded meanwhile.
+    pub(super) fn hold(&mut self, stat_cache: StatCache) {
+        self.stat_cache = OnceLock::from(stat_cache);
+    }
+
     /// The plan.
     #[must_use]
     pub fn plan(&self) -> &Plan {
@@ -316,7 +321,7 @@ impl Session {
         paths.dedup();
         let edited: Vec<RelPath> = paths.iter().filter(|path| bases.contains_key(*path)).cloned().collect();
         let mut entries = match edited.is_empty() {
-            true => stat_cache.digest_many(&root, &paths)?,
+            true => stat_cache.digest_seen(&root, &paths, &scanned.seen)?,
             false => {
                 let plain: Vec<RelPath> = paths.iter().filter(|path| !bases.contains_key(*path)).cloned().collect();
                 stat_cache.digest_many(&root, &plain)?

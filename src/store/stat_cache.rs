@@ -120,7 +120,17 @@ impl StatCache {
             let found = paths.iter().map(|path| self.digest(root, path).map(|entry| Some((path.clone(), entry?))));
             return found.filter_map(Result::transpose).collect();
         }
-        let stats = root.stat_many(paths);
+        self.digest_seen(root, paths, &[])
+    }
+
+    /// As [`StatCache::digest_many`] for paths in order, some of which were looked at just now: also in order.
+    pub fn digest_seen(
+        &self,
+        root: &Root,
+        paths: &[RelPath],
+        seen: &[(RelPath, FileStat)],
+    ) -> Result<Tree, StoreError> {
+        let stats = stats(root, paths, seen);
         let known: Vec<Option<Entry>> = {
             let entries: &Entries = &self.entries.read().unwrap_or_else(PoisonError::into_inner);
             let stat = |stat: &Result<Option<FileStat>, StoreError>| stat.as_ref().ok().copied().flatten();
@@ -203,6 +213,27 @@ impl StatCache {
         }
         Ok(Entry::File { digest, size_bytes, executable: after.is_executable() })
     }
+}
+
+/// What is at these paths; where that was seen already, it is not looked at again.
+fn stats(root: &Root, paths: &[RelPath], seen: &[(RelPath, FileStat)]) -> Vec<Result<Option<FileStat>, StoreError>> {
+    if seen.is_empty() {
+        return root.stat_many(paths);
+    }
+    let mut seen = seen.iter().peekable();
+    let mut known: Vec<Option<FileStat>> = Vec::with_capacity(paths.len());
+    for path in paths {
+        while seen.next_if(|(before, _)| before < path).is_some() {}
+        known.push(seen.next_if(|(same, _)| same == path).map(|(_, stat)| *stat));
+    }
+    let unseen: Vec<RelPath> =
+        paths.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(path, _)| path.clone()).collect();
+    let mut looked = root.stat_many(&unseen).into_iter();
+    let stat = |known: Option<FileStat>| match known {
+        Some(stat) => Ok(Some(stat)),
+        None => looked.next().expect("one for each that was not seen"),
+    };
+    known.into_iter().map(stat).collect()
 }
 
 /// The file that a state stands for, if its digest is known.
