@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use orca::engine::{Host, Look, Project as EngineProject, Status};
+use orca::event::Trace;
 use orca::serve::{Answered, Ask, Desk, GraphAsk, GraphForm, Identity, Printer, Server, Settled, Watching, ask};
 use support::{Fixture, Project, wait_until};
 
@@ -93,7 +94,7 @@ fn host(project: &Project) -> Host {
         project.command().get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
     let state_dir = std::path::PathBuf::from(env[&OsString::from("XDG_STATE_HOME")].clone()).join("orca");
     let program = env!("CARGO_BIN_EXE_orca").into();
-    Host { cache_dir: project.cache(), state_dir, program, sandbox_only: None, env }
+    Host { cache_dir: project.cache(), state_dir, program, sandbox_only: None, env, trace: Trace::default() }
 }
 
 fn serve(project: Project, tasks: usize) -> Served {

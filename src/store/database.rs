@@ -387,7 +387,7 @@ mod tests {
             drop(held);
             writers.into_iter().map(|writer| writer.join().expect("it does not panic")).collect()
         });
-        let all = |connection: &Connection| {
+        let all = |connection: &Connection| -> rusqlite::Result<Vec<i64>> {
             let mut statement = connection.prepare("SELECT number FROM numbers ORDER BY number")?;
             let numbers = statement.query_map([], |row| row.get(0))?;
             numbers.collect()

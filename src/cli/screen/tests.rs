@@ -283,7 +283,9 @@ proptest! {
                 5 => view.take_notice(true, &text),
                 6 => view.take_findings(&text),
                 7 => end(&mut view, at == 0),
-                8 => text.chars().for_each(|c| drop(view.press(Key::Char(c)))),
+                8 => text.chars().for_each(|c| {
+                    view.press(Key::Char(c));
+                }),
                 9 => drop(view.press([Key::Escape, Key::Enter, Key::Backspace, Key::Char('/'), Key::Char('?')][at])),
                 10 => view.take_plan(Arc::new(Graph::build(&plan(&tasks[at..])).0)),
                 _ => view.take_doing(Doing::Settling, START_MS),
