@@ -209,6 +209,11 @@ fn what_one_task_is_shown_the_next_is_not() {
         with_read_only(f, &look, &["project/tools", "project/more"]).says("shown too");
         if f.way != Way::None {
             with_read_only(f, &look, &["project/more"]).succeeded().says("shown too").does_not_say("shown\n");
+            // Another directory of that name is what the next task sees.
+            std::fs::rename(f.path("project/tools"), f.path("project/was")).expect("moved");
+            std::fs::create_dir_all(f.path("project/tools")).expect("a directory");
+            f.write("project/tools/file", "another");
+            with_read_only(f, &look, &["project/tools"]).says("another").does_not_say("shown");
             let all = format!("{look}; ls -R /tmp {}; false", f.path("").display());
             with_read_only(f, &all, &[]).does_not_say("shown").does_not_say("file\n");
         }
