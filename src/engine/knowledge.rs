@@ -17,7 +17,7 @@ use super::scan::{literals, obstacle, patterns};
 use super::session::{CONTEXT_FILE_BYTES_MAX, EngineError};
 use super::territory::Territory;
 use crate::base::{BlobDigest, Entry, Pattern, RelPath};
-use crate::db::Lowered;
+use crate::db::{Lowered, OrcaDb};
 use crate::gates::BASELINE_FILE;
 use crate::plan::{Document, LOCK_FILE, includes};
 use crate::store::Root;
@@ -288,5 +288,28 @@ impl Knowledge {
         let whole = !self.resolver.plan().gates.is_empty();
         let is_matched = || whole || self.shape.wildcards.iter().any(|pattern| pattern.matches(path));
         self.shape.names(path) || is_matched() && !ignored.matches(path)
+    }
+}
+
+impl Resolver {
+    /// What a source file was taken for; `None` where it is no source, or none that was needed.
+    pub(super) fn known_source(&self, path: &RelPath) -> Option<Option<Entry>> {
+        let db = self.db.lock().expect("no holder panics");
+        if db.index().lists(path) { db.entry(path) } else { None }
+    }
+
+    /// Whether a path is source, needed or not.
+    pub(super) fn lists(&self, path: &RelPath) -> bool {
+        self.index().lists(path)
+    }
+
+    /// The source paths beneath a directory.
+    pub(super) fn known_sources_within(&self, directory: &RelPath) -> Vec<RelPath> {
+        self.index().within(directory).cloned().collect()
+    }
+
+    /// Takes the memos out, for the next build of this process. What is asked afterwards is answered from nothing.
+    pub(super) fn take_memos(&self) -> OrcaDb {
+        std::mem::take(&mut *self.db.lock().expect("no holder panics"))
     }
 }

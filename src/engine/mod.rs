@@ -30,6 +30,7 @@ mod ignored;
 mod imaging;
 mod input_findings;
 mod integrate;
+mod integrated;
 mod judge;
 mod judge_again;
 mod judge_plan;

@@ -19,7 +19,6 @@ use rayon::prelude::*;
 
 use super::fallback::StoppedAgents;
 use super::git_history::GitHistory;
-use super::judge_plan::with_drift;
 use super::ledger::Ledger;
 use super::merging::{Clash, Contents, Folded, Merging, lost};
 use super::osv_database::OsvDatabases;
@@ -108,7 +107,7 @@ pub struct Resolver {
     pub osv: OsvDatabases,
     pub(super) osv_fingerprints: std::sync::Mutex<BTreeMap<String, String>>,
     pub(super) facts: Arc<Facts>,
-    db: std::sync::Mutex<OrcaDb>,
+    pub(super) db: std::sync::Mutex<OrcaDb>,
     /// What the memos said of each task, by plan order, until a file is digested anew.
     read: Vec<OnceLock<(Arc<Definition>, Arc<Tree>)>>,
     is_refreshed: AtomicBool,
@@ -275,27 +274,6 @@ impl Resolver {
     #[must_use]
     pub fn documents(&self) -> Arc<Vec<Document>> {
         self.db.lock().expect("no holder panics").documents()
-    }
-
-    /// What a source file was taken for; `None` where it is no source, or none that was needed.
-    pub(super) fn known_source(&self, path: &RelPath) -> Option<Option<Entry>> {
-        let db = self.db.lock().expect("no holder panics");
-        if db.index().lists(path) { db.entry(path) } else { None }
-    }
-
-    /// Whether a path is source, needed or not.
-    pub(super) fn lists(&self, path: &RelPath) -> bool {
-        self.index().lists(path)
-    }
-
-    /// The source paths beneath a directory.
-    pub(super) fn known_sources_within(&self, directory: &RelPath) -> Vec<RelPath> {
-        self.index().within(directory).cloned().collect()
-    }
-
-    /// Takes the memos out, for the next build of this process. What is asked afterwards is answered from nothing.
-    pub(super) fn take_memos(&self) -> OrcaDb {
-        std::mem::take(&mut *self.db.lock().expect("no holder panics"))
     }
 
     /// Keys a task. All it waits for must be accepted.
@@ -689,41 +667,6 @@ impl Resolver {
             .filter(|(path, published)| !is_still(path, &published.task))
             .map(|(path, published)| (path, published.entry))
             .collect()
-    }
-
-    /// The gates of the plan, without those that are switched off.
-    pub fn plan_gates(&self) -> Vec<GateDef> {
-        self.plan().gates_of_plan()
-    }
-
-    /// The tree that gates of the plan judge: all source and all results, with what a person made of edited files since.
-    /// `Err` before every task is accepted.
-    pub fn integrated(&self) -> Result<Tree, String> {
-        let mut tree = self.integrated_up_to(TaskIx(u32::MAX))?;
-        with_drift(self, &mut tree);
-        Ok(tree)
-    }
-
-    /// As [`Resolver::integrated`], with the results of the tasks before `end` in plan order only.
-    pub fn integrated_up_to(&self, end: TaskIx) -> Result<Tree, String> {
-        let mut tree = self.all_sources.clone();
-        let mut edits: BTreeMap<&RelPath, Vec<(TaskIx, &Change)>> = BTreeMap::new();
-        for ix in self.graph.tasks().take_while(|ix| *ix < end) {
-            let produced = self.result(ix).ok_or_else(|| format!("`{}` is not accepted", self.name(ix)))?;
-            tree.extend(produced.outputs.iter().map(|(path, entry)| (path.clone(), entry.clone())));
-            for (path, change) in produced.edits.iter() {
-                edits.entry(path).or_default().push((ix, change));
-            }
-        }
-        for (path, changes) in edits {
-            let folded = self.fold(path, changes.into_iter()).map_err(|error| error.to_string())?;
-            let Folded::Entry(entry) = folded else { return Err(lost(path)) };
-            match entry {
-                Some(entry) => drop(tree.insert(path.clone(), entry)),
-                None => drop(tree.remove(path)),
-            }
-        }
-        Ok(tree)
     }
 
     /// A verdict that is known.

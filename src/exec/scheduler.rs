@@ -142,8 +142,9 @@ impl Scheduler {
             }
             layers[layer].tasks.push(ix);
             layers[layer].unsettled += 1;
-            let deps: Vec<TaskIx> =
-                graph.deps(ix).iter().copied().filter(|dep| !tasks[dep.index()].spec.is_there).collect();
+            // What is there and selected all the same is settled like any other.
+            let is_open = |dep: &TaskIx| chosen[dep.index()] || !tasks[dep.index()].spec.is_there;
+            let deps: Vec<TaskIx> = graph.deps(ix).iter().copied().filter(is_open).collect();
             assert!(deps.iter().all(|dep| chosen[dep.index()]), "a selection holds what its tasks wait for");
             let task = &mut tasks[ix.index()];
             task.phase = Phase::Waiting;

@@ -503,3 +503,13 @@ fn what_is_outdated_is_stopped_and_the_rest_comes_to_its_end() {
     assert_eq!(desk.ended("b", Ended::Requeue { after_ms: 0 }), ["skip b"]);
     assert_eq!(desk.ended("a", Ended::Accepted), ["skip c", "layer 0", "skip below", "layer 1", "done"]);
 }
+
+#[test]
+fn what_is_there_and_selected_is_waited_for_like_any_other() {
+    let graph = graph(&["a", "b: deps a"]);
+    let mut desk = Desk::new(&graph, config(1), |name, spec| spec.is_there = name == "a");
+    assert_eq!(desk.step(Input::Start), ["resolve a"]);
+    assert_eq!(desk.clean("a"), ["layer 0", "resolve b"]);
+    assert_eq!(desk.dirty("b"), ["run b"]);
+    assert_eq!(desk.ended("b", Ended::Accepted), ["layer 1", "done"]);
+}
