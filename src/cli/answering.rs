@@ -2,12 +2,13 @@
 //! watcher and the server, which know nothing of each other, are joined.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::args::GraphFormat;
 use super::{graph, status};
 use crate::engine::{Host, Look, Project, Status};
 use crate::serve::{Clerk, Desk, GraphAsk, GraphForm, Printer, Server, Settled, Watching, environment};
-use crate::watch::{News, Observer, Phase, Requests, Standing, State};
+use crate::watch::{LastBuild, News, Observer, Phase, Requests, Standing, State};
 
 /// Prints as the commands do.
 pub(super) struct AsCommands;
@@ -50,29 +51,51 @@ pub(super) fn serve(host: &Host, project: Project, watcher: Arc<OfWatcher>) -> s
 
 impl Serving {
     /// What tells the desk that the project has come to rest.
-    pub(super) fn observer(&self) -> Arc<dyn Observer> {
-        Arc::new(Resting(Arc::clone(&self.desk)))
+    pub(super) fn observer(&self, watcher: Arc<OfWatcher>) -> Arc<dyn Observer> {
+        Arc::new(Resting { desk: Arc::clone(&self.desk), watcher })
     }
 }
 
-struct Resting(Arc<Desk>);
+struct Resting {
+    desk: Arc<Desk>,
+    watcher: Arc<OfWatcher>,
+}
 
 impl Observer for Resting {
     fn sees(&self, state: &State, news: &News<'_>) {
-        if matches!(news, News::Phase) && state.phase == Phase::Waiting {
-            self.0.changed();
+        match news {
+            News::Built => state.last.iter().for_each(|last| self.watcher.built(last)),
+            News::Phase if state.phase == Phase::Waiting => self.desk.changed(),
+            _ => {}
         }
     }
 }
 
 /// A watcher, as whoever answers for it sees it.
-pub(super) struct OfWatcher(pub(super) Requests);
+pub(super) struct OfWatcher {
+    requests: Requests,
+    /// Tasks of the last build that was not of a part of what is known.
+    tasks: AtomicUsize,
+}
+
+impl OfWatcher {
+    pub(super) fn new(requests: Requests) -> Self {
+        Self { requests, tasks: AtomicUsize::new(0) }
+    }
+
+    /// A build of a few changed files leaves the rest of what is known as it was, and has no keys of its own.
+    fn built(&self, last: &LastBuild) {
+        if last.resolver.is_some() {
+            self.tasks.store(last.report.summary.settled.len(), Ordering::SeqCst);
+        }
+    }
+}
 
 impl Watching for OfWatcher {
     fn settled(&self) -> Option<Settled> {
-        match self.0.standing()? {
+        match self.requests.standing()? {
             Standing::Unchanged(last) => {
-                let tasks = last.report.summary.settled.len();
+                let tasks = self.tasks.load(Ordering::SeqCst);
                 Some(Settled { number: last.report.run.0, tasks })
             }
             Standing::Changed | Standing::Building => None,

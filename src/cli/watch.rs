@@ -47,9 +47,10 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         }
         None => watcher.show(lines),
     }
-    let serving = answering::serve(&host, project, Arc::new(OfWatcher(requests)));
+    let of_watcher = Arc::new(OfWatcher::new(requests));
+    let serving = answering::serve(&host, project, Arc::clone(&of_watcher));
     match &serving {
-        Ok(Some(serving)) => watcher.show(serving.observer()),
+        Ok(Some(serving)) => watcher.show(serving.observer(of_watcher)),
         Ok(None) => terminal.err("note: no answers for other commands: the kernel may not tell of all changes here\n"),
         Err(error) => terminal.err(&format!("note: no answers for other commands: {error}\n")),
     }
