@@ -93,15 +93,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// Finds the strongest isolation that works here.
     pub fn detect(options: &DetectOptions<'_>) -> Result<Self, SandboxError> {
-        let shim = File::open(&options.shim).map_err(SandboxError::file("open", &options.shim))?;
-        let mut sandbox = Self {
-            mechanism: Mechanism::None,
-            shim: Arc::new(shim),
-            pool: Pool::default(),
-            system: Arc::default(),
-            hidden: Arc::default(),
-            why: String::new(),
-        };
+        let mut sandbox = Self::none(&options.shim)?;
         let wanted = |backend| options.only.is_none_or(|only| only == backend);
         let mut reasons = Vec::new();
         let mut candidates = Vec::new();
@@ -145,6 +137,7 @@ impl Sandbox {
             shim: Arc::new(shim),
             pool: Pool::default(),
             system: Arc::default(),
+            hidden: Arc::default(),
             why: String::new(),
         })
     }
