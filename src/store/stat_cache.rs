@@ -119,7 +119,12 @@ impl StatCache {
     }
 
     /// As [`StatCache::digest_many`] for paths in order, some of which were looked at just now: also in order.
-    pub fn digest_seen(&self, root: &Root, paths: &[RelPath], seen: &[(RelPath, FileStat)]) -> Result<Tree, StoreError> {
+    pub fn digest_seen(
+        &self,
+        root: &Root,
+        paths: &[RelPath],
+        seen: &[(RelPath, FileStat)],
+    ) -> Result<Tree, StoreError> {
         let stats = stats(root, paths, seen);
         let known: Vec<Option<Entry>> = {
             let entries: &Entries = &self.entries.read().unwrap_or_else(PoisonError::into_inner);
