@@ -1,5 +1,5 @@
 //! A guardian serves one task after the other, and nothing of one is left for the next.
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests prepare files and name what they skip")]
+#![expect(clippy::disallowed_methods, reason = "tests prepare files")]
 
 mod sandbox_fixture;
 
