@@ -124,6 +124,7 @@ fn samples() -> Vec<Event> {
         finished(Outcome::AwaitsApproval { files: 1 }),
         finished(Outcome::Failed(failure())),
         finished(Outcome::Skipped { because: text() }),
+        Event::Untouched { tasks: 1, saved_ms: 1 },
         Event::LayerFinished { layer: 0, of: 1 },
         Event::RunFinished {
             ok: true,
@@ -156,6 +157,7 @@ fn heading(event: &Event) -> &'static str {
         Event::GateJudged { .. } => "gate-judged",
         Event::GateBlamed { .. } => "gate-blamed",
         Event::TaskFinished { .. } => "task-finished",
+        Event::Untouched { .. } => "untouched",
         Event::LayerFinished { .. } => "layer-finished",
         Event::RunFinished { .. } => "run-finished",
     }

@@ -37,7 +37,8 @@ fn plan(dice: &mut Dice) -> String {
          inputs = [\"src/{{ of }}.txt\"]\noutputs = [\"out/{{ task }}\"]\nsandbox = \"none\"\n",
     );
     for task in 0..TASKS {
-        let earlier: Vec<usize> = (0..2).map(|_| dice.below(task.max(1))).filter(|dep| *dep < task / 4 * 4).collect();
+        let earlier: BTreeSet<usize> =
+            (0..2).map(|_| dice.below(task.max(1))).filter(|dep| *dep < task / 4 * 4).collect();
         let mut inputs: BTreeSet<String> = BTreeSet::from([format!("src/{task}.txt")]);
         inputs.extend(earlier.iter().map(|dep| format!("out/t{dep}")));
         if dice.below(4) == 0 {
@@ -98,8 +99,12 @@ impl Twins {
         let output = format!("out/t{}", dice.below(TASKS));
         let salt = dice.below(1_000_000);
         match dice.below(14) {
-            0..5 => self.both(format!("edit {source}"), |project| drop(project.write(&source, format!("{salt}\n")))),
-            5 => self.both(format!("make {source} fail"), |project| drop(project.write(&source, "BAD\n"))),
+            0..5 => self.both(format!("edit {source}"), |project| {
+                project.write(&source, format!("{salt}\n"));
+            }),
+            5 => self.both(format!("make {source} fail"), |project| {
+                project.write(&source, "BAD\n");
+            }),
             6 => self.both("mend all".to_owned(), |project| {
                 for task in 0..TASKS {
                     if project.read(&format!("src/{task}.txt")).contains("BAD") {
@@ -112,17 +117,21 @@ impl Twins {
                     project.remove(&output);
                 }
             }),
-            8 => self.both(format!("write over {output}"), |project| drop(project.write(&output, "a person's\n"))),
-            9 => self.both(format!("touch {source}"), |project| drop(project.write(&source, project.read(&source)))),
+            8 => self.both(format!("write over {output}"), |project| {
+                project.write(&output, "a person's\n");
+            }),
+            9 => self.both(format!("touch {source}"), |project| {
+                project.write(&source, project.read(&source));
+            }),
             10 => self.both("edit what a wildcard reads".to_owned(), |project| {
                 project.write("many/deep/b.txt", format!("{salt}\n"));
             }),
             11 => self.both("a new file where a wildcard looks".to_owned(), |project| {
                 project.write(&format!("many/{salt}.txt"), "new\n");
             }),
-            12 => {
-                self.both("a comment in the plan".to_owned(), |project| drop(project.append("orca.toml", "# more\n")))
-            }
+            12 => self.both("a comment in the plan".to_owned(), |project| {
+                project.append("orca.toml", "# more\n");
+            }),
             _ => {
                 self.trace.push(format!("kill a build, after an edit of {source}"));
                 self.part.write(&source, format!("{salt}\n"));

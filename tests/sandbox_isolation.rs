@@ -340,3 +340,17 @@ fn settings_of_the_machine_cannot_be_written() {
     f.run("echo 7 > /proc/sys/kernel/ns_last_pid").failed();
     f.run("hostname other").failed();
 }
+
+#[test]
+fn a_task_can_make_a_terminal_of_its_own() {
+    if !python() {
+        return;
+    }
+    let script = "import os, pty; a, b = pty.openpty(); os.write(b, b'through'); print(os.read(a, 9), os.ttyname(b))";
+    for way in [Way::Namespaces, Way::Bubblewrap] {
+        let Some(f) = Fixture::new(way) else { continue };
+        for _ in 0..2 {
+            run_python(&f, false, script).succeeded().says("through").says("/dev/pts/0");
+        }
+    }
+}

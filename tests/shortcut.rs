@@ -211,6 +211,24 @@ fn what_nobody_reads_costs_nothing() {
 }
 
 #[test]
+fn a_toolchain_is_watched_where_it_is_and_where_it_is_not() {
+    let orca = project();
+    orca.replace("orca.toml", "tools = [\"greet\"]", "tools = [\"greet\"]\ntoolchains = [\"python\"]");
+    settle(&orca);
+    let home = orca.root().parent().expect("it lies in its world").join("home");
+    fs::write(home.join("unrelated"), "").expect("a file");
+    takes_the_short_way(&orca, "a file at home");
+    fs::create_dir(home.join(".pyenv")).expect("a directory");
+    goes_the_long_way(&orca, "a version manager");
+    settle(&orca);
+    for version in ["3.12", "3.13"] {
+        fs::write(home.join(".pyenv/version"), version).expect("a note");
+        goes_the_long_way(&orca, "a note of the version manager");
+        settle(&orca);
+    }
+}
+
+#[test]
 fn consent_that_is_taken_back_is_missed() {
     let orca = project();
     settle(&orca);

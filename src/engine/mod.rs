@@ -52,6 +52,7 @@ mod part_patch;
 mod patch;
 mod placing;
 mod plan_gates;
+mod prepared;
 mod produced;
 mod profile;
 mod project;

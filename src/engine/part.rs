@@ -17,10 +17,11 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::build::{BuildOptions, Built, Person, Prepared, Replay, Rest, open_store, sandbox_for};
+use super::build::{BuildOptions, Built, Person, open_store, sandbox_for};
 use super::host::{Host, now_ms};
 use super::ledger::Ledger;
 use super::part_patch::Leaving;
+use super::prepared::{Prepared, Replay, Rest};
 use super::produced::Produced;
 use super::project::Project;
 use super::recorder::Listener;

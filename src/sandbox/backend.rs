@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,9 @@ pub(super) enum Mechanism {
     None,
 }
 
+/// What is to be hidden, and what that is without links.
+type Hidden = (Vec<PathBuf>, Vec<PathBuf>);
+
 /// The isolation of this machine, found once and used for every task.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
@@ -83,20 +86,14 @@ pub struct Sandbox {
     pub(super) shim: Arc<File>,
     pub(super) pool: Pool,
     system: Arc<[OnceLock<Vec<Place>>; 2]>,
+    hidden: Arc<Mutex<Option<Hidden>>>,
     why: String,
 }
 
 impl Sandbox {
     /// Finds the strongest isolation that works here.
     pub fn detect(options: &DetectOptions<'_>) -> Result<Self, SandboxError> {
-        let shim = File::open(&options.shim).map_err(SandboxError::file("open", &options.shim))?;
-        let mut sandbox = Self {
-            mechanism: Mechanism::None,
-            shim: Arc::new(shim),
-            pool: Pool::default(),
-            system: Arc::default(),
-            why: String::new(),
-        };
+        let mut sandbox = Self::none(&options.shim)?;
         let wanted = |backend| options.only.is_none_or(|only| only == backend);
         let mut reasons = Vec::new();
         let mut candidates = Vec::new();
@@ -140,6 +137,7 @@ impl Sandbox {
             shim: Arc::new(shim),
             pool: Pool::default(),
             system: Arc::default(),
+            hidden: Arc::default(),
             why: String::new(),
         })
     }
@@ -204,6 +202,26 @@ impl Sandbox {
     /// What a task sees of the system, as it was when the first one ran.
     pub(super) fn places(&self, network: bool) -> &[Place] {
         self.system[usize::from(network)].get_or_init(|| system_view::places(network))
+    }
+
+    /// What is hidden from a launch, without links. It is the same for all of a project's, and long to find out.
+    pub(super) fn hidden(&self, launch: &Launch) -> Vec<PathBuf> {
+        if *self.mechanism_for(launch) == Mechanism::None {
+            return Vec::new();
+        }
+        let mut known = self.hidden.lock().expect("no holder panics");
+        if let Some((_, hidden)) = known.iter().find(|(given, _)| *given == launch.hidden) {
+            return hidden.clone();
+        }
+        let found: Vec<_> = launch.hidden.iter().map(|path| path.canonicalize()).collect();
+        let are_there = found.iter().all(Result::is_ok);
+        let hidden =
+            found.into_iter().zip(&launch.hidden).map(|(found, given)| found.unwrap_or_else(|_| given.clone()));
+        let hidden: Vec<PathBuf> = hidden.filter(|path| system_view::can_hide(path)).collect();
+        if are_there {
+            *known = Some((launch.hidden.clone(), hidden.clone()));
+        }
+        hidden
     }
 
     fn try_once(&self, scratch: &Path) -> Result<(), String> {

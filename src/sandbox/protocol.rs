@@ -63,6 +63,8 @@ pub(super) struct Shown {
     pub at: OsString,
     pub from: OsString,
     pub is_writable: bool,
+    /// Which file it is, where another may take its place while orca runs; none where there is none, or it is the system's.
+    pub identity: Option<(u64, u64)>,
     pub is_system: bool,
 }
 

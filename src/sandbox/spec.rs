@@ -8,6 +8,7 @@ use super::launch::Launch;
 use super::protocol::{Mounts, Own, RoomSpec, Shown, Spec, View};
 use super::system_view::{self, Place};
 use crate::sys::confine::Confinement;
+use crate::sys::view;
 
 /// Devices that any program may expect.
 const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
@@ -45,16 +46,28 @@ fn room(sandbox: &Sandbox, launch: &Launch) -> RoomSpec {
         match place {
             Place::Link { at, target } => links.push((at.into(), target.into())),
             Place::Shown(path) => {
-                system.push(Shown { at: path.into(), from: path.into(), is_writable: false, is_system: true });
+                system.push(Shown {
+                    at: path.into(),
+                    from: path.into(),
+                    is_writable: false,
+                    identity: None,
+                    is_system: true,
+                });
             }
         }
     }
     let is_shown = |path: &Path| places.iter().any(|place| matches!(place, Place::Shown(at) if path.starts_with(at)));
-    let masks: Vec<&PathBuf> = launch.hidden.iter().filter(|path| is_shown(path)).collect();
+    // One that is made later is another view then.
+    let masks: Vec<&PathBuf> = launch.hidden.iter().filter(|path| is_shown(path) && path.is_dir()).collect();
     // A tool of the system is there anyway.
     let is_missing = |path: &&PathBuf| !is_shown(path) || masks.iter().any(|mask| path.starts_with(mask));
-    let shown =
-        |path: &PathBuf, is_writable| Shown { at: path.into(), from: path.into(), is_writable, is_system: false };
+    let shown = |path: &PathBuf, is_writable| Shown {
+        at: path.into(),
+        from: path.into(),
+        is_writable,
+        identity: view::identity(path),
+        is_system: false,
+    };
     let read_only = launch.read_only.iter().filter(is_missing).map(|path| shown(path, false));
     let mut declared: Vec<Shown> =
         read_only.chain(launch.extra_writable.iter().map(|path| shown(path, true))).collect();
@@ -72,10 +85,11 @@ fn room(sandbox: &Sandbox, launch: &Launch) -> RoomSpec {
         at: at.as_os_str().into(),
         from: from.as_os_str().into(),
         is_writable: true,
+        identity: None,
         is_system: false,
     });
-    // What has to be shown and is not there any more is left out, as in the view.
-    let later = later.into_iter().filter(|shown| shown.is_writable || Path::new(&shown.from).exists());
+    // What is to be read and is not there is left out, as in the view.
+    let later = later.into_iter().filter(|shown| shown.is_writable || shown.identity.is_some());
     RoomSpec {
         view: Some(View {
             links,

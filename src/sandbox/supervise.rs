@@ -21,7 +21,7 @@ use super::launch::{CancelLevel, End, Exit, Launch, Measure, SandboxError, Stdin
 use super::pool::Job;
 use super::protocol::{self, Report, Reports, Spec, Totals, View};
 use super::shim::{SHIM, stage};
-use super::{bubblewrap, spec, system_view};
+use super::{bubblewrap, spec};
 use crate::event::Usage;
 use crate::sys::process::{self, Ended};
 use crate::sys::socket::{self, AsFd, OwnedFd, UnixStream};
@@ -108,10 +108,7 @@ fn supervise(
     wishes: Option<&PipeReader>,
     listener: impl FnMut(Vec<u8>) -> bool,
 ) -> Result<Exit, SandboxError> {
-    let hidden = launch.hidden.iter().filter(|_| *sandbox.mechanism_for(launch) != Mechanism::None);
-    let hidden = hidden.map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
-    let hidden = hidden.filter(|path| system_view::can_hide(path)).collect();
-    let launch = &Launch { hidden, ..launch.clone() };
+    let launch = &Launch { hidden: sandbox.hidden(launch), ..launch.clone() };
     let log = BoundedLog::create(&launch.log, launch.log_limit_bytes)
         .map_err(SandboxError::file("make room for the log", &launch.log))?;
     let begun = Instant::now();

@@ -87,7 +87,7 @@ impl Form {
         self.sources.extend(task.sources.iter().flat_map(|file| file.0.to_le_bytes()));
         self.outputs.extend(task.outputs.iter().flat_map(|file| file.0.to_le_bytes()));
         self.deps.extend(task.deps.iter().flat_map(|dep| dep.to_le_bytes()));
-        let flags = u8::from(task.key.is_some()) * HAS_KEY | u8::from(task.is_settled) * IS_SETTLED;
+        let flags = (u8::from(task.key.is_some()) * HAS_KEY) | (u8::from(task.is_settled) * IS_SETTLED);
         self.tasks.extend_from_slice(&name[..4]);
         self.tasks.extend(length.to_le_bytes());
         self.tasks.extend([flags, 0]);

@@ -46,7 +46,7 @@ impl Overlay {
     pub fn encode(tasks: &[(u32, TaskPatch)]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(tasks.len() * TASK_BYTES);
         for (at, task) in tasks {
-            let flags = u32::from(task.key.is_some()) | u32::from(task.is_settled) << 1;
+            let flags = u32::from(task.key.is_some()) | (u32::from(task.is_settled) << 1);
             bytes.extend([*at, flags, task.saved_ms].map(u32::to_le_bytes).as_flattened());
             bytes.extend(task.key.as_ref().map_or([0; 32], |key| *key.as_bytes()));
         }

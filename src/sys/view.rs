@@ -128,6 +128,12 @@ impl Tree {
     }
 }
 
+/// Which file or directory is at a path, following links: a view that is kept shows the one it was made with.
+#[must_use]
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino))
+}
+
 /// Takes away what was put at a path, and all that was put beneath it.
 pub fn take_away(at: &Path) -> io::Result<()> {
     umount2(at, MntFlags::MNT_DETACH).map_err(|error| at_path("take away", at, error.into()))

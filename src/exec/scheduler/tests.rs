@@ -501,7 +501,7 @@ fn what_is_outdated_is_stopped_and_the_rest_comes_to_its_end() {
     assert_eq!(desk.step(Input::Outdated(desk.ix("b"))), ["stop b"]);
     assert_eq!(desk.step(Input::Outdated(desk.ix("c"))), [""; 0], "it does not run");
     assert_eq!(desk.ended("b", Ended::Requeue { after_ms: 0 }), ["skip b"]);
-    assert_eq!(desk.ended("a", Ended::Accepted), ["skip c", "layer 0", "skip below", "layer 1", "done"]);
+    assert_eq!(desk.ended("a", Ended::Accepted), ["skip below", "layer 1", "skip c", "layer 0", "done"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ const BOXES_MAX: usize = 120;
 const ROWS_MAX: usize = 40;
 const COLUMNS_MAX: usize = 40;
 /// Rows of the table; of more layers, several are one row.
-const LAYERS_MAX: usize = 60;
+const LAYERS_MAX: usize = 25;
 /// Tasks of the critical path that are named.
 const PATH_MAX: usize = 40;
 

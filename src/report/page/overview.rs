@@ -86,7 +86,7 @@ pub(super) fn figures(run: &RunPage, html: &mut Html) {
         &format_duration_ms(run.wall_ms),
         &match run.speed_up {
             Some(factor) => {
-                format!("{} of work, {factor:.1} times as fast side by side", format_duration_ms(run.work_ms))
+                format!("{} of work, speed-up {factor:.1}", format_duration_ms(run.work_ms))
             }
             None => "no task ran".to_owned(),
         },
