@@ -3,7 +3,6 @@
 //! The address of a Unix socket holds 108 bytes, a path many more: both sides open the directory and name the socket
 //! through their open file. Nothing here blocks but [`wait`], and that for as long as it is told.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -183,7 +182,7 @@ pub fn sees_every_change(directory: &Path) -> bool {
         0x7461_636F,
         0x786F_4256,
     ];
-    File::open(directory).and_then(|file| Ok(rustix::fs::fstatfs(&file)?)).is_ok_and(|found| {
+    rustix::fs::statfs(directory).is_ok_and(|found| {
         // The field is wider than the number on some machines, and signed on others.
         let low = u32::try_from(i128::from(found.f_type) & 0xFFFF_FFFF).unwrap_or_default();
         !SHARED.contains(&low)
@@ -234,6 +233,7 @@ impl Trace {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests {
     use super::*;
 

@@ -205,7 +205,7 @@ fn layer_row(layer: usize, counts: &[usize; STATES.len()], width: usize) -> Row 
     let mut row = Row::of(Style::Dim, format!("layer {layer:<3} "));
     let bar = (width / 4).min(24);
     if bar >= 8 {
-        let full = if all == 0 { bar } else { bar * done / all };
+        let full = (bar * done).checked_div(all).unwrap_or(bar);
         let style = if counts[place(State::Failed)] > 0 { Style::Bad } else { Style::Good };
         row = row.and(style, "█".repeat(full)).and(Style::Dim, "░".repeat(bar - full)).and(Style::Plain, " ");
     }

@@ -1,4 +1,5 @@
 //! Screens as they look, and what no screen may be whatever happens.
+#![expect(clippy::disallowed_methods, reason = "a frame is timed")]
 
 use std::sync::Arc;
 
