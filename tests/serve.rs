@@ -67,7 +67,7 @@ impl Printer for Marks {
     }
 
     fn status_json(&self, status: &Status) -> String {
-        serde_json::to_string(status).unwrap()
+        serde_json::to_string(status).expect("a status is plain data")
     }
 
     fn graph(&self, look: &Look, ask: &GraphAsk) -> String {
@@ -101,11 +101,11 @@ fn serve(project: Project, tasks: usize) -> Served {
     let hand = Arc::new(Hand::default());
     hand.says(1);
     hand.of_tasks(tasks);
-    let at = EngineProject::open(project.root()).unwrap();
+    let at = EngineProject::open(project.root()).expect("it is there");
     let watching: Arc<dyn Watching> = Arc::clone(&hand) as Arc<dyn Watching>;
-    let desk = Arc::new(Desk::new(host(&project), at, watching, Arc::new(Marks)).unwrap());
+    let desk = Arc::new(Desk::new(host(&project), at, watching, Arc::new(Marks)).expect("threads can be started"));
     let clerk = Arc::clone(&desk) as Arc<dyn orca::serve::Clerk>;
-    let server = Server::start(project.root(), "here".to_owned(), clerk).unwrap().expect("a local disk");
+    let server = Server::start(project.root(), "here".to_owned(), clerk).expect("it listens").expect("a local disk");
     Served { project, hand, desk, _server: server }
 }
 
@@ -122,7 +122,7 @@ impl Served {
             answer = self.ask(what.clone());
             answer.is_some()
         });
-        answer.unwrap()
+        answer.expect("it was waited for")
     }
 }
 
@@ -293,7 +293,7 @@ fn a_socket_that_nobody_listens_at_is_replaced() {
 }
 
 fn frame(text: &str) -> Vec<u8> {
-    let mut bytes = u32::try_from(text.len()).unwrap().to_le_bytes().to_vec();
+    let mut bytes = u32::try_from(text.len()).expect("frames are short").to_le_bytes().to_vec();
     bytes.extend(text.as_bytes());
     bytes
 }
@@ -301,7 +301,7 @@ fn frame(text: &str) -> Vec<u8> {
 /// Serves one connection after another with these bytes: first, and after the question.
 fn pretend(project: &Project, hello: Vec<u8>, answer: Vec<u8>) {
     let _ = std::fs::remove_file(project.path(".orca/watch.sock"));
-    let listener = UnixListener::bind(project.path(".orca/watch.sock")).unwrap();
+    let listener = UnixListener::bind(project.path(".orca/watch.sock")).expect("the name is free");
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
