@@ -5,7 +5,7 @@ mod support;
 
 use std::fmt::Write as _;
 
-use orca::event::{Event, EventRecord};
+use orca::event::Event;
 use support::{Build, Project};
 
 const TASKS: usize = 12;
@@ -14,20 +14,25 @@ const TASKS: usize = 12;
 fn plan(salt: &str) -> String {
     let mut plan = String::new();
     for task in 0..TASKS {
-        let _ = write!(plan, "[tasks.t{task}]\nrun = \"sleep 0.4\"\nenv = {{ SALT = \"{salt} {task}\" }}\n");
+        let _ = write!(
+            plan,
+            "[tasks.t{task}]\nrun = \"date +%s%N; sleep 0.4; date +%s%N\"\nenv = {{ SALT = \"{salt} {task}\" }}\n"
+        );
     }
     plan
 }
 
-/// When a task started or ended, and +1 or -1.
+/// When a body began or ended by its own clock, and +1 or -1: what is stored and published needs no slot.
 fn changes(build: &Build) -> Vec<(u64, i32)> {
-    let change = |record: EventRecord| match record.event {
-        Event::TaskStarted { .. } => Some((record.at_ms, 1)),
-        Event::TaskFinished { .. } => Some((record.at_ms, -1)),
+    let text = |event: &Event| match event {
+        Event::TaskOutput { text, .. } => Some(text.clone()),
         _ => None,
     };
-    let records = build.output.stdout.lines().map(|line| serde_json::from_str(line).expect("an event a line"));
-    records.filter_map(change).collect()
+    let texts: Vec<String> = build.events.iter().filter_map(text).collect();
+    assert_eq!(texts.len(), TASKS, "every body says when it ran");
+    let at = |text: &str, change| (text.trim().parse().expect("a time"), change);
+    let spans = texts.iter().map(|text| text.trim().split_once('\n').expect("two times"));
+    spans.flat_map(|(begun, ended)| [at(begun, 1), at(ended, -1)]).collect()
 }
 
 fn most_at_a_time(builds: &[&Build]) -> i32 {

@@ -182,7 +182,7 @@ impl Prepared {
         }
         let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
         let outdated = reins.hand_over(&builder, leaving.is_some());
-        let executor = executor(&builder, &recorder, &selected, layers, config, jobs_given, person, (loans, outdated));
+        let executor = executor(&builder, &recorder, layers, config, jobs_given, person, (loans, outdated));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(selected.len().clamp(1, cores() as usize))
             .enable_all()
@@ -319,7 +319,6 @@ fn estimate(resolver: &Resolver, ix: TaskIx) -> Option<u64> {
 fn executor(
     builder: &Arc<Builder>,
     recorder: &Arc<Recorder>,
-    selected: &BTreeSet<TaskIx>,
     layers: u32,
     config: SchedulerConfig,
     jobs_given: bool,
@@ -339,7 +338,7 @@ fn executor(
     Executor {
         tasks: Arc::clone(builder) as Arc<dyn Tasks>,
         graph: Arc::clone(&resolver.graph),
-        selected: selected.clone(),
+        selected: builder.selected.clone(),
         layers,
         config,
         specs: specs(resolver),

@@ -245,7 +245,7 @@ impl Root {
         let target = self.make_parent(path)?;
         let (inode, ours) = (beneath::inode_of(&file).map_err(failed)?, beneath::inode_of(&target).map_err(failed)?);
         let is_ours = (inode.dev, inode.user, inode.group) == (ours.dev, ours.user, ours.group);
-        if inode.links != 1 || !is_ours || beneath::has_attributes(&file) {
+        if !inode.is_only_link || !is_ours || beneath::has_attributes(&file) {
             return Ok(false);
         }
         if stream::digest(&file, stat.size_bytes).map_err(failed)?.0 != *digest {

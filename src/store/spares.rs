@@ -3,7 +3,7 @@
 //! file systems search past each one that was lately removed.
 //!
 //! ```text
-//! workspace removed ── plain, small ──> spare ── empty, mode set, no other link ──> file or directory of the next view
+//! workspace removed ── plain, small, emptied ──> spare ── empty, mode set, no other link ──> file or directory of the next view
 //!                  └── anything else ─> removed        └── not as it should be ──> removed, and one is made
 //! ```
 //!
@@ -115,8 +115,10 @@ impl Spares {
     /// Keeps the file `name` of `dir`; `false` where it is none to be kept, and is still there.
     pub(super) fn keep_file(&self, dir: BorrowedFd<'_>, name: &std::ffi::OsStr) -> bool {
         let Ok(inode) = beneath::inode_at(dir, name) else { return false };
-        let is_fit = inode.kind == FileKind::File && inode.links == 1 && inode.size_bytes <= SIZE_BYTES_MAX;
-        is_fit && self.is_own(&inode) && self.keep(&self.files, dir, name)
+        let is_fit = inode.kind == FileKind::File && inode.is_only_link && inode.size_bytes <= SIZE_BYTES_MAX;
+        // What it held goes at once: it may be what no other task is to see, and nobody is to find on the disk.
+        let emptied = || beneath::open_to_rewrite(dir, name.to_str()?).and_then(|file| file.set_len(0)).ok();
+        is_fit && self.is_own(&inode) && emptied().is_some() && self.keep(&self.files, dir, name)
     }
 
     /// Keeps the empty directory `name` of `dir`; `false` where there are enough, and it is still there.
@@ -148,7 +150,7 @@ impl Spares {
     fn as_new_file(&self, dir: BorrowedFd<'_>, name: &str) -> Option<File> {
         let file = beneath::open_to_rewrite(dir, name).ok()?;
         let inode = beneath::inode_of(&file).ok()?;
-        let is_plain = inode.kind == FileKind::File && inode.links == 1 && self.is_own(&inode);
+        let is_plain = inode.kind == FileKind::File && inode.is_only_link && self.is_own(&inode);
         if !is_plain || beneath::has_attributes(&file) {
             return None;
         }

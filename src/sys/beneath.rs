@@ -72,8 +72,8 @@ pub struct Inode {
     pub kind: FileKind,
     /// The device it is on.
     pub dev: u64,
-    /// Its names.
-    pub links: u64,
+    /// Whether it has no other name.
+    pub is_only_link: bool,
     /// Its owner.
     pub user: u32,
     /// Its group.
@@ -94,7 +94,7 @@ pub fn inode_at(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<Inode> {
 
 fn inode(stat: &rustix::fs::Stat) -> Inode {
     let FileStat { kind, dev, size_bytes, .. } = stat_of(stat);
-    Inode { kind, dev, links: stat.st_nlink as u64, user: stat.st_uid, group: stat.st_gid, size_bytes }
+    Inode { kind, dev, is_only_link: stat.st_nlink == 1, user: stat.st_uid, group: stat.st_gid, size_bytes }
 }
 
 /// Whether an opened file or directory carries anything besides content, owner and mode: an access list, a label, a note

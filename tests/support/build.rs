@@ -76,6 +76,15 @@ impl Build {
         found.unwrap_or_else(|| panic!("`{name}` was not settled\n{}", self.output.transcript())).1
     }
 
+    /// How a task ended; `None` where the build had no reason to look at it, and said of how many that is so.
+    #[track_caller]
+    pub(crate) fn settled(&self, name: &str) -> Option<&Outcome> {
+        let found = self.outcomes().find(|(task, _)| *task == name).map(|(_, outcome)| outcome);
+        let untouched = || self.events.iter().any(|event| matches!(event, Event::Untouched { tasks: 1.., .. }));
+        assert!(found.is_some() || untouched(), "`{name}` was not settled\n{}", self.output.transcript());
+        found
+    }
+
     /// Why a task is red.
     #[track_caller]
     pub(crate) fn failure(&self, name: &str) -> &Failure {
