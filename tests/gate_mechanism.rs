@@ -20,9 +20,8 @@ fn judged(build: &Build) -> BTreeSet<(String, String)> {
 
 /// Fifty tasks in ten rows; the even ones have the gate `even`, all have the gate `every`.
 fn fifty() -> Project {
-    let mut plan =
-        "[gates.even]\nrun = \"true\"\n[gates.every]\nrun = \"test -s out/0\"\ninputs = [\"out.txt\"]\n".to_owned();
-    plan = plan.replace("run = \"test -s out/0\"\ninputs = [\"out.txt\"]\n", "run = \"true\"\n");
+    // Two definitions, or one of them could reuse the verdict of the other.
+    let mut plan = "[gates.even]\nrun = \"true\"\n[gates.every]\nrun = \"true # every\"\n".to_owned();
     for nth in 0..50 {
         let gates = if nth % 2 == 0 { "[\"even\", \"every\"]" } else { "[\"every\"]" };
         let inputs = if nth < 5 { "\"in\"".to_owned() } else { format!("\"out/{}\"", nth - 5) };

@@ -189,11 +189,16 @@ fn a_red_build_tells_of_attempts_and_queues() {
     assert!(of_flaky.iter().all(|event| event["args"]["ended"] == "failed" && event["args"]["outcome"] == "failed"));
     let started = built.events.iter().filter(|event| matches!(event, Event::TaskStarted { .. })).count();
     assert_eq!(trace.of("task").count(), started);
-    // With one job at a time there is one worker, and somebody waits for it.
-    assert!(trace.of("task").all(|event| event["tid"] == 1));
+    // With one job at a time bodies wait for each other; what is stored and published goes on beside the next one.
+    let number = |event: &Value, field: &str| event[field].as_u64().expect("a number");
+    let runs = trace.of("part").filter(|event| event["name"] == "run");
+    let mut bodies: Vec<(u64, u64)> =
+        runs.map(|event| (number(event, "ts"), number(event, "ts") + number(event, "dur"))).collect();
+    bodies.sort_unstable();
+    assert!(bodies.windows(2).all(|two| two[0].1 <= two[1].0), "{bodies:?}");
     assert!(trace.events.iter().any(|event| event["ph"] == "b" && event["name"] == "queued"));
     let longest = built.events.iter().filter_map(|event| match event {
-        Event::TaskStarted { queued_ms, worker: 0, .. } => Some(*queued_ms),
+        Event::TaskStarted { queued_ms, .. } => Some(*queued_ms),
         _ => None,
     });
     assert!(longest.max().is_some_and(|queued_ms| queued_ms >= 50), "the events say so, too");
@@ -233,7 +238,7 @@ fn a_file_that_cannot_be_written_is_told_before_anything_runs() {
 #[test]
 fn many_tasks_stay_loadable() {
     let events: Vec<Event> = {
-        let tasks: String = (0..300).map(|nth| format!("[tasks.t{nth}]\nrun = \"true\"\n")).collect();
+        let tasks: String = (0..300).map(|nth| format!("[tasks.t{nth}]\nrun = \"true # {nth}\"\n")).collect();
         let project = Project::new(&tasks);
         let built: Build = project.build_args(["-j8", "--profile", "out.json"]).green();
         let bytes = project.read("out.json").len();
@@ -245,7 +250,8 @@ fn many_tasks_stay_loadable() {
         Event::TaskStarted { worker, .. } => Some(*worker),
         _ => None,
     });
-    assert!(workers.max().is_some_and(|most| most < 8), "never more lanes than jobs");
+    // A slot is free when a body is over, and at most four attempts for each are still stored and published.
+    assert!(workers.max().is_some_and(|most| most < 8 * 5), "never more lanes than slots and what is left of them");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::builder::{Builder, Reuse, fault};
 use super::resolve::Stood;
 use super::standing::Standing;
+use crate::event::Of;
 use crate::exec::{Fault, Resolved};
 use crate::graph::{Graph, TaskIx};
 
@@ -44,7 +45,10 @@ impl Builder {
         }
         self.resolver.read_ahead(&self.selected);
         for layer in by_layer(&self.resolver.graph, self.selected.iter().copied()) {
-            let settled = for_layer(&layer, |task| self.if_clean(task));
+            let settled = for_layer(&layer, |task| {
+                let _timing = self.host.trace.span("key", || Of::Key(self.resolver.name(task).clone()));
+                self.if_clean(task)
+            });
             let mut clean = self.clean.lock().expect("no holder panics");
             for (task, resolved) in layer.into_iter().zip(settled) {
                 clean.extend(resolved?.map(|resolved| (task, resolved)));
