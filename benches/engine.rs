@@ -1,17 +1,113 @@
-//! What a task costs besides its processes, one part at a time: results and records written by many threads, workspaces made
-//! and removed, and the scheduler's decisions.
+//! What a build costs besides its processes, one part at a time: results and records written by many threads, workspaces made
+//! and removed, the scheduler's decisions, and the snapshot's answer.
 //!
 //! `cargo bench --bench engine` prints medians. Whole builds, beside other tools, are in `peers`.
 
-use std::collections::BTreeMap;
+#![expect(clippy::disallowed_methods, reason = "the snapshot's bench makes files")]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs;
+use std::os::fd::AsFd as _;
 
 use divan::{Bencher, counter::ItemsCount};
-use orca::base::{ActionKey, BlobDigest, Entry, RelPath, Tree};
+use orca::base::{ActionKey, BlobDigest, Entry, FileId, RelPath, Tree};
 use orca::event::{ActionResult, Usage};
+use orca::exec::scheduler::{Command, Ended, Input, Jobs, Policy, Scheduler, SchedulerConfig, TaskSpec};
+use orca::graph::{Graph, TaskIx};
+use orca::plan::{lower, parse};
+use orca::snapshot::{Answer, Closing, Directory, Fingerprint, Hot, Image, Looking, World, journal, outside, write};
 use orca::store::{Root, Source, Spares, Store, materialize_from};
+use orca::sys::glance;
 
 fn main() {
     divan::main();
+}
+
+/// A plan as wide as it is deep, two deps a task.
+fn layered(tasks: usize) -> String {
+    let width = tasks.isqrt().max(1);
+    let task = |task: usize| {
+        let above = task.checked_sub(width);
+        let deps = above.map_or_else(Vec::new, |above| vec![above, above / width * width + (above + 1) % width]);
+        let mut inputs = vec![format!("src/{task}")];
+        inputs.extend(deps.iter().map(|dep| format!("out/{dep}")));
+        let run = format!("cat {} > out/{task}", inputs.join(" "));
+        format!(
+            "[tasks.t{task}]\nrun = \"{run}\"\ninputs = {inputs:?}\noutputs = [\"out/{task}\"]\nsandbox = \"none\"\n"
+        )
+    };
+    (0..tasks).map(task).collect()
+}
+
+/// All decisions of a run in which every task has to run, four at a time.
+#[divan::bench(args = [1_000, 10_000])]
+fn scheduler(bencher: Bencher<'_, '_>, tasks: usize) {
+    let (document, _) = parse(FileId(0), path("orca.toml"), layered(tasks).into());
+    let (plan, _) = lower(&[document]);
+    let (graph, _) = Graph::build(&plan);
+    let selected: BTreeSet<TaskIx> = graph.tasks().collect();
+    let priorities = graph.bottom_levels_ms(|_| 10);
+    let spec = |priority_ms| TaskSpec { priority_ms, cpu: 1, ..TaskSpec::default() };
+    let specs: Vec<TaskSpec> = priorities.into_iter().map(spec).collect();
+    let config = SchedulerConfig {
+        jobs: Jobs::exactly(4),
+        keep_going: false,
+        policy: Policy::CriticalPath,
+        ask_layers: false,
+        pools: Vec::new(),
+        cost_micro_usd_max: None,
+    };
+    bencher.counter(ItemsCount::new(tasks)).bench_local(|| {
+        let mut scheduler = Scheduler::new(&graph, &selected, config.clone(), specs.clone());
+        let mut facts = VecDeque::from([Input::Slots(4), Input::Start]);
+        while let Some(fact) = facts.pop_front() {
+            facts.extend(scheduler.step(0, fact).into_iter().filter_map(|command| match command {
+                Command::Resolve(task) => Some(Input::Resolved { task, clean: false }),
+                Command::Run(task) => Some(Input::Finished { task, ended: Ended::Accepted }),
+                _ => None,
+            }));
+        }
+        assert!(scheduler.is_done());
+    });
+}
+
+/// What a build with nothing to do asks: four files for each task, looked at by directory.
+#[divan::bench(args = [4_000, 40_000])]
+fn snapshot(bencher: Bencher<'_, '_>, files: usize) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path().canonicalize().expect("it is there");
+    let (state, source) = (root.join(".orca"), root.join("src"));
+    fs::create_dir(&state).expect("it is made");
+    fs::create_dir(&source).expect("it is made");
+    let mut names: Vec<Box<str>> = (0..files).map(|file| format!("{file}").into()).collect();
+    names.sort_unstable();
+    let file = |name: Box<str>| {
+        let path = source.join(&*name);
+        fs::write(&path, "x\n").expect("it is written");
+        (name, outside(&path))
+    };
+    let sources = Directory { path: "src".to_owned(), walked: None, files: names.into_iter().map(file).collect() };
+    let opened = fs::File::open(&state).expect("it opens");
+    let world = World {
+        root: root.clone(),
+        program: Fingerprint::of(&glance::own_program().expect("it runs")),
+        user: glance::user(),
+        variables: BTreeMap::new(),
+        outside: BTreeMap::new(),
+        kinds: BTreeMap::new(),
+        system: BTreeMap::new(),
+        beside: BTreeMap::new(),
+        plans: Vec::new(),
+        journal: journal(opened.as_fd()),
+    };
+    let closing = Closing { cached: files as u64 / 4, ..Closing::default() };
+    let image = Image { is_complete: true, world, directories: vec![sources], closing: closing.clone(), cold: None };
+    write(&state, &image).expect("it is written");
+    let looking = Looking { root: &root, variable: &|_| None, now_ns: &|| i64::MAX };
+    bencher.counter(ItemsCount::new(files)).bench_local(|| {
+        let answer = Hot::open(&root).expect("a snapshot").check(&looking);
+        assert_eq!(answer, Answer::Clean(closing.clone()));
+    });
 }
 
 fn path(text: &str) -> RelPath {
