@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The page is pure: `engine` fills a [`RunPage`] from the journal, and [`html`] draws it. Everything that comes from a plan, a
-//! task or an agent is escaped by [`markup::Html`], which takes nothing else raw but literals of this source; the page's
+//! task or an agent is escaped by `markup::Html`, which takes nothing else raw but literals of this source; the page's
 //! Content-Security-Policy allows no address at all, and of styles and scripts only those with its nonce. What is drawn is
 //! bounded, whatever the run was: 10,000 tasks are aggregated where a screen could not show them anyway.
 
