@@ -143,3 +143,38 @@ fn a_name_that_is_taken_is_an_error_and_stays() {
         place.remove("two");
     }
 }
+
+#[test]
+fn flags_of_a_file_or_directory_go_with_it() {
+    let place = Place::new();
+    place.make("one", &[("src/a", b"first", false), ("b", b"second", false)]);
+    let workspace = place.path("work/one");
+    let flagged = Command::new("chattr").arg("+S").args(["src", "b"].map(|name| workspace.join(name))).status();
+    if !flagged.is_ok_and(|status| status.success()) {
+        println!("skipped: chattr is missing, or this file system has no such flags");
+        return;
+    }
+    place.remove("one");
+    place.make("two", &[("src/a", b"first", false), ("b", b"second", false), ("c", b"third", false)]);
+    let each = ["", "src", "src/a", "b", "c"].map(|name| place.path("work/two").join(name));
+    let listed = Command::new("lsattr").arg("-d").args(each).output().unwrap();
+    let text = String::from_utf8(listed.stdout).unwrap();
+    assert_eq!(text.lines().count(), 5, "{text}");
+    assert!(text.lines().all(|line| !line.split(' ').next().is_some_and(|flags| flags.contains('S'))), "{text}");
+}
+
+#[test]
+fn what_is_kept_holds_nothing() {
+    let place = Place::new();
+    place.make("one", &[("src/a", b"a secret", false), ("b", b"another", true)]);
+    place.remove("one");
+    let kept: Vec<u64> = fs::read_dir(place.path("work/.spares"))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter_map(|entry| {
+            let found = entry.metadata().unwrap();
+            found.is_file().then(|| found.len())
+        })
+        .collect();
+    assert_eq!(kept, [0, 0], "two files, both empty");
+}

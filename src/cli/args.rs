@@ -159,7 +159,7 @@ pub(super) struct BuildArgs {
     #[arg(long, conflicts_with = "watch")]
     pub step: bool,
     /// Build again whenever something changes
-    #[arg(long, conflicts_with_all = ["dry_run", "locked", "profile"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "force", "locked", "profile"])]
     pub watch: bool,
     /// With --watch: how long it has to be quiet before a build begins; ten times that is waited at most
     #[arg(long, value_name = "MS", default_value_t = SETTLE_MS, requires = "watch")]

@@ -73,8 +73,8 @@ fn start(spec: &Spec, stdin: OwnedFd, log: OwnedFd) -> Result<(Child, Instant), 
         arrange(mounts).map_err(|error| format!("cannot arrange the mount namespace: {error}"))?;
         namespace::forgo_kept();
     }
-    if spec.hardened {
-        confine::harden();
+    if let Some(sockets) = spec.hardened {
+        confine::harden(sockets);
     }
     match &spec.confinement {
         Some(_) if !process::is_namespace_init() => start_confined(spec, stdin, log),

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::sys::confine::Confinement;
+use crate::sys::confine::{Confinement, Sockets};
 use crate::sys::process::Ended;
 use crate::sys::socket::{self, BorrowedFd, OwnedFd, UnixStream};
 
@@ -19,8 +19,9 @@ pub(super) struct Spec {
     pub confinement: Option<Confinement>,
     /// The room to run in; only in namespaces of our own.
     pub room: Option<RoomSpec>,
-    /// Whether to refuse what a mount tree of its own does not: abstract sockets of others, shared keyrings.
-    pub hardened: bool,
+    /// Where what a mount tree of its own does not refuse is to be: abstract sockets of others, shared keyrings. And which
+    /// sockets may be made then.
+    pub hardened: Option<Sockets>,
     /// Mounts to make first; only in a mount namespace of our own.
     pub mounts: Option<Mounts>,
     pub memory_limit_bytes: Option<u64>,

@@ -18,12 +18,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::protocol::{Own, View};
+use super::spec::DEVICES;
+use crate::sys::confine::{self, Sockets};
 use crate::sys::namespace::Numbering;
 use crate::sys::view::{Place, Restriction, Tree, take_away};
-use crate::sys::{confine, namespace, process};
+use crate::sys::{namespace, process};
 
-/// Devices that any program may expect.
-const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 /// Links in /dev, and where they lead.
 const DEVICE_LINKS: [(&str, &str); 6] = [
     ("/proc/kcore", "/dev/core"),
@@ -36,6 +36,8 @@ const DEVICE_LINKS: [(&str, &str); 6] = [
 /// What of /proc sets the machine.
 const SETTINGS: [&str; 4] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"];
 const SHARED_MEMORY: &str = "/dev/shm";
+/// Where terminals are, which are no other task's either.
+const TERMINALS: &str = "/dev/pts";
 
 /// See the module.
 pub(super) struct Room {
@@ -57,7 +59,7 @@ impl Room {
         let traffic = has_own_network.then(raise_network).transpose()?;
         namespace::forgo_kept();
         confine::forgo_rights_of_children();
-        confine::harden();
+        confine::harden(if has_own_network { Sockets::Namespace } else { Sockets::All });
         Ok(Self { base: Place::here()?, view: None, last_pid: None, traffic, put: Vec::new() })
     }
 
@@ -78,6 +80,7 @@ impl Room {
             .collect::<io::Result<_>>()?;
         self.view.as_ref().ok_or_else(|| io::Error::other("there is no view yet"))?.go()?;
         self.put(&Tree::empty("1777")?, Path::new(SHARED_MEMORY), None)?;
+        self.put(&Tree::terminals()?, Path::new(TERMINALS), None)?;
         for (tree, at, read_only) in trees {
             self.put(&tree, Path::new(at), Some(read_only))?;
         }
@@ -137,7 +140,7 @@ fn build(view: &View) -> io::Result<Option<Numbering>> {
     let devices: Vec<(PathBuf, Tree)> = DEVICES
         .iter()
         .filter_map(|name| {
-            let path = Path::new("/dev").join(name);
+            let path = PathBuf::from(name);
             Tree::of(&path).ok().map(|tree| (path, tree))
         })
         .collect();
@@ -171,8 +174,8 @@ fn build(view: &View) -> io::Result<Option<Numbering>> {
     for (target, at) in DEVICE_LINKS {
         crate::sys::symlink(Path::new(target), Path::new(at))?;
     }
-    Tree::terminals()?.put(Path::new("/dev/pts"))?;
-    for place in view.places.iter().map(Path::new).chain([Path::new(SHARED_MEMORY), Path::new("/run")]) {
+    let of_each_task = [Path::new(SHARED_MEMORY), Path::new(TERMINALS), Path::new("/run")];
+    for place in view.places.iter().map(Path::new).chain(of_each_task) {
         std::fs::create_dir_all(place)?;
     }
     let last_pid = Numbering::open().ok();
@@ -183,9 +186,10 @@ fn build(view: &View) -> io::Result<Option<Numbering>> {
         let wanted = view.shown.iter().filter(move |shown| shown.is_writable == writable);
         wanted.map(|shown| PathBuf::from(&shown.at))
     };
-    let devices: Vec<PathBuf> = devices.into_iter().map(|(path, _)| path).chain(["/dev/pts".into()]).collect();
+    // A device on a mount that is read-only can be written, and its mode, owner and times cannot: they are the machine's.
+    let devices: Vec<PathBuf> = devices.into_iter().map(|(path, _)| path).collect();
     Restriction {
-        writable: paths(true).chain(["/proc".into()]).chain(devices.iter().cloned()).collect(),
+        writable: paths(true).chain(["/proc".into()]).collect(),
         read_only: paths(false).chain(SETTINGS.map(PathBuf::from)).collect(),
         devices,
     }

@@ -7,11 +7,12 @@ use super::backend::{Mechanism, Sandbox};
 use super::launch::Launch;
 use super::protocol::{Mounts, Own, RoomSpec, Shown, Spec, View};
 use super::system_view::{self, Place};
-use crate::sys::confine::Confinement;
+use crate::sys::confine::{Confinement, Sockets};
 use crate::sys::view;
 
 /// Devices that any program may expect.
-const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+pub(super) const DEVICES: [&str; 6] =
+    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 
 /// The spec of a launch.
 pub(super) fn of(sandbox: &Sandbox, launch: &Launch) -> Spec {
@@ -29,7 +30,7 @@ pub(super) fn of(sandbox: &Sandbox, launch: &Launch) -> Spec {
         cwd: inside.workspace.into(),
         confinement: confined.then(|| confinement(launch, in_namespaces)),
         room: (*mechanism == Mechanism::Rooms).then(|| room(sandbox, launch)),
-        hardened: matches!(mechanism, Mechanism::Bubblewrap { .. }),
+        hardened: matches!(mechanism, Mechanism::Bubblewrap { .. }).then(|| sockets_in_namespace(launch.network)),
         mounts: in_namespaces.then(|| mounts(launch)),
         memory_limit_bytes: launch.memory_limit_bytes,
         watches_memory: launch.watches_memory,
@@ -118,9 +119,17 @@ fn confinement(launch: &Launch, in_namespaces: bool) -> Confinement {
         write,
         devices: DEVICES.map(OsString::from).to_vec(),
         // A network namespace does it better: what is inside can still talk to itself.
-        sockets: launch.network || in_namespaces,
-        local_sockets: launch.network || in_namespaces,
+        sockets: match in_namespaces {
+            true => sockets_in_namespace(launch.network),
+            false if launch.network => Sockets::All,
+            false => Sockets::Kernel,
+        },
     }
+}
+
+/// Which sockets a task may make that is in a network namespace of its own, unless it may use the network.
+fn sockets_in_namespace(network: bool) -> Sockets {
+    if network { Sockets::All } else { Sockets::Namespace }
 }
 
 fn mounts(launch: &Launch) -> Mounts {

@@ -98,13 +98,25 @@ fn inode(stat: &rustix::fs::Stat) -> Inode {
 }
 
 /// Whether an opened file or directory carries anything besides content, owner and mode: an access list, a label, a note
-/// of some program. Where that cannot be told, it does.
+/// of some program, a flag such as "never changes" or "write at once". Where that cannot be told, it does.
 #[must_use]
 pub fn has_attributes(file: impl AsFd) -> bool {
     let mut names = [0_u8; 1];
-    match rustix::fs::flistxattr(file, &mut names[..]) {
+    let is_named = match rustix::fs::flistxattr(&file, &mut names[..]) {
         Ok(length) => length > 0,
         Err(Errno::NOTSUP) => false,
+        Err(_) => true,
+    };
+    is_named || has_flags(file)
+}
+
+/// Whether an inode has a flag that a new one has not. How a file system lays it out is none of them.
+fn has_flags(file: impl AsFd) -> bool {
+    /// `FS_INDEX_FL`, `FS_EXTENT_FL` and `FS_INLINE_DATA_FL` of Linux.
+    const OF_LAYOUT: u32 = 0x1000 | 0x8_0000 | 0x1000_0000;
+    match rustix::fs::ioctl_getflags(file) {
+        Ok(flags) => flags.bits() & !OF_LAYOUT != 0,
+        Err(Errno::NOTTY | Errno::NOTSUP) => false,
         Err(_) => true,
     }
 }

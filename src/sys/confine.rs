@@ -32,10 +32,21 @@ pub struct Confinement {
     pub write: Vec<OsString>,
     /// Devices it may read, write and control.
     pub devices: Vec<OsString>,
-    /// Whether it may make sockets of every family.
-    pub sockets: bool,
-    /// Whether, if not of every family, it may make sockets that have a path.
-    pub local_sockets: bool,
+    /// Which sockets it may make.
+    pub sockets: Sockets,
+}
+
+/// Which sockets may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Sockets {
+    /// Those that ask the kernel itself, and no others.
+    #[default]
+    Kernel,
+    /// Besides, those that a network namespace keeps in: with a path, and of the internet. Others, such as those to the host of a
+    /// virtual machine, are in no namespace.
+    Namespace,
+    /// Of every family.
+    All,
 }
 
 /// Why a process could not be confined.
@@ -57,16 +68,16 @@ pub fn confine(rules: &Confinement) -> Result<(), ConfineError> {
     set_no_new_privs(true).map_err(std::io::Error::from)?;
     forgo_root();
     restrict_files(rules)?;
-    restrict_calls(rules)
+    restrict_calls(rules.sockets)
 }
 
 /// For a process that has a mount tree and namespaces already: keeps its signals and abstract sockets to itself, also
 /// where it shares the network, and the user's keyrings from it. It does as much of this as the kernel can.
-pub fn harden() {
+pub fn harden(sockets: Sockets) {
     let _ = set_no_new_privs(true);
     let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).scope(Scope::from_all(NEWEST));
     let _ = ruleset.and_then(Ruleset::create).and_then(landlock::RulesetCreated::restrict_self);
-    let _ = restrict_calls(&Confinement { sockets: true, ..Confinement::default() });
+    let _ = restrict_calls(sockets);
 }
 
 /// Makes it impossible for what this process starts to gain a capability, though it keeps its own.
@@ -89,7 +100,7 @@ fn restrict_files(rules: &Confinement) -> Result<(), landlock::RulesetError> {
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))?
         .scope(Scope::from_all(NEWEST))?;
-    if !rules.sockets {
+    if rules.sockets == Sockets::Kernel {
         ruleset = ruleset.handle_access(AccessNet::from_all(NEWEST))?;
     }
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
@@ -111,15 +122,15 @@ fn restrict_files(rules: &Confinement) -> Result<(), landlock::RulesetError> {
 }
 
 /// Refuses the calls that lead around Landlock: sockets it does not know, rings that make them, shared keyrings.
-fn restrict_calls(rules: &Confinement) -> Result<(), ConfineError> {
+fn restrict_calls(sockets: Sockets) -> Result<(), ConfineError> {
     let refuse = |error: &dyn std::fmt::Display| ConfineError::Seccomp(error.to_string());
     let mut calls: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for call in [nix::libc::SYS_keyctl, nix::libc::SYS_add_key, nix::libc::SYS_request_key] {
         calls.insert(call, Vec::new());
     }
-    if !rules.sockets {
+    if sockets != Sockets::All {
         calls.insert(nix::libc::SYS_io_uring_setup, Vec::new());
-        calls.insert(nix::libc::SYS_socket, refused_families(rules.local_sockets).map_err(|error| refuse(&error))?);
+        calls.insert(nix::libc::SYS_socket, refused_families(sockets).map_err(|error| refuse(&error))?);
     }
     let second_abi: Vec<_> = calls.iter().map(|(call, rules)| (call | X32_BIT, rules.clone())).collect();
     if cfg!(target_arch = "x86_64") {
@@ -136,11 +147,11 @@ fn restrict_calls(rules: &Confinement) -> Result<(), ConfineError> {
 /// On `x86_64` the same calls exist a second time under numbers with this bit.
 const X32_BIT: i64 = 0x4000_0000;
 
-/// One rule that matches every family but those that cannot leave the machine's kernel.
-fn refused_families(local_sockets: bool) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+/// One rule that matches every family but those that cannot leave the kernel, or the namespace.
+fn refused_families(sockets: Sockets) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
     let mut allowed = vec![nix::libc::AF_NETLINK];
-    if local_sockets {
-        allowed.push(nix::libc::AF_UNIX);
+    if sockets == Sockets::Namespace {
+        allowed.extend([nix::libc::AF_UNIX, nix::libc::AF_INET, nix::libc::AF_INET6]);
     }
     let is_other = |family: i32| {
         SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, u64::from(family.unsigned_abs()))

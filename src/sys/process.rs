@@ -286,6 +286,8 @@ pub struct Inheritable {
     scheduling: Option<[String; 3]>,
     processors: Vec<usize>,
     killed_first: String,
+    /// What it shares the processors by, and what it leaves when it crashes: the kernel lets their owner set them.
+    others: [String; 2],
 }
 
 impl Inheritable {
@@ -304,6 +306,8 @@ impl Inheritable {
             scheduling,
             processors: processors(),
             killed_first: kernel_text("/proc/self/oom_score_adj").unwrap_or_default(),
+            others: ["/proc/self/autogroup", "/proc/self/coredump_filter"]
+                .map(|path| kernel_text(path).unwrap_or_default()),
         }
     }
 }
