@@ -16,7 +16,7 @@ const INHERITED: &str = "pwd; umask; ulimit -a; ulimit -aH; env | sort; nice; ca
     chrt -p $$ | sed 's/[0-9]*.s current//'; ls -l /proc/self/fd | grep -c -e '->'";
 /// What a task sees of the room it is in.
 const SEEN: &str =
-    "cd /; echo $$; ls -d /proc/[0-9]*; cut -d' ' -f5,6 /proc/self/mountinfo; ls -lan /dev/shm /home /var /run
+    "cd /; echo $$; ls -d /proc/[0-9]*; cut -d' ' -f5,6 /proc/self/mountinfo; ls -lan --time-style=+ /dev/shm /home /var /run
     ipcs; hostname; cat /proc/sys/kernel/hostname";
 
 /// The ways in which a guardian is kept.

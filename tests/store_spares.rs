@@ -173,7 +173,7 @@ fn what_is_kept_holds_nothing() {
         .map(|entry| entry.unwrap())
         .filter_map(|entry| {
             let found = entry.metadata().unwrap();
-            found.is_file().then(|| found.len())
+            found.is_file().then_some(found.len())
         })
         .collect();
     assert_eq!(kept, [0, 0], "two files, both empty");
