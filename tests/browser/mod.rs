@@ -26,7 +26,8 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts one, with a home of its own.
     pub(crate) fn start() -> Self {
-        let home = tempfile::Builder::new().prefix("orca-browser-").tempdir().expect("a temporary directory");
+        // Its socket lies there, and the path of a socket is short.
+        let home = tempfile::Builder::new().prefix("orca-browser-").tempdir_in("/tmp").expect("a temporary directory");
         let mut driver = Command::new("chromedriver")
             .args(["--port=0"])
             .env("HOME", home.path())
