@@ -177,7 +177,7 @@ fn a_failure_stops_new_starts_and_lets_the_running_finish() {
     let orca = Project::empty();
     let plan = task(&orca, "bad", &format!("{WAITS}; exit 1"), "")
         + &task(&orca, "good", &format!("{WAITS}; echo 1 > out"), "outputs = [\"out\"]")
-        + &task(&orca, "later", "true", "");
+        + &task(&orca, "later", "true", "deps = [\"good\"]");
     orca.write("orca.toml", plan);
     let mut build = orca.spawn(["build", "--json", "-j", "2"]);
     wait_for(&orca, "bad", "here");

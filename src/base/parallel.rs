@@ -9,11 +9,20 @@ pub const ITEMS_MIN: usize = 16;
 const BYTES_MIN: u64 = 1 << 20;
 
 /// Answers for each of `items`, in their order. `size_bytes` is what they hold all together, where that is known.
-pub fn map<T: Sync, R: Send>(items: &[T], size_bytes: u64, work: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+pub fn map<'t, T: Sync, R: Send>(items: &'t [T], size_bytes: u64, work: impl Fn(&'t T) -> R + Sync + Send) -> Vec<R> {
     if items.len() >= ITEMS_MIN || (items.len() > 1 && size_bytes >= BYTES_MIN) {
         items.par_iter().map(work).collect()
     } else {
         items.iter().map(work).collect()
+    }
+}
+
+/// As [`map`], of things that the work takes.
+pub fn map_owned<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+    if items.len() >= ITEMS_MIN {
+        items.into_par_iter().map(work).collect()
+    } else {
+        items.into_iter().map(work).collect()
     }
 }
 

@@ -198,7 +198,7 @@ pub(super) fn closing_line(report: &Report, terminal: &Terminal) -> String {
     let word = match (report.interrupted_by, report.ok) {
         (Some(_), _) => "interrupted",
         (None, _) if report.outdated => "outdated",
-        (None, true) if summary.ran() == 0 => closing::NOTHING_TO_DO,
+        (None, true) if summary.ran() == 0 && summary.restored() == 0 => closing::NOTHING_TO_DO,
         (None, true) => "done",
         (None, false) if summary.awaits_approval() > 0 && is_only_waiting(summary) => "waiting",
         (None, false) => "failed",
@@ -208,6 +208,7 @@ pub(super) fn closing_line(report: &Report, terminal: &Terminal) -> String {
         is_good: report.ok,
         ran: summary.ran(),
         cached: summary.cached(),
+        restored: summary.restored(),
         failed: summary.failed(),
         skipped: summary.skipped(),
         wall_ms: report.wall_ms,

@@ -1,8 +1,8 @@
 //! The line that a build ends with.
 
-use crate::base::{format_duration_ms, format_micro_usd};
+use crate::base::{counted, format_duration_ms, format_micro_usd};
 
-/// What a good build says that ran nothing.
+/// What a good build says that ran nothing, and wrote nothing.
 pub(super) const NOTHING_TO_DO: &str = "nothing to do";
 
 /// What a build came to, in numbers.
@@ -13,6 +13,8 @@ pub(super) struct Closing {
     pub is_good: bool,
     pub ran: u64,
     pub cached: u64,
+    /// Files that came out of the cache.
+    pub restored: u64,
     pub failed: u64,
     pub skipped: u64,
     pub wall_ms: u64,
@@ -29,6 +31,7 @@ impl Closing {
             is_good: true,
             ran: 0,
             cached,
+            restored: 0,
             failed: 0,
             skipped: 0,
             wall_ms,
@@ -48,6 +51,9 @@ impl Closing {
         {
             if count > 0 {
                 parts.push(format!("{count} {what}"));
+            }
+            if what == "cached" && self.restored > 0 {
+                parts.push(format!("{} restored", counted(self.restored, "file")));
             }
         }
         let mut line = format!("{word}: {} in {}", parts.join(", "), format_duration_ms(self.wall_ms));

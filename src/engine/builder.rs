@@ -439,13 +439,8 @@ impl Builder {
             return Ok(Reuse::Resolved(Resolved::Held { key: keyed.key, outcome }));
         }
         let is_in_place = reused.recorded && reused.stale.is_empty();
-        let outcome_of = |restored| outcome(restored);
-        let word = if outcome_of(0) == Outcome::Ran { "ran" } else { "cached" };
-        let origin = || {
-            let gates = self.resolver.gate_keys(task, keyed, &reused.outputs, &reused.edits);
-            origin(&self.resolver, keyed, gates, reused.cost_micro_usd)
-        };
-        let record = || self.record_of(task, keyed, true, word, reused.log, origin());
+        let word = if outcome(0) == Outcome::Ran { "ran" } else { "cached" };
+        let record = || self.record_of_reused(task, keyed, reused, word);
         let on_record = || (!is_editor).then(record);
         let (mut restored, is_recorded) = match self.restore(task, reused, is_in_place, &on_record) {
             Ok(restored) => restored,
@@ -457,7 +452,7 @@ impl Builder {
             }
             Err(Refused::World(error)) => return Err(fault(error)),
         };
-        let is_noted = is_in_place && self.is_noted(task, &origin);
+        let is_noted = is_in_place && self.is_noted(task, &|| self.origin_of_reused(task, keyed, reused));
         if is_editor {
             let integrated = self.integrate(task, keyed, &reused.edits, &record);
             if let Ok(Integration::Done(written)) = &integrated {
@@ -471,18 +466,34 @@ impl Builder {
         if !is_noted && !is_recorded && (!is_editor || reused.recorded) {
             self.put_record(task, record());
         }
-        self.keep_in_lock(task, keyed, reused, word == "ran");
+        Ok(Reuse::Resolved(self.accept_reused(task, keyed, reused, outcome(restored))))
+    }
+
+    fn origin_of_reused(&self, task: TaskIx, keyed: &Keyed, reused: &Reused) -> Origin {
+        let gates = self.resolver.gate_keys(task, keyed, &reused.outputs, &reused.edits);
+        origin(&self.resolver, keyed, gates, reused.cost_micro_usd)
+    }
+
+    /// The state of a task whose result is reused.
+    pub(super) fn record_of_reused(&self, task: TaskIx, keyed: &Keyed, reused: &Reused, word: &str) -> TaskRecord {
+        self.record_of(task, keyed, true, word, reused.log, self.origin_of_reused(task, keyed, reused))
+    }
+
+    /// Accepts a task whose result is on record and in the project.
+    pub(super) fn accept_reused(&self, task: TaskIx, keyed: &Keyed, reused: &Reused, outcome: Outcome) -> Resolved {
+        let is_fresh = outcome == Outcome::Ran;
+        self.keep_in_lock(task, keyed, reused, is_fresh);
         let plan_task = self.resolver.task(task);
-        if plan_task.outputs.is_empty() && plan_task.edits.is_empty() && word == "cached" {
+        if plan_task.outputs.is_empty() && plan_task.edits.is_empty() && !is_fresh {
             self.replay(task, keyed, reused);
         }
-        if word == "ran" && plan_task.is_agent() && reused.outputs.is_empty() && reused.edits.is_empty() {
+        if is_fresh && plan_task.is_agent() && reused.outputs.is_empty() && reused.edits.is_empty() {
             self.notice(true, format!("`{}` changed nothing (`orca log` shows what it said)", plan_task.name));
         }
         let (outputs, edits) = (Arc::clone(&reused.outputs), Arc::clone(&reused.edits));
         let on_top_of = Arc::new(keyed.on_top_of.clone());
         self.resolver.accept(task, Produced { outputs, edits, on_top_of });
-        Ok(Reuse::Resolved(Resolved::Clean { key: keyed.key, outcome: outcome_of(restored) }))
+        Resolved::Clean { key: keyed.key, outcome }
     }
 
     /// What becomes of a task whose result is not in the project; `None` where it is, or can be.
@@ -537,10 +548,14 @@ impl Builder {
         if is_in_place {
             return Ok((0, false));
         }
-        let content = Content::Stored { kept: self.resolver.kept.as_ref(), store: self.resolver.store.as_ref() };
-        let done = self.publisher().publish(task, &reused.outputs, content, &reused.drifted, record)?;
+        let done = self.publisher().publish(task, &reused.outputs, self.stored(), &reused.drifted, record)?;
         self.tell(done.notices);
         Ok((done.written, done.is_recorded))
+    }
+
+    /// The content of results that are not in a workspace.
+    pub(super) fn stored(&self) -> Content<'_> {
+        Content::Stored { kept: self.resolver.kept.as_ref(), store: self.resolver.store.as_ref() }
     }
 
     pub(super) fn publisher(&self) -> Publisher<'_> {
@@ -619,9 +634,17 @@ impl Builder {
     }
 
     fn put_record(&self, task: TaskIx, record: TaskRecord) {
-        let entry = [(self.name(task), record)];
-        if let Err(error) = self.resolver.ledger.with_journal(|journal| journal.put_tasks(&entry)) {
-            self.notice(true, format!("`{}` will run again: {error}", entry[0].0));
+        self.put_records(&[(self.name(task), record)]);
+    }
+
+    /// Puts the states of tasks on record, in one step.
+    pub(super) fn put_records(&self, records: &[(TaskName, TaskRecord)]) {
+        if records.is_empty() {
+            return;
+        }
+        if let Err(error) = self.resolver.ledger.with_journal(|journal| journal.put_tasks(records)) {
+            let more = if records.len() == 1 { String::new() } else { format!(" and {} more", records.len() - 1) };
+            self.notice(true, format!("`{}`{more} will run again: {error}", records[0].0));
         }
     }
 }

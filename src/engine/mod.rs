@@ -63,6 +63,7 @@ mod recorder;
 mod refused;
 mod reins;
 mod resolve;
+mod restoring;
 mod reviewing;
 mod run_page;
 mod scan;

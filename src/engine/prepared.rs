@@ -176,9 +176,10 @@ impl Prepared {
             pending: Mutex::default(),
             clean: Mutex::default(),
         });
+        let mut signals = listen();
         if options.judging.is_none() && !options.step {
             phases.next("settle what is clean");
-            builder.settle_clean().map_err(|fault| EngineError::World(fault.0))?;
+            builder.settle_clean(&|| !signals.is_empty()).map_err(|fault| EngineError::World(fault.0))?;
         }
         let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
         let outdated = reins.hand_over(&builder, leaving.is_some());
@@ -188,7 +189,6 @@ impl Prepared {
             .enable_all()
             .build()
             .map_err(|error| EngineError::World(format!("cannot start the runtime: {error}")))?;
-        let mut signals = listen();
         phases.next("run");
         let mut ending = match &options.judging {
             None => runtime.block_on(executor.run(&mut signals)),

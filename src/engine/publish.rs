@@ -20,7 +20,7 @@ use super::session::EngineError;
 use crate::base::{Entry, FailureKind, RelPath, TaskName, Tree};
 use crate::event::{Failure, RunId};
 use crate::graph::TaskIx;
-use crate::store::{Exchange, Kept, PendingPublish, Root, Store, StoreError, TaskRecord};
+use crate::store::{Ended, Exchange, Kept, PendingPublish, Root, Store, StoreError, TaskRecord, ToPublish};
 use crate::sys::beneath::FileKind;
 
 /// Where the content of a result is.
@@ -79,6 +79,19 @@ pub(super) struct Publisher<'a> {
     pub run: RunId,
 }
 
+/// What publishing a result comes to, found out before anything of it is written.
+pub(super) struct Publishing<'a> {
+    task: TaskIx,
+    outputs: &'a Tree,
+    /// What is not there as it should be, with what is there.
+    planned: Vec<(&'a RelPath, &'a Entry, Option<Entry>)>,
+    rows: Vec<ToPublish>,
+    earlier: Tree,
+    leftovers: Vec<RelPath>,
+    drifted: Vec<(RelPath, Entry)>,
+    done: Publication,
+}
+
 impl Publisher<'_> {
     /// Publishes `outputs` as the result of `task`. `keep` are drifted paths that stay as they are. `record` is the state that
     /// the task has with that, if it is accepted with it: it goes on record in one step with the end of publishing.
@@ -90,8 +103,22 @@ impl Publisher<'_> {
         keep: &[RelPath],
         record: &dyn Fn() -> Option<TaskRecord>,
     ) -> Result<Publication, Refused> {
-        let name = self.resolver.name(task).clone();
-        let earlier = self.resolver.ledger.published_by(&name);
+        let Some(mut publishing) = self.plan(task, outputs, keep)? else { return Ok(Publication::default()) };
+        self.begin(std::slice::from_ref(&publishing))?;
+        self.put(&mut publishing, content)?;
+        let mut ended = self.end(vec![(publishing, record())])?;
+        Ok(ended.pop().expect("INVARIANT: one ends for each"))
+    }
+
+    /// Finds out what publishing comes to; `None` where everything is as it should be. Merges what a person made of an
+    /// agent's result, and keeps copies of what is to be replaced.
+    pub(super) fn plan<'a>(
+        &self,
+        task: TaskIx,
+        outputs: &'a Tree,
+        keep: &[RelPath],
+    ) -> Result<Option<Publishing<'a>>, Refused> {
+        let earlier = self.resolver.ledger.published_by(self.resolver.name(task));
         let mut done = Publication::default();
         let mut planned: Vec<(&RelPath, &Entry, Option<Entry>)> = Vec::new();
         for (path, entry) in outputs.iter().filter(|(path, _)| !keep.contains(path)) {
@@ -107,46 +134,73 @@ impl Publisher<'_> {
         let is_pending = |path: &RelPath| !keep.contains(path) && !merged.iter().any(|(merged, _)| merged == path);
         let leftovers: Vec<RelPath> = earlier.keys().filter(|path| !outputs.contains_key(*path)).cloned().collect();
         if planned.is_empty() && leftovers.is_empty() && earlier == *outputs {
-            return Ok(done);
+            return Ok(None);
         }
         let old: BTreeMap<&RelPath, &Option<Entry>> = planned.iter().map(|(path, _, old)| (*path, old)).collect();
         let row = |(path, entry): (&RelPath, &Entry)| {
             (path.clone(), entry.clone(), old.get(path).and_then(|old| (*old).clone()))
         };
-        let rows: Vec<_> = outputs.iter().filter(|(path, _)| is_pending(path)).map(row).collect();
+        let rows = outputs.iter().filter(|(path, _)| is_pending(path)).map(row).collect();
+        let drifted = outputs
+            .iter()
+            .filter(|(path, entry)| !is_pending(path) && earlier.get(*path) != Some(*entry))
+            .map(|(path, entry)| (path.clone(), entry.clone()))
+            .collect();
         for (path, _, found) in &planned {
             self.save(path, found.as_ref(), &mut done.notices)?;
         }
         self.note_written(task, outputs, &earlier, &planned, &leftovers)?;
-        self.resolver.ledger.with_journal(|journal| journal.begin_publish(&name, &rows))?;
-        self.remove_leftovers(&leftovers, &earlier, &mut done.notices)?;
+        Ok(Some(Publishing { task, outputs, planned, rows, earlier, leftovers, drifted, done }))
+    }
+
+    /// Says in the journal what is about to be written, in one step for all.
+    pub(super) fn begin(&self, all: &[Publishing<'_>]) -> Result<(), EngineError> {
+        let rows: Vec<_> = all.iter().map(|one| (self.resolver.name(one.task), one.rows.as_slice())).collect();
+        self.resolver.ledger.with_journal(|journal| journal.begin_publishing(&rows))?;
+        Ok(())
+    }
+
+    /// Writes what is missing. What was begun and is refused in the middle stays pending.
+    pub(super) fn put(&self, publishing: &mut Publishing<'_>, content: Content<'_>) -> Result<(), Refused> {
+        let Publishing { task, planned, earlier, leftovers, done, .. } = publishing;
+        self.remove_leftovers(leftovers, earlier, &mut done.notices)?;
         let content = match content {
             Content::Workspace { root, is_last } => Content::Workspace { root, is_last: is_last && planned.len() == 1 },
             stored => stored,
         };
         let mut present = Tree::new();
-        for (path, entry, _) in planned {
-            if let Err(refused) = self.place(Some(task), path, entry, content, &mut done.notices) {
+        for (path, entry, _) in planned.drain(..) {
+            if let Err(refused) = self.place(Some(*task), path, entry, content, &mut done.notices) {
                 // What is there by now is orca's, whoever comes next.
-                self.resolver.ledger.note_published(&name, &present, &leftovers);
+                self.resolver.ledger.note_published(self.resolver.name(*task), &present, leftovers);
                 return Err(refused);
             }
             present.insert(path.clone(), entry.clone());
             done.written += 1;
         }
-        let drifted: Vec<(RelPath, Entry)> = outputs
-            .iter()
-            .filter(|(path, entry)| !is_pending(path) && earlier.get(*path) != Some(*entry))
-            .map(|(path, entry)| (path.clone(), entry.clone()))
-            .collect();
-        let record = record();
-        self.resolver
-            .ledger
-            .with_journal(|journal| journal.end_publish(&name, &leftovers, &drifted, record.as_ref()))?;
-        done.is_recorded = record.is_some();
-        self.resolver.ledger.note_published(&name, outputs, &leftovers);
-        done.notices.extend(self.strangers(task, outputs)?);
-        Ok(done)
+        Ok(())
+    }
+
+    /// Says in the journal that it is written, in one step for all, each with the state that its task has with that.
+    pub(super) fn end(&self, all: Vec<(Publishing<'_>, Option<TaskRecord>)>) -> Result<Vec<Publication>, EngineError> {
+        let resolver = self.resolver;
+        let rows = all.iter().map(|(one, record)| Ended {
+            task: resolver.name(one.task),
+            removed: &one.leftovers,
+            noted: &one.drifted,
+            record: record.as_ref(),
+        });
+        let rows: Vec<Ended<'_>> = rows.collect();
+        resolver.ledger.with_journal(|journal| journal.end_publishing(&rows))?;
+        all.into_iter()
+            .map(|(one, record)| {
+                let Publishing { task, outputs, leftovers, mut done, .. } = one;
+                done.is_recorded = record.is_some();
+                resolver.ledger.note_published(resolver.name(task), outputs, &leftovers);
+                done.notices.extend(self.strangers(task, outputs)?);
+                Ok(done)
+            })
+            .collect()
     }
 
     /// Notes what will be written over what, where that can be undone: of agents. What a command puts out can be made again.

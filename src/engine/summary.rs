@@ -99,6 +99,16 @@ impl Summary {
         self.untouched + self.count(|outcome| matches!(outcome, Outcome::Cached { .. }))
     }
 
+    /// Files that were put into the project from the cache.
+    #[must_use]
+    pub fn restored(&self) -> u64 {
+        let restored = |settled: &Settled| match &settled.outcome {
+            Outcome::Cached { restored, .. } => *restored,
+            _ => 0,
+        };
+        self.settled.values().map(restored).sum()
+    }
+
     /// Red tasks.
     #[must_use]
     pub fn failed(&self) -> u64 {

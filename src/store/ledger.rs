@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::journal::{Journal, one, signed, unsigned};
-use crate::base::{ActionKey, BlobDigest, Entry, GateKey, Name, RelPath, TaskName};
+use crate::base::{ActionKey, BlobDigest, Entry, GateKey, Name, RelPath, TaskName, parallel};
 use crate::event::RunId;
 
 /// zstd's level for descriptions: they repeat themselves, and are written once per run of a task.
@@ -107,6 +107,22 @@ pub struct PendingPublish {
     pub old: Option<Entry>,
 }
 
+/// A path to publish: it, what is to be there, and what is there.
+pub type ToPublish = (RelPath, Entry, Option<Entry>);
+
+/// What a task had begun to publish, and has written.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended<'a> {
+    /// The task.
+    pub task: &'a TaskName,
+    /// Paths of an earlier result that are gone.
+    pub removed: &'a [RelPath],
+    /// What it put where a person's edits are merged into it: those paths were written one by one, and were never pending.
+    pub noted: &'a [(RelPath, Entry)],
+    /// The state of the task, if it is accepted with that.
+    pub record: Option<&'a TaskRecord>,
+}
+
 impl Journal {
     /// The last state of a task.
     pub fn task(&self, task: &TaskName) -> Result<Option<TaskRecord>, StoreError> {
@@ -167,7 +183,7 @@ impl Journal {
 
     /// Records the state of tasks, all or none.
     pub fn put_tasks(&self, tasks: &[(TaskName, TaskRecord)]) -> Result<(), StoreError> {
-        let rows: Vec<TaskRow> = tasks.iter().map(|(name, record)| TaskRow::of(name, record)).collect();
+        let rows = parallel::map(tasks, 0, |(name, record)| TaskRow::of(name, record));
         self.write_together("record tasks in", move |connection| rows.iter().try_for_each(|row| row.put(connection)))
     }
 
@@ -191,17 +207,25 @@ impl Journal {
 
     /// Marks paths as being published, durably, before any of them is written: `(path, new entry, what is on disk)`.
     /// From here on the task is not on record as accepted, until [`Journal::put_tasks`] says so again.
-    pub fn begin_publish(&self, task: &TaskName, paths: &[(RelPath, Entry, Option<Entry>)]) -> Result<(), StoreError> {
+    pub fn begin_publish(&self, task: &TaskName, paths: &[ToPublish]) -> Result<(), StoreError> {
+        self.begin_publishing(&[(task, paths)])
+    }
+
+    /// As [`Journal::begin_publish`], of many tasks in one step.
+    pub fn begin_publishing(&self, tasks: &[(&TaskName, &[ToPublish])]) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO published (path, task, entry, old, pending) VALUES (?1, ?2, ?3, ?4, 1)";
-        let row =
-            |(path, new, old): &(RelPath, Entry, Option<Entry>)| (path.clone(), json(new), old.as_ref().map(json));
-        let (task, rows): (TaskName, Vec<_>) = (task.clone(), paths.iter().map(row).collect());
+        let row = |(path, new, old): &ToPublish| (path.clone(), json(new), old.as_ref().map(json));
+        let rows = |paths: &[ToPublish]| paths.iter().map(row).collect::<Vec<_>>();
+        let tasks: Vec<(TaskName, Vec<_>)> = tasks.iter().map(|(task, paths)| ((*task).clone(), rows(paths))).collect();
         self.write_together("begin to publish in", move |connection| {
             let unaccept = "UPDATE tasks SET accepted = 0, outcome = ?2 WHERE name = ?1 AND accepted = 1";
-            connection.prepare_cached(unaccept)?.execute([task.as_str(), UNFINISHED])?;
+            let mut unaccept = connection.prepare_cached(unaccept)?;
             let mut statement = connection.prepare_cached(sql)?;
-            for (path, new, old) in &rows {
-                statement.execute(params![path.as_str(), task.as_str(), new, old])?;
+            for (task, rows) in &tasks {
+                unaccept.execute([task.as_str(), UNFINISHED])?;
+                for (path, new, old) in rows {
+                    statement.execute(params![path.as_str(), task.as_str(), new, old])?;
+                }
             }
             Ok(())
         })
@@ -209,27 +233,27 @@ impl Journal {
 
     /// Marks what a task had begun to publish as written, and forgets what was removed.
     pub fn finish_publish(&self, task: &TaskName, removed: &[RelPath]) -> Result<(), StoreError> {
-        self.end_publish(task, removed, &[], None)
+        self.end_publishing(&[Ended { task, removed, noted: &[], record: None }])
     }
 
-    /// As [`Journal::finish_publish`], and notes what the task put where a person's edits are merged into it: those paths
-    /// were written one by one, and were never pending. With them, if it is accepted with that, the state of the task.
-    pub fn end_publish(
-        &self,
-        task: &TaskName,
-        removed: &[RelPath],
-        noted: &[(RelPath, Entry)],
-        record: Option<&TaskRecord>,
-    ) -> Result<(), StoreError> {
-        let record = record.map(|record| TaskRow::of(task, record));
-        let noted: Vec<(RelPath, String)> = noted.iter().map(|(path, entry)| (path.clone(), json(entry))).collect();
-        let (task, removed) = (task.clone(), removed.to_vec());
+    /// Marks what tasks had begun to publish as written, in one step.
+    pub fn end_publishing(&self, tasks: &[Ended<'_>]) -> Result<(), StoreError> {
+        let sql = "UPDATE published SET pending = 0, old = NULL WHERE task = ?1 AND pending = 1";
+        let packed = parallel::map(tasks, 0, |ended| ended.record.map(|record| TaskRow::of(ended.task, record)));
+        let of_one = |(ended, record): (&Ended<'_>, Option<TaskRow>)| {
+            let noted: Vec<(RelPath, String)> =
+                ended.noted.iter().map(|(path, entry)| (path.clone(), json(entry))).collect();
+            (ended.task.clone(), ended.removed.to_vec(), noted, record)
+        };
+        let tasks: Vec<_> = tasks.iter().zip(packed).map(of_one).collect();
         self.write_together("end publishing in", move |connection| {
-            let sql = "UPDATE published SET pending = 0, old = NULL WHERE task = ?1 AND pending = 1";
-            connection.prepare_cached(sql)?.execute([task.as_str()])?;
-            forget(connection, &removed)?;
-            note(connection, &task, &noted)?;
-            record.iter().try_for_each(|record| record.put(connection))
+            for (task, removed, noted, record) in &tasks {
+                connection.prepare_cached(sql)?.execute([task.as_str()])?;
+                forget(connection, removed)?;
+                note(connection, task, noted)?;
+                record.iter().try_for_each(|record| record.put(connection))?;
+            }
+            Ok(())
         })
     }
 

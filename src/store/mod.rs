@@ -50,7 +50,7 @@ pub use exchange_recovery::Recovered;
 pub use gc::{CacheStats, GRACE_MS, GcReport, VerifyReport};
 pub use journal::{Costs, Journal, RunRecord};
 pub use kept::Kept;
-pub use ledger::{Origin, PendingPublish, Published, TaskRecord, TaskSummary, may_be_output};
+pub use ledger::{Ended, Origin, PendingPublish, Published, TaskRecord, TaskSummary, ToPublish, may_be_output};
 pub use lockfile::{Delta, LOCK_VERSION, Lock, LockedTask, merge_key};
 pub use lockfile_reader::LockError;
 pub use materialize::{MaterializeError, Source, SourceOf, materialize, materialize_from};
