@@ -79,6 +79,7 @@ fn snapshot(bencher: Bencher<'_, '_>, files: usize) {
     let (state, source) = (root.join(".orca"), root.join("src"));
     fs::create_dir(&state).expect("it is made");
     fs::create_dir(&source).expect("it is made");
+    fs::write(state.join("journal.db"), "what happened").expect("it is written");
     let mut names: Vec<Box<str>> = (0..files).map(|file| format!("{file}").into()).collect();
     names.sort_unstable();
     let file = |name: Box<str>| {

@@ -60,7 +60,7 @@ fn mixed(tasks: usize) -> String {
             }
             1 | 4 | 7 => write!(plan, "[tasks.c{task}]\ntemplate = \"copy\"\nparams = {{ n = \"{task}\" }}\n"),
             _ => {
-                let deps: Vec<String> = (task % 10 == 2).then(|| format!("c{}", task - 1)).into_iter().collect();
+                let deps: Vec<String> = (task % 10 == 5).then(|| format!("c{}", task - 1)).into_iter().collect();
                 let inputs = [format!("lib/{}/**/*.c", task % 100), format!("!lib/{}/gen/**", task % 100)];
                 write!(
                     plan,

@@ -10,7 +10,7 @@ const KEYS: [(&str, &str, &str); 5] = [
     ("f", "force", "build everything, whatever is up to date"),
     ("/", "filter", "show only tasks whose names hold a text; Escape shows all again"),
     ("?", "help", "this page; any key leaves it"),
-    ("q", "quit", "stop watching, as Ctrl-C does"),
+    ("q", "quit", "stop watching, with exit code 0; Ctrl-C: with 130"),
 ];
 
 impl View {
