@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::args::{Args, GraphArgs, GraphFormat};
 use super::terminal::Terminal;
-use super::{CliError, Exit, check, open};
+use super::{CliError, Exit, check, open, shortcut};
 use crate::base::sanitize_line;
-use crate::engine::{EngineError, Look, Looked, PlanGate, Session};
+use crate::engine::{EngineError, Look, Looked, PlanGate, Session, Unchanged};
 use crate::graph::render::{self, GateMark, Options, Picture};
 use crate::graph::{Graph, TaskIx, TaskState};
 
@@ -45,9 +45,20 @@ impl Drawing {
 }
 
 pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    let session = open(args)?;
+    let mut session = open(args)?;
     if session.is_invalid() {
         return invalid(&session, graph, terminal);
+    }
+    // The plan is read before it is compared: what is drawn is what the snapshot knows, or not all of it is clean.
+    if shortcut::unchanged(args.directory.as_deref()).is_some() {
+        session = match Unchanged::open(session, &graph.tasks)? {
+            Ok(unchanged) => {
+                terminal.out(&clean(&unchanged, &Drawing::of(graph, terminal)));
+                unchanged.leave();
+                return Ok(Exit::Good);
+            }
+            Err(session) => session,
+        };
     }
     match Look::open(session, &graph.tasks, false)? {
         Looked::Invalid(session) => invalid(&session, graph, terminal),
@@ -72,6 +83,17 @@ pub(super) fn drawn(look: &Look, drawing: &Drawing) -> String {
     let marks = |ix| look.gate_marks(ix);
     let shown = Shown { state: &state, gates: &marks };
     draw(&look.resolver.graph, &look.asked, &shown, &known, drawing)
+}
+
+/// The tasks asked for, where none has changed. What has gates has no snapshot.
+fn clean(unchanged: &Unchanged, drawing: &Drawing) -> String {
+    let known = Known {
+        duration_ms: &|ix| unchanged.duration_ms(ix),
+        is_guessed: &|ix| unchanged.estimate_ms(ix).is_none(),
+        gates: &[],
+    };
+    let shown = Shown { state: &|_| TaskState::Clean, gates: &|_| Vec::new() };
+    draw(unchanged.graph(), &unchanged.asked, &shown, &known, drawing)
 }
 
 /// What can be drawn of a plan that must be mended is drawn, without states; the findings follow.

@@ -13,6 +13,7 @@ use super::args::ColorChoice;
 use super::closing::Closing;
 use super::progress;
 use super::terminal::Terminal;
+use crate::plan::LOCK_FILE;
 use crate::snapshot::{self, Answer, Changes, Hot, Looking};
 
 /// What of a command line counts here.
@@ -59,6 +60,21 @@ pub(super) fn answer() -> Answered {
 pub(super) fn changed(directory: Option<&Path>) -> Option<Box<Changed>> {
     match compare(directory) {
         Some((hot, Answer::Changed(changes))) => Some(Box::new(Changed { hot, changes })),
+        _ => None,
+    }
+}
+
+/// How many tasks the project's plan has, if the last build left every one of them as it should be, had nothing to say, and nothing
+/// has changed since: then there is nothing to say about the plan either.
+///
+/// A lock is left to those who take it in: it may have a word to say that a build has said once.
+pub(super) fn unchanged(directory: Option<&Path>) -> Option<u64> {
+    let lock = directory.unwrap_or(Path::new(".")).join(LOCK_FILE);
+    if lock.symlink_metadata().is_ok() {
+        return None;
+    }
+    match compare(directory) {
+        Some((_, Answer::Clean(closing))) => Some(closing.cached),
         _ => None,
     }
 }
