@@ -100,6 +100,12 @@ impl Pattern {
         self.text.as_str()
     }
 
+    /// As [`Pattern::as_str`], to be held beside the pattern without a copy.
+    #[must_use]
+    pub fn text(&self) -> Arc<str> {
+        self.text.text()
+    }
+
     /// Whether it takes away rather than adds (`!x`).
     #[must_use]
     pub fn excludes(&self) -> bool {
