@@ -320,13 +320,13 @@ impl Serialize for Pattern {
 /// Several patterns in the order written. A path is covered if one that adds matches and no one that excludes does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct PatternSet(Vec<Pattern>);
+pub struct PatternSet(Arc<[Pattern]>);
 
 impl PatternSet {
     /// The set of these patterns.
     #[must_use]
     pub fn new(patterns: Vec<Pattern>) -> Self {
-        Self(patterns)
+        Self(patterns.into())
     }
 
     /// Whether the set covers the path.

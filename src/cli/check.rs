@@ -4,18 +4,19 @@
 
 use super::args::{Args, CheckArgs};
 use super::terminal::Terminal;
-use super::{CliError, Exit, open, shortcut};
+use super::{CliError, Exit, open_beside, shortcut};
 use crate::base::{Finding, Severity, counted};
-use crate::engine::MISSING_PROGRAM;
+use crate::engine::{MISSING_PROGRAM, Records};
 use crate::plan::Document;
 use crate::report::{RenderOptions, render, to_json};
 
 pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    if let Some(tasks) = shortcut::unchanged(args.directory.as_deref()) {
-        say(&[], &[], tasks, check, terminal);
+    if let Some(unchanged) = shortcut::unchanged(args.directory()) {
+        say(&[], &[], unchanged.tasks, check, terminal);
         return Ok(Exit::Good);
     }
-    let mut session = open(args)?;
+    let (mut session, records) = open_beside(args, &|| Records::read(args.directory(), false))?;
+    session.hold_records(records);
     let mut notices = Vec::new();
     let ledger = session.ledger(&mut notices)?;
     terminal.warn(&notices);

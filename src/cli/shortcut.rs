@@ -64,17 +64,24 @@ pub(super) fn changed(directory: Option<&Path>) -> Option<Box<Changed>> {
     }
 }
 
-/// How many tasks the project's plan has, if the last build left every one of them as it should be, had nothing to say, and nothing
-/// has changed since: then there is nothing to say about the plan either.
+/// A project of which nothing has changed since a build that left every task as it should be, and had nothing to say: so there is
+/// nothing to say about its plan either.
+pub(super) struct Unchanged {
+    /// How many tasks the plan has.
+    pub tasks: u64,
+    /// What the build left.
+    pub hot: Hot,
+}
+
+/// Whether nothing has changed in this project.
 ///
 /// A lock is left to those who take it in: it may have a word to say that a build has said once.
-pub(super) fn unchanged(directory: Option<&Path>) -> Option<u64> {
-    let lock = directory.unwrap_or(Path::new(".")).join(LOCK_FILE);
-    if lock.symlink_metadata().is_ok() {
+pub(super) fn unchanged(directory: &Path) -> Option<Unchanged> {
+    if directory.join(LOCK_FILE).symlink_metadata().is_ok() {
         return None;
     }
-    match compare(directory) {
-        Some((_, Answer::Clean(closing))) => Some(closing.cached),
+    match compare(Some(directory)) {
+        Some((hot, Answer::Clean(closing))) => Some(Unchanged { tasks: closing.cached, hot }),
         _ => None,
     }
 }

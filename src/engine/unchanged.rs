@@ -5,37 +5,47 @@
 //! finds out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::aside::drop_aside;
+use super::host::Host;
 use super::look::TYPICAL_MS;
+use super::project::Project;
 use super::session::{EngineError, Session};
 use crate::base::TaskName;
 use crate::graph::{Graph, TaskIx};
 use crate::store::{Journal, Store};
+
+/// What tasks took lately, as a graph shows it.
+pub struct Estimates(BTreeMap<TaskName, u64>);
+
+impl Estimates {
+    /// What the journal of the project in this directory says. `None` where a [`super::Look`] has more to tell: of a journal or a cache
+    /// that cannot be read.
+    #[must_use]
+    pub fn read(host: &Host, directory: &Path) -> Option<Self> {
+        let journal = Journal::open_readonly(&Project::open(directory).ok()?.state()).ok()??;
+        let known = journal.all_estimates().ok()?;
+        Store::open_readonly(&host.cache_dir).ok()?;
+        journal.take_warnings().is_empty().then_some(Self(known))
+    }
+}
 
 /// What is known of a plan whose tasks are all clean.
 pub struct Unchanged {
     session: Session,
     /// The tasks asked for.
     pub asked: BTreeSet<TaskIx>,
-    estimates: BTreeMap<TaskName, u64>,
+    estimates: Estimates,
     typical_ms: u64,
 }
 
 impl Unchanged {
-    /// The session's plan, of which a snapshot says that nothing has changed. The session again where the long way would have more
-    /// to tell.
-    pub fn open(session: Session, selectors: &[String]) -> Result<Result<Self, Session>, EngineError> {
+    /// A plan of which nothing has changed.
+    pub fn open(session: Session, estimates: Estimates, selectors: &[String]) -> Result<Self, EngineError> {
         let asked = session.graph.select(selectors)?;
-        let journal = Journal::open_readonly(&session.project.state()).and_then(|journal| {
-            let journal = journal.map(|journal| journal.all_estimates().map(|known| (journal, known))).transpose()?;
-            Ok(journal.filter(|(journal, _)| journal.take_warnings().is_empty()).map(|(_, known)| known))
-        });
-        let (Ok(Some(estimates)), Ok(_)) = (journal, Store::open_readonly(&session.host.cache_dir)) else {
-            return Ok(Err(session));
-        };
-        let typical_ms = typical_ms(&session.graph, |name| estimates.get(name).copied()).unwrap_or(TYPICAL_MS);
-        Ok(Ok(Self { session, asked, estimates, typical_ms }))
+        let typical_ms = typical_ms(&session.graph, |name| estimates.0.get(name).copied()).unwrap_or(TYPICAL_MS);
+        Ok(Self { session, asked, estimates, typical_ms })
     }
 
     /// Who waits for whom.
@@ -47,7 +57,7 @@ impl Unchanged {
     /// What the task took lately, where it ever ran.
     #[must_use]
     pub fn estimate_ms(&self, ix: TaskIx) -> Option<u64> {
-        self.estimates.get(self.session.graph.name(ix)).copied()
+        self.estimates.0.get(self.session.graph.name(ix)).copied()
     }
 
     /// What the task is expected to take; for one that never ran, what the others take.

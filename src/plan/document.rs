@@ -18,7 +18,7 @@ pub struct Document {
     pub path: RelPath,
     /// What it says.
     pub text: Arc<str>,
-    nodes: Arc<[Node]>,
+    nodes: Arc<Vec<Node>>,
     damage: Arc<[Range<usize>]>,
     line_starts: Arc<OnceLock<Vec<u32>>>,
 }
