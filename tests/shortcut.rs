@@ -7,7 +7,7 @@ mod witnessed;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use support::{Project, wait_until};
 use witnessed::{PLAN, allow, bins, build, equals_clean, project, snapshot, tool};
@@ -340,4 +340,38 @@ fn a_build_that_is_killed_claims_nothing() {
     orca.write("orca.toml", PLAN);
     goes_the_long_way(&orca, "a killed build");
     settle(&orca);
+}
+
+#[test]
+fn a_check_reads_no_plan_where_nothing_has_changed() {
+    let orca = project();
+    settle(&orca);
+    let stat = orca.path(".orca/stat");
+    // The long way reads what digests are known; where times of access are kept, that shows.
+    let long_ago = SystemTime::now() - Duration::from_secs(10 * 24 * 3600);
+    let is_read = |args: [&str; 1]| {
+        let file = fs::File::options().write(true).open(&stat).expect("it is there");
+        file.set_times(fs::FileTimes::new().set_accessed(long_ago)).expect("a time");
+        let output = orca.orca(args).exits(0);
+        let accessed = fs::metadata(&stat).and_then(|found| found.accessed()).expect("a time");
+        (accessed > long_ago + Duration::from_secs(3600), output.stdout)
+    };
+    let (short_check, short_graph) = (is_read(["check"]), is_read(["graph"]));
+    assert_eq!((short_check.0, short_graph.0), (false, false), "the long way");
+    fs::remove_file(orca.path(".orca/snapshot")).expect("it is there");
+    let (long_check, long_graph) = (is_read(["check"]), is_read(["graph"]));
+    assert_eq!((short_check.1, short_graph.1), (long_check.1, long_graph.1));
+    let keeps_access = fs::read(&stat).and_then(|_| fs::metadata(&stat)?.accessed()).expect("a time") > long_ago;
+    assert_eq!((long_check.0, long_graph.0), (keeps_access, keeps_access), "the short way, without a snapshot");
+}
+
+#[test]
+fn a_lock_is_taken_in_by_every_look() {
+    let orca = project();
+    settle(&orca);
+    orca.write("orca.lock", "this is no lock\n");
+    for command in ["check", "graph"] {
+        let output = orca.orca([command]);
+        assert_ne!(output.status.code(), Some(0), "{}", output.transcript());
+    }
 }

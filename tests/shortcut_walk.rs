@@ -38,7 +38,11 @@ fn walk(seed: u64, steps: u64) -> Result<(), String> {
             if is_short {
                 SHORT.fetch_add(1, Ordering::Relaxed);
                 assert_eq!(output.status.code(), Some(0));
+                let short = looks(&orca);
                 fs::remove_file(orca.path(".orca/snapshot")).expect("it is there");
+                for (short, long) in short.iter().zip(&looks(&orca)) {
+                    assert_eq!(short, long, "a look that is answered from the snapshot says something else");
+                }
                 let long = orca.build();
                 for event in &long.events {
                     let Event::TaskFinished { task, outcome, .. } = event else { continue };
@@ -55,6 +59,22 @@ fn walk(seed: u64, steps: u64) -> Result<(), String> {
         let said = panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic".to_owned());
         format!("ORCA_WALK_SEED={seed}:\n{}\n{said}", trace.join("\n"))
     })
+}
+
+/// What commands say that only look.
+fn looks(orca: &Project) -> Vec<(String, String, Option<i32>)> {
+    let commands: [&[&str]; 8] = [
+        &["check"],
+        &["check", "--strict", "--json"],
+        &["graph"],
+        &["graph", "--layers"],
+        &["graph", "--critical-path"],
+        &["graph", "--json"],
+        &["graph", "--format=dot", "+join"],
+        &["graph", "--format=mermaid", "--layers"],
+    ];
+    let said = commands.into_iter().map(|command| orca.orca(command));
+    said.map(|output| (output.stdout, output.stderr, output.status.code())).collect()
 }
 
 /// Does something, and says what.

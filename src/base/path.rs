@@ -90,6 +90,11 @@ impl RelPath {
         &self.0
     }
 
+    /// The path as text that is held beside it without a copy.
+    pub(super) fn text(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// The path as the file system takes it, still relative.
     #[must_use]
     pub fn as_path(&self) -> &Path {

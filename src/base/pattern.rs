@@ -100,6 +100,12 @@ impl Pattern {
         self.text.as_str()
     }
 
+    /// As [`Pattern::as_str`], to be held beside the pattern without a copy.
+    #[must_use]
+    pub fn text(&self) -> Arc<str> {
+        self.text.text()
+    }
+
     /// Whether it takes away rather than adds (`!x`).
     #[must_use]
     pub fn excludes(&self) -> bool {
@@ -314,13 +320,13 @@ impl Serialize for Pattern {
 /// Several patterns in the order written. A path is covered if one that adds matches and no one that excludes does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct PatternSet(Vec<Pattern>);
+pub struct PatternSet(Arc<[Pattern]>);
 
 impl PatternSet {
     /// The set of these patterns.
     #[must_use]
     pub fn new(patterns: Vec<Pattern>) -> Self {
-        Self(patterns)
+        Self(patterns.into())
     }
 
     /// Whether the set covers the path.

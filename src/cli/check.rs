@@ -4,14 +4,19 @@
 
 use super::args::{Args, CheckArgs};
 use super::terminal::Terminal;
-use super::{CliError, Exit, open};
+use super::{CliError, Exit, open_beside, shortcut};
 use crate::base::{Finding, Severity, counted};
-use crate::engine::MISSING_PROGRAM;
+use crate::engine::{MISSING_PROGRAM, Records};
 use crate::plan::Document;
 use crate::report::{RenderOptions, render, to_json};
 
 pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    let mut session = open(args)?;
+    if let Some(unchanged) = shortcut::unchanged(args.directory()) {
+        say(&[], &[], unchanged.tasks, check, terminal);
+        return Ok(Exit::Good);
+    }
+    let (mut session, records) = open_beside(args, &|| Records::read(args.directory(), false))?;
+    session.hold_records(records);
     let mut notices = Vec::new();
     let ledger = session.ledger(&mut notices)?;
     terminal.warn(&notices);
@@ -31,19 +36,25 @@ pub(super) fn run(args: &Args, check: &CheckArgs, terminal: &Terminal) -> Result
             session.findings.extend(incomplete);
         }
     }
-    let counts = Counts::of(&session.findings);
+    let tasks = session.plan().tasks.len() as u64;
+    let exit = say(&session.findings, &session.documents, tasks, check, terminal);
+    session.leave(ledger);
+    Ok(exit)
+}
+
+/// Says what was found.
+fn say(findings: &[Finding], documents: &[Document], tasks: u64, check: &CheckArgs, terminal: &Terminal) -> Exit {
+    let counts = Counts::of(findings);
     // What this machine lacks says nothing of the plan.
     let of_plan = counts.warnings + counts.hints - counts.of_machine;
     let is_too_lax = check.strict && of_plan > 0;
     if check.json {
-        terminal.line(&to_json(&session.findings, &session.documents).to_string());
+        terminal.line(&to_json(findings, documents).to_string());
     } else {
-        let color = terminal.color_out();
-        terminal.out(&rendered(&session.findings, &session.documents, terminal, color));
-        terminal.line(&counts.said(session.plan().tasks.len() as u64, is_too_lax));
+        terminal.out(&rendered(findings, documents, terminal, terminal.color_out()));
+        terminal.line(&counts.said(tasks, is_too_lax));
     }
-    session.leave(ledger);
-    Ok(if counts.errors > 0 || is_too_lax { Exit::Invalid } else { Exit::Good })
+    if counts.errors > 0 || is_too_lax { Exit::Invalid } else { Exit::Good }
 }
 
 /// How many findings of each kind there are.

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use super::args::{Args, GraphArgs, GraphFormat};
 use super::terminal::Terminal;
-use super::{CliError, Exit, check, open};
+use super::{CliError, Exit, check, open_beside, shortcut};
 use crate::base::sanitize_line;
-use crate::engine::{EngineError, Look, Looked, PlanGate, Session};
+use crate::engine::{EngineError, Estimates, Host, Look, Looked, PlanGate, Records, Session, Unchanged};
 use crate::graph::render::{self, GateMark, Options, Picture};
 use crate::graph::{Graph, TaskIx, TaskState};
+use crate::snapshot::Hot;
 
 /// What a task is taken to need in a plan that cannot be looked at, in milliseconds.
 const TYPICAL_MS: u64 = 1_000;
@@ -44,10 +45,40 @@ impl Drawing {
     }
 }
 
+/// What is known before the plan is.
+enum Beside {
+    /// Nothing has changed since the plan of this snapshot was built.
+    Unchanged(Hot, Estimates),
+    /// The record of earlier runs.
+    Recorded(Option<Records>),
+}
+
+impl Beside {
+    fn find(args: &Args) -> Self {
+        let clean = shortcut::unchanged(args.directory()).map(|unchanged| unchanged.hot);
+        let estimates = || Estimates::read(&Host::from_env().ok()?, args.directory());
+        match clean.and_then(|hot| Some((hot, estimates()?))) {
+            Some((hot, estimates)) => Self::Unchanged(hot, estimates),
+            None => Self::Recorded(Records::read(args.directory(), true)),
+        }
+    }
+}
+
 pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    let session = open(args)?;
+    let (mut session, beside) = open_beside(args, &|| Beside::find(args))?;
     if session.is_invalid() {
         return invalid(&session, graph, terminal);
+    }
+    match beside {
+        // Of the plan that was read, and of no other.
+        Beside::Unchanged(hot, estimates) if hot.is_of(texts(&session)) => {
+            let unchanged = Unchanged::open(session, estimates, &graph.tasks)?;
+            terminal.out(&clean(&unchanged, &Drawing::of(graph, terminal)));
+            unchanged.leave();
+            return Ok(Exit::Good);
+        }
+        Beside::Unchanged(..) => {}
+        Beside::Recorded(records) => session.hold_records(records),
     }
     match Look::open(session, &graph.tasks, false)? {
         Looked::Invalid(session) => invalid(&session, graph, terminal),
@@ -72,6 +103,22 @@ pub(super) fn drawn(look: &Look, drawing: &Drawing) -> String {
     let marks = |ix| look.gate_marks(ix);
     let shown = Shown { state: &state, gates: &marks };
     draw(&look.resolver.graph, &look.asked, &shown, &known, drawing)
+}
+
+/// The plan's files by path, with what they say.
+fn texts(session: &Session) -> impl Iterator<Item = (&str, &str)> {
+    session.documents.iter().map(|document| (document.path.as_str(), &*document.text))
+}
+
+/// The tasks asked for, where none has changed. What has gates has no snapshot.
+fn clean(unchanged: &Unchanged, drawing: &Drawing) -> String {
+    let known = Known {
+        duration_ms: &|ix| unchanged.duration_ms(ix),
+        is_guessed: &|ix| unchanged.estimate_ms(ix).is_none(),
+        gates: &[],
+    };
+    let shown = Shown { state: &|_| TaskState::Clean, gates: &|_| Vec::new() };
+    draw(unchanged.graph(), &unchanged.asked, &shown, &known, drawing)
 }
 
 /// What can be drawn of a plan that must be mended is drawn, without states; the findings follow.

@@ -50,7 +50,7 @@ use clap::Parser as _;
 use crate::engine::{EngineError, HostError};
 use crate::watch::WatchError;
 use args::{Args, Command};
-use opening::{look, look_at_one, open, open_valid, open_valid_traced, project};
+use opening::{look, look_at_one, open, open_beside, open_valid, open_valid_traced, project};
 use shortcut::{Answered, Changed};
 use terminal::Terminal;
 

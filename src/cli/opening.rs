@@ -26,6 +26,14 @@ pub(super) fn open(args: &Args) -> Result<Session, CliError> {
     Ok(Session::open(Host::from_env()?, args.directory())?)
 }
 
+/// Opens it, and does something else meanwhile.
+pub(super) fn open_beside<T: Send + Sync>(
+    args: &Args,
+    beside: &(impl Fn() -> T + Sync),
+) -> Result<(Session, T), CliError> {
+    Ok(Session::open_beside(Host::from_env()?, args.directory(), beside)?)
+}
+
 /// Opens it for a command that needs a valid one; says what is wrong otherwise.
 pub(super) fn open_valid(args: &Args, terminal: &Terminal) -> Result<Result<Session, Exit>, CliError> {
     open_valid_traced(args, Trace::default(), terminal)

@@ -13,6 +13,7 @@ use super::args::ColorChoice;
 use super::closing::Closing;
 use super::progress;
 use super::terminal::Terminal;
+use crate::plan::LOCK_FILE;
 use crate::snapshot::{self, Answer, Changes, Hot, Looking};
 
 /// What of a command line counts here.
@@ -59,6 +60,28 @@ pub(super) fn answer() -> Answered {
 pub(super) fn changed(directory: Option<&Path>) -> Option<Box<Changed>> {
     match compare(directory) {
         Some((hot, Answer::Changed(changes))) => Some(Box::new(Changed { hot, changes })),
+        _ => None,
+    }
+}
+
+/// A project of which nothing has changed since a build that left every task as it should be, and had nothing to say: so there is
+/// nothing to say about its plan either.
+pub(super) struct Unchanged {
+    /// How many tasks the plan has.
+    pub tasks: u64,
+    /// What the build left.
+    pub hot: Hot,
+}
+
+/// Whether nothing has changed in this project.
+///
+/// A lock is left to those who take it in: it may have a word to say that a build has said once.
+pub(super) fn unchanged(directory: &Path) -> Option<Unchanged> {
+    if directory.join(LOCK_FILE).symlink_metadata().is_ok() {
+        return None;
+    }
+    match compare(Some(directory)) {
+        Some((hot, Answer::Clean(closing))) => Some(Unchanged { tasks: closing.cached, hot }),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use super::resolve::Resolver;
 use super::session::Session;
 
 /// Takes a value apart in the background.
-fn drop_aside<T: Send + 'static>(value: T) {
+pub(super) fn drop_aside<T: Send + 'static>(value: T) {
     // Without a thread to be had, it is done here.
     let _ = std::thread::Builder::new().name("aside".to_owned()).spawn(move || drop(value));
 }

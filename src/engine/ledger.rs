@@ -19,7 +19,6 @@ pub struct Ledger {
     published: RwLock<Placed>,
     edits: RwLock<Edits>,
     merges: Vec<MergeFact>,
-    outputs: HashMap<TaskName, Arc<Tree>>,
     estimates: BTreeMap<TaskName, u64>,
     costs: Costs,
     lock: LockState,
@@ -37,22 +36,57 @@ struct Edits {
 #[derive(Debug, Default)]
 struct Placed {
     at: BTreeMap<RelPath, Published>,
-    by: HashMap<TaskName, BTreeSet<RelPath>>,
+    /// The paths of each task, in order.
+    by: HashMap<TaskName, Vec<RelPath>>,
+    /// What was on record of tasks of which something else is now.
+    before: HashMap<TaskName, Arc<Tree>>,
 }
 
 impl Placed {
+    fn new(at: BTreeMap<RelPath, Published>) -> Self {
+        let mut by: HashMap<TaskName, Vec<RelPath>> = HashMap::new();
+        for (path, published) in &at {
+            match by.get_mut(&published.task) {
+                Some(paths) => paths.push(path.clone()),
+                None => _ = by.insert(published.task.clone(), vec![path.clone()]),
+            }
+        }
+        Self { at, by, before: HashMap::new() }
+    }
+
     fn insert(&mut self, path: RelPath, published: Published) {
         self.remove(&path);
-        self.by.entry(published.task.clone()).or_default().insert(path.clone());
+        self.keep(&published.task);
+        let paths = self.by.entry(published.task.clone()).or_default();
+        if let Err(place) = paths.binary_search(&path) {
+            paths.insert(place, path.clone());
+        }
         self.at.insert(path, published);
     }
 
     fn remove(&mut self, path: &RelPath) -> Option<Published> {
-        let published = self.at.remove(path)?;
-        if let Some(paths) = self.by.get_mut(&published.task) {
-            paths.remove(path);
+        let task = self.at.get(path)?.task.clone();
+        self.keep(&task);
+        if let Some(paths) = self.by.get_mut(&task)
+            && let Ok(place) = paths.binary_search(path)
+        {
+            paths.remove(place);
         }
-        Some(published)
+        self.at.remove(path)
+    }
+
+    /// Keeps what is on record of a task, before it is changed for the first time.
+    fn keep(&mut self, task: &TaskName) {
+        if !self.before.contains_key(task) {
+            let tree = Arc::new(self.of(task));
+            self.before.insert(task.clone(), tree);
+        }
+    }
+
+    /// The task's paths, as they are on record now.
+    fn of(&self, task: &TaskName) -> Tree {
+        let paths = self.by.get(task).into_iter().flatten();
+        paths.map(|path| (path.clone(), self.at[path].entry.clone())).collect()
     }
 }
 
@@ -69,19 +103,16 @@ impl Ledger {
         };
         let costs = journal.as_ref().map_or_else(|| Ok(Costs::default()), Journal::costs)?;
         let by_task = changes.into_iter().map(|(task, changes)| (task, Arc::new(changes))).collect();
-        let mut ledger = Self {
+        Ok(Self {
             journal,
             tasks,
-            published: RwLock::default(),
+            published: RwLock::new(Placed::new(published)),
             edits: RwLock::new(Edits { provenance, by_task, none: Arc::default() }),
             merges,
-            outputs: HashMap::new(),
             estimates,
             costs,
             lock: LockState::default(),
-        };
-        ledger.put_published(published);
-        Ok(ledger)
+        })
     }
 
     /// Reads of the journal what concerns these tasks, in a project where none edits files in place.
@@ -91,20 +122,8 @@ impl Ledger {
             estimates.extend(journal.estimate_ms(name)?.map(|ms| (name.clone(), ms)));
         }
         let (tasks, published) = (journal.tasks_among(names)?, journal.published_for(names)?);
-        let mut ledger = Self { journal: Some(journal), tasks, estimates, ..Self::read(None)? };
-        ledger.put_published(published);
-        Ok(ledger)
-    }
-
-    /// Takes in what is on record as published.
-    fn put_published(&mut self, published: BTreeMap<RelPath, Published>) {
-        let mut outputs: HashMap<TaskName, Tree> = HashMap::new();
-        let placed = self.published.get_mut().expect("no holder panics");
-        for (path, published) in published {
-            outputs.entry(published.task.clone()).or_default().insert(path.clone(), published.entry.clone());
-            placed.insert(path, published);
-        }
-        self.outputs = outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect();
+        let published = RwLock::new(Placed::new(published));
+        Ok(Self { journal: Some(journal), tasks, published, estimates, ..Self::read(None)? })
     }
 
     /// Closes the journal: from here on there is none.
@@ -122,11 +141,8 @@ impl Ledger {
         for (path, (task, entry)) in published {
             placed.insert(path, Published { task, entry, pending: false });
         }
-        let mut outputs: HashMap<TaskName, Tree> = HashMap::new();
-        for (path, published) in &placed.at {
-            outputs.entry(published.task.clone()).or_default().insert(path.clone(), published.entry.clone());
-        }
-        self.outputs = outputs.into_iter().map(|(task, tree)| (task, Arc::new(tree))).collect();
+        // What was taken in is as if it had been read.
+        placed.before.clear();
         for (name, record) in tasks {
             let TaskRecord { key, accepted, outcome, run, log, is_agent, origin, description: _ } = record;
             self.tasks.insert(name, TaskSummary { key, accepted, outcome, run, log, is_agent, origin });
@@ -195,7 +211,8 @@ impl Ledger {
     /// What the task's outputs were when the ledger was read.
     #[must_use]
     pub fn outputs(&self, name: &TaskName) -> Arc<Tree> {
-        self.outputs.get(name).cloned().unwrap_or_default()
+        let placed = self.published.read().expect("no holder panics");
+        placed.before.get(name).cloned().unwrap_or_else(|| Arc::new(placed.of(name)))
     }
 
     /// What orca put at this path, by the record.
@@ -230,9 +247,7 @@ impl Ledger {
     /// The paths on record as this task's, now.
     #[must_use]
     pub fn published_by(&self, task: &TaskName) -> Tree {
-        let placed = self.published.read().expect("no holder panics");
-        let paths = placed.by.get(task).into_iter().flatten();
-        paths.map(|path| (path.clone(), placed.at[path].entry.clone())).collect()
+        self.published.read().expect("no holder panics").of(task)
     }
 
     /// Where the content of an edited path comes from.

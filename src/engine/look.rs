@@ -25,7 +25,7 @@ use crate::plan::Document;
 use crate::store::{Kept, Store, StoreError};
 
 /// What a task is taken to need where none has run yet, in milliseconds.
-const TYPICAL_MS: u64 = 1_000;
+pub(super) const TYPICAL_MS: u64 = 1_000;
 
 /// A plan looked at.
 pub struct Look {

@@ -56,11 +56,15 @@ impl Look {
         if !self.is_whole {
             return Vec::new();
         }
+        let gates = self.resolver.plan_gates();
+        if gates.is_empty() {
+            return Vec::new();
+        }
         let tree = self.resolver.integrated().ok();
         let verdict = |gate| {
             let key = self.resolver.gate_key(gate, &Subject::of_plan(tree.as_ref()?));
             self.resolver.verdict(&key)
         };
-        self.resolver.plan_gates().iter().map(|gate| PlanGate::of(&gate.name, verdict(gate))).collect()
+        gates.iter().map(|gate| PlanGate::of(&gate.name, verdict(gate))).collect()
     }
 }

@@ -27,6 +27,7 @@ use super::reconcile::ELSEWHERE;
 use super::session::{EngineError, Session, Survey};
 use super::standing::{Cause, Conflict, Reused, Standing};
 use super::subject::Subject;
+use super::unchanged::typical_ms;
 use crate::base::{ActionKey, Change, Entry, GateKey, Name, RelPath, TaskName, Tree, parallel};
 use crate::context::{Definition, SourceIndex, TaskContext, ToolIdentity, view};
 use crate::db::{Facts, OrcaDb};
@@ -174,8 +175,7 @@ impl Resolver {
     /// What a task takes, on average over those that have run.
     #[must_use]
     pub fn typical_ms(&self) -> Option<u64> {
-        let known: Vec<u64> = self.graph.tasks().filter_map(|ix| self.ledger.estimate_ms(self.name(ix))).collect();
-        (!known.is_empty()).then(|| known.iter().sum::<u64>() / known.len() as u64)
+        typical_ms(&self.graph, |name| self.ledger.estimate_ms(name))
     }
 
     /// The accepted result of a task, once it is known.

@@ -79,6 +79,8 @@ pub struct Session {
     pub findings: Vec<Finding>,
     /// What was loaded already.
     stat_cache: OnceLock<StatCache>,
+    /// What was read already.
+    pub(super) record: Option<Result<Ledger, StoreError>>,
 }
 
 /// What a person has accepted of what gates found.
@@ -148,6 +150,7 @@ impl Session {
             documents,
             findings,
             stat_cache: OnceLock::new(),
+            record: None,
         })
     }
 
@@ -171,6 +174,7 @@ impl Session {
             documents,
             findings: Vec::new(),
             stat_cache: OnceLock::new(),
+            record: None,
         })
     }
 
@@ -212,8 +216,9 @@ impl Session {
 
     /// The record of earlier runs for commands that only look. One that cannot be read is as good as none, which
     /// `notices` are told: the next build sets it aside.
-    pub fn ledger(&self, notices: &mut Vec<String>) -> Result<Ledger, EngineError> {
-        let mut ledger = match Journal::open_readonly(&self.project.state()).and_then(Ledger::read) {
+    pub fn ledger(&mut self, notices: &mut Vec<String>) -> Result<Ledger, EngineError> {
+        let read = || Journal::open_readonly(&self.project.state()).and_then(Ledger::read);
+        let mut ledger = match self.record.take().unwrap_or_else(read) {
             Ok(ledger) => ledger,
             Err(error) => {
                 notices.push(format!("the journal is taken for empty: {error}"));
@@ -234,7 +239,7 @@ impl Session {
         writes: bool,
     ) -> Result<Vec<String>, EngineError> {
         let root = Root::open(self.project.root())?;
-        let stat_cache = self.stat_cache.get_or_init(|| StatCache::load(&self.project.state().join("stat")));
+        let stat_cache = self.stat_cache.get_or_init(|| StatCache::lazy(&self.project.state().join("stat")));
         let history = GitHistory::new(self.project.root().to_owned(), &self.host);
         let deltas = BTreeMap::new();
         let contents = Contents { kept, store, project: &root, deltas: Some(&deltas), history: Some(&history) };
@@ -247,7 +252,7 @@ impl Session {
     /// What is said about missing files joins the findings.
     pub fn survey(&mut self, ledger: &Ledger, tasks: &BTreeSet<TaskIx>, whole: bool) -> Result<Survey, EngineError> {
         let loaded = self.stat_cache.take();
-        let stat_cache = loaded.unwrap_or_else(|| StatCache::load(&self.project.state().join("stat")));
+        let stat_cache = loaded.unwrap_or_else(|| StatCache::lazy(&self.project.state().join("stat")));
         self.survey_by(stat_cache, ledger, tasks, whole)
     }
 

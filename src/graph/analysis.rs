@@ -1,5 +1,7 @@
 //! What a graph promises: how long it must take, how wide it is, and what its parallelism is worth.
 
+use rayon::prelude::*;
+
 use super::{Graph, TaskIx};
 
 /// Numbers about a graph, for given durations.
@@ -36,6 +38,8 @@ pub struct ParallelShare {
 
 /// Words of 64 bits that counting pairs may touch: a second or two of work.
 const WORDS_MAX: u64 = 4_000_000_000;
+/// What is less for a thread than this is counted by one.
+const WORDS_PER_THREAD: u64 = 4_000_000;
 /// Columns of the reachability matrix held at a time, in words.
 const BLOCK_WORDS: usize = 16;
 
@@ -88,7 +92,11 @@ impl Graph {
             return None;
         }
         let columns = BLOCK_WORDS * 64;
-        let waiting: u64 = (0..tasks).step_by(columns).map(|from| self.pairs_waiting_on(from, columns)).sum();
+        let blocks = tasks.div_ceil(columns);
+        let waiting: u64 = match work < WORDS_PER_THREAD {
+            true => (0..blocks).map(|block| self.pairs_waiting_on(block * columns, columns)).sum(),
+            false => (0..blocks).into_par_iter().map(|block| self.pairs_waiting_on(block * columns, columns)).sum(),
+        };
         let pairs = tasks as u64 * (tasks as u64).saturating_sub(1) / 2;
         let share = if pairs == 0 { 1.0 } else { (pairs - waiting) as f64 / pairs as f64 };
         Some(ParallelShare { share, beside: share * tasks.saturating_sub(1) as f64 })

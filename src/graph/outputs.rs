@@ -5,22 +5,38 @@
 //! by a hash look-up for each length that can occur) and outputs whose text begins with its own (one range).
 //! [`Pattern::may_intersect`] has the last word on each candidate.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::base::{Pattern, RelPath};
 
 /// One `outputs` pattern of one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Output {
-    prefix: Box<str>,
+    /// How much of the pattern's text is in front of its first wildcard.
+    prefix_bytes: u32,
     /// The task, by whatever index the builder of the index uses.
     pub(super) task: u32,
     /// Which of the task's `outputs`.
     pub(super) at: u32,
+    literal: bool,
     /// The pattern.
     pub(super) pattern: Pattern,
-    literal: bool,
+}
+
+impl Output {
+    fn new((task, at, pattern): (u32, u32, Pattern)) -> Self {
+        let (prefix, literal) = literal_prefix(&pattern);
+        let prefix_bytes = u32::try_from(prefix.len()).expect("a path has a few KiB at most");
+        Self { prefix_bytes, task, at, literal, pattern }
+    }
+
+    fn prefix(&self) -> &str {
+        &self.pattern.as_str()[..self.prefix_bytes as usize]
+    }
 }
 
 /// How many wildcards may be compared for one plan: a second or two of work. Plans that mean well stay far below.
@@ -50,9 +66,49 @@ impl Effort {
 #[derive(Debug, Clone, Default)]
 pub(super) struct OutputIndex {
     outputs: Vec<Output>,
-    exactly: HashMap<Box<str>, Range<u32>>,
-    beneath: HashMap<Box<str>, Range<u32>>,
+    exactly: Texts,
+    beneath: Texts,
     wildcard_lengths: Vec<usize>,
+}
+
+/// Neighbours among the outputs by a text that all of them begin with. The text itself is that of the first of them.
+#[derive(Debug, Clone, Default)]
+struct Texts {
+    table: HashTable<Run>,
+    /// Of its own for each process, so that no plan can be written to be slow.
+    seed: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Run {
+    outputs: Range<u32>,
+    text_bytes: u32,
+}
+
+impl Run {
+    fn text<'o>(&self, outputs: &'o [Output]) -> &'o str {
+        &outputs[self.outputs.start as usize].pattern.as_str()[..self.text_bytes as usize]
+    }
+}
+
+impl Texts {
+    fn new(seed: u64) -> Self {
+        Self { table: HashTable::new(), seed }
+    }
+
+    /// Takes in that the output at this position begins with so much text. Positions come in ascending order.
+    fn extend(&mut self, outputs: &[Output], position: u32, text_bytes: usize) {
+        let text = &outputs[position as usize].pattern.as_str()[..text_bytes];
+        let hash = |text: &str| xxh3_64_with_seed(text.as_bytes(), self.seed);
+        let entry = self.table.entry(hash(text), |run| run.text(outputs) == text, |run| hash(run.text(outputs)));
+        let alone = || Run { outputs: position..position, text_bytes: text_bytes as u32 };
+        entry.or_insert_with(alone).into_mut().outputs.end = position + 1;
+    }
+
+    fn get(&self, outputs: &[Output], text: &str) -> Option<Range<u32>> {
+        let hash = xxh3_64_with_seed(text.as_bytes(), self.seed);
+        self.table.find(hash, |run| run.text(outputs) == text).map(|run| run.outputs.clone())
+    }
 }
 
 /// The text that everything the pattern matches begins with, and whether the pattern is nothing but that text.
@@ -77,31 +133,31 @@ fn slashes(text: &str) -> impl Iterator<Item = usize> + '_ {
 impl OutputIndex {
     /// The index of these outputs: task, position among the task's `outputs`, pattern.
     pub(super) fn new(outputs: impl Iterator<Item = (u32, u32, Pattern)>) -> Self {
-        let mut outputs: Vec<Output> = outputs
-            .map(|(task, at, pattern)| {
-                let (prefix, literal) = literal_prefix(&pattern);
-                Output { prefix: prefix.into(), task, at, literal, pattern }
-            })
-            .collect();
-        outputs.sort_by(|a, b| (&a.prefix, a.task, a.at).cmp(&(&b.prefix, b.task, b.at)));
-        let mut index = Self::default();
+        let mut outputs: Vec<Output> = outputs.map(Output::new).collect();
+        outputs.sort_unstable_by(|a, b| (a.prefix(), a.task, a.at).cmp(&(b.prefix(), b.task, b.at)));
+        let seed = RandomState::new().hash_one(outputs.len());
+        let mut index = Self { exactly: Texts::new(seed), beneath: Texts::new(seed), ..Self::default() };
         for (position, output) in (0u32..).zip(&outputs) {
-            let extend = |map: &mut HashMap<Box<str>, Range<u32>>, key: &str| match map.get_mut(key) {
-                Some(range) => range.end = position + 1,
-                None => {
-                    map.insert(key.into(), position..position + 1);
-                }
-            };
-            extend(&mut index.exactly, &output.prefix);
-            slashes(&output.prefix).for_each(|at| extend(&mut index.beneath, &output.prefix[..at]));
+            index.exactly.extend(&outputs, position, output.prefix().len());
+            slashes(output.prefix()).for_each(|at| index.beneath.extend(&outputs, position, at));
             if !output.literal {
-                index.wildcard_lengths.push(output.prefix.len());
+                index.wildcard_lengths.push(output.prefix().len());
             }
         }
         index.wildcard_lengths.sort_unstable();
         index.wildcard_lengths.dedup();
         index.outputs = outputs;
         index
+    }
+
+    /// The same outputs, where the task that was `n` is `task(n)`.
+    pub(super) fn renumbered(mut self, task: impl Fn(u32) -> u32) -> Self {
+        self.outputs.iter_mut().for_each(|output| output.task = task(output.task));
+        // Where a text is that of several, their places among themselves may be others now; the texts stay where they are.
+        for same in self.outputs.chunk_by_mut(|a, b| a.prefix() == b.prefix()) {
+            same.sort_unstable_by_key(|output| (output.task, output.at));
+        }
+        self
     }
 
     /// The output at a position that [`OutputIndex::meeting`] returned.
@@ -121,7 +177,7 @@ impl OutputIndex {
         for position in self.candidates(prefix, literal).flatten() {
             let output = self.get(position);
             let meets = if literal && output.literal {
-                one_within_the_other(prefix, &output.prefix)
+                one_within_the_other(prefix, output.prefix())
             } else {
                 effort.spend() && output.pattern.may_intersect(pattern)
             };
@@ -141,10 +197,10 @@ impl OutputIndex {
 
     fn candidates<'a>(&'a self, prefix: &'a str, literal: bool) -> impl Iterator<Item = Range<u32>> + 'a {
         let longer = if literal {
-            self.beneath.get(prefix).cloned().unwrap_or(0..0)
+            self.beneath.get(&self.outputs, prefix).unwrap_or(0..0)
         } else {
-            let start = self.outputs.partition_point(|output| &*output.prefix <= prefix);
-            let length = self.outputs[start..].partition_point(|output| output.prefix.starts_with(prefix));
+            let start = self.outputs.partition_point(|output| output.prefix() <= prefix);
+            let length = self.outputs[start..].partition_point(|output| output.prefix().starts_with(prefix));
             start as u32..(start + length) as u32
         };
         self.prefixes(prefix).chain(std::iter::once(longer))
@@ -156,7 +212,7 @@ impl OutputIndex {
         let wildcards = self.wildcard_lengths.iter().copied().filter(move |length| {
             *length < text.len() && text.is_char_boundary(*length) && text.as_bytes()[*length] != b'/'
         });
-        components.chain(wildcards).filter_map(|length| self.exactly.get(&text[..length]).cloned())
+        components.chain(wildcards).filter_map(|length| self.exactly.get(&self.outputs, &text[..length]))
     }
 }
 
@@ -199,7 +255,11 @@ mod tests {
         ) {
             let patterns: Vec<Pattern> = texts.iter().filter_map(|text| Pattern::new(text).ok()).collect();
             let Ok(asked) = Pattern::new(&asked) else { return Ok(()) };
-            let index = index(&patterns);
+            // Numbered backwards first: what is renumbered finds the same.
+            let last = patterns.len() as u32;
+            let backwards = (0u32..).zip(&patterns).map(|(task, pattern)| (last - task, 0, pattern.clone()));
+            let index = OutputIndex::new(backwards).renumbered(|task| last - task);
+            prop_assert_eq!(&index.outputs, &self::index(&patterns).outputs);
             let mut found = Vec::new();
             index.meeting(&asked, &mut Effort::new(), |_, output| { found.push(output.task); true });
             found.sort_unstable();

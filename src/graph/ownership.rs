@@ -14,9 +14,12 @@ use super::outputs::{COMPARISONS_MAX, Effort, Output, OutputIndex};
 pub const OVERLAPS_MAX: usize = 100;
 
 /// Findings for every pair of tasks whose outputs overlap: one for each pair, [`OVERLAPS_MAX`] at most.
-pub(super) fn check(plan: &Plan) -> Vec<Finding> {
+/// `as_written` holds the plan's outputs, its tasks numbered by name.
+pub(super) fn check(plan: &Plan, as_written: &OutputIndex) -> Vec<Finding> {
     let tasks: Vec<&Arc<Task>> = plan.tasks.values().collect();
-    let index = folded_index(&tasks);
+    let is_lower = as_written.iter().all(|(_, output)| is_lower(output.pattern.as_str()));
+    let folded = (!is_lower).then(|| folded_index(&tasks));
+    let index = folded.as_ref().unwrap_or(as_written);
     let mut pairs: HashSet<(u32, u32)> = HashSet::new();
     let mut overlaps: Vec<[(u32, u32); 2]> = Vec::new();
     let mut effort = Effort::new();
@@ -69,12 +72,17 @@ fn folded_index(tasks: &[&Arc<Task>]) -> OutputIndex {
     OutputIndex::new(outputs)
 }
 
+/// Whether a text is its own lower case. May say no where it is.
+fn is_lower(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+}
+
 /// The pattern in lower case. A class such as `[Z-a]` does not survive that, and such a pattern stays as it is.
 fn folded(pattern: &Pattern) -> Pattern {
-    let lower = pattern.as_str().to_lowercase();
-    if lower == pattern.as_str() {
+    if is_lower(pattern.as_str()) {
         return pattern.clone();
     }
+    let lower = pattern.as_str().to_lowercase();
     Pattern::new(&lower).unwrap_or_else(|_| pattern.clone())
 }
 

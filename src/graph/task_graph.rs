@@ -112,8 +112,8 @@ impl Graph {
     /// ([`DropCause::Cycle`]), and the error among the findings keeps a build from starting.
     #[must_use]
     pub fn build(plan: &Plan) -> (Self, Vec<Finding>) {
-        let mut findings = ownership::check(plan);
         let by_name = index_of(plan.tasks.values().map(|task| &task.outputs));
+        let mut findings = ownership::check(plan, &by_name);
         let mut edges = Edges::collect(plan, &by_name, &mut findings);
         let mut order = plan_order(edges.tasks.len(), &edges.list);
         let mut circular = Vec::new();
@@ -121,7 +121,7 @@ impl Graph {
             circular = cycles::break_cycles(&mut edges, &mut findings);
             order = plan_order(edges.tasks.len(), &edges.list);
         }
-        (Assembly::new(&edges, &order).graph(&circular), findings)
+        (Assembly::new(&edges, &order).graph(&circular, by_name), findings)
     }
 
     /// How many tasks there are.
@@ -327,7 +327,7 @@ impl<'e, 'p> Assembly<'e, 'p> {
         Self { edges, order, place }
     }
 
-    fn graph(&self, circular: &[Edge]) -> Graph {
+    fn graph(&self, circular: &[Edge], by_name: OutputIndex) -> Graph {
         let mut list: Vec<(TaskIx, TaskIx, &Edge)> = self.edges.list.iter().map(|edge| self.placed(edge)).collect();
         list.sort_unstable();
         let mut tasks = petgraph::Graph::with_capacity(self.order.len(), list.len());
@@ -336,11 +336,10 @@ impl<'e, 'p> Assembly<'e, 'p> {
             let (outputs, edits) = (task.outputs.clone(), task.edits.clone());
             tasks.add_node(Node { name: task.name.clone(), tags: task.tags.clone(), outputs, edits });
         }
-        let mut texts = Texts::default();
         for (task, dep, edge) in &list {
-            tasks.add_edge(NodeIndex::new(dep.index()), NodeIndex::new(task.index()), self.kind(edge, &mut texts));
+            tasks.add_edge(NodeIndex::new(dep.index()), NodeIndex::new(task.index()), self.kind(edge));
         }
-        let outputs = index_of(tasks.node_weights().map(|node| &node.outputs));
+        let outputs = by_name.renumbered(|number| self.place[number as usize].0);
         let edits = index_of(tasks.node_weights().map(|node| &node.edits));
         let deps = Adjacency::new(self.order.len(), list.iter().map(|(task, dep, _)| (task.0, *dep)));
         let dependents = Adjacency::new(self.order.len(), list.iter().map(|(task, dep, _)| (dep.0, *task)));
@@ -351,7 +350,7 @@ impl<'e, 'p> Assembly<'e, 'p> {
             deps,
             dependents,
             layers,
-            dropped: self.dropped(circular, &mut texts),
+            dropped: self.dropped(circular),
             outputs,
             edits,
         }
@@ -361,7 +360,7 @@ impl<'e, 'p> Assembly<'e, 'p> {
         (self.place[edge.task as usize], self.place[edge.dep as usize], edge)
     }
 
-    fn dropped(&self, circular: &[Edge], texts: &mut Texts<'p>) -> Vec<DroppedEdge> {
+    fn dropped(&self, circular: &[Edge]) -> Vec<DroppedEdge> {
         let by_override = self.edges.dropped.iter().map(|(edge, by)| (edge, Some(*by)));
         let mut dropped: Vec<DroppedEdge> = by_override
             .chain(circular.iter().map(|edge| (edge, None)))
@@ -371,18 +370,16 @@ impl<'e, 'p> Assembly<'e, 'p> {
                     Some(by) => DropCause::Override { reason: self.reason(by) },
                     None => DropCause::Cycle,
                 };
-                DroppedEdge { task, dep, kind: self.kind(edge, texts), cause }
+                DroppedEdge { task, dep, kind: self.kind(edge), cause }
             })
             .collect();
         dropped.sort_by_key(|edge| (edge.task, edge.dep));
         dropped
     }
 
-    fn kind(&self, edge: &Edge, texts: &mut Texts<'p>) -> EdgeKind {
+    fn kind(&self, edge: &Edge) -> EdgeKind {
         match (edge.why, self.edges.inference(edge)) {
-            (_, Some((input, output))) => {
-                EdgeKind::Inferred { input: texts.shared(input), output: texts.shared(output) }
-            }
+            (_, Some((input, output))) => EdgeKind::Inferred { input: input.text(), output: output.text() },
             (Why::Added { by }, None) => EdgeKind::Added { reason: self.reason(by) },
             (_, None) => EdgeKind::Declared,
         }
@@ -390,16 +387,6 @@ impl<'e, 'p> Assembly<'e, 'p> {
 
     fn reason(&self, by: u32) -> Arc<str> {
         self.edges.overrides[by as usize].reason.as_str().into()
-    }
-}
-
-/// Texts of patterns, each held once.
-#[derive(Default)]
-struct Texts<'p>(std::collections::HashMap<&'p str, Arc<str>>);
-
-impl<'p> Texts<'p> {
-    fn shared(&mut self, pattern: &'p Pattern) -> Arc<str> {
-        self.0.entry(pattern.as_str()).or_insert_with(|| pattern.as_str().into()).clone()
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Document {
     pub path: RelPath,
     /// What it says.
     pub text: Arc<str>,
-    nodes: Arc<[Node]>,
+    nodes: Arc<Vec<Node>>,
     damage: Arc<[Range<usize>]>,
     line_starts: Arc<OnceLock<Vec<u32>>>,
 }
@@ -160,7 +160,8 @@ impl Document {
 
     /// The lasting name of a node: its way through the document.
     pub(super) fn node_id(&self, mut index: u32) -> NodeId {
-        let mut path = Vec::new();
+        // Room for a task's: `tasks.NAME`.
+        let mut path = Vec::with_capacity(2);
         while index != 0 {
             let node = self.node(index);
             path.push(match &node.name {

@@ -116,7 +116,8 @@ pub(super) fn lower_tasks(
         .flat_map(|stem| stem.instances.iter().map(move |(name, values)| Instance { name, values, stem }))
         .collect();
     let lowered = lower_all(&all, &names, registry, reader);
-    plan.tasks.extend(lowered.into_iter().map(|task| (task.name.clone(), Arc::new(task))));
+    // All at once: one by one, each would look for its place.
+    plan.tasks = lowered.into_iter().map(|task| (task.name.clone(), task)).collect();
     names
 }
 
@@ -134,11 +135,11 @@ const BATCH: usize = 512;
 /// wrong; if so the batch is read again by the one that all share, in its turn, so that findings are the same on any machine.
 ///
 /// These are plain threads: a worker of a pool might meanwhile take on something that waits for the plan.
-fn lower_all(all: &[Instance<'_>], names: &TaskNames, registry: &Registry, reader: &mut Reader<'_>) -> Vec<Task> {
-    let read = |batch: &[Instance<'_>], reader: &mut Reader<'_>| -> Vec<Task> {
-        batch.iter().filter_map(|one| task(one, names, registry, reader)).collect()
+fn lower_all(all: &[Instance<'_>], names: &TaskNames, registry: &Registry, reader: &mut Reader<'_>) -> Vec<Arc<Task>> {
+    let read = |batch: &[Instance<'_>], reader: &mut Reader<'_>| -> Vec<Arc<Task>> {
+        batch.iter().filter_map(|one| task(one, names, registry, reader)).map(Arc::new).collect()
     };
-    let batches: Vec<(&[Instance<'_>], OnceLock<Vec<Task>>)> =
+    let batches: Vec<(&[Instance<'_>], OnceLock<Vec<Arc<Task>>>)> =
         all.chunks(BATCH).map(|batch| (batch, OnceLock::new())).collect();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX).min(batches.len());
     if threads > 1 {

@@ -157,19 +157,38 @@ impl Hot {
                 return differs(path.to_owned());
             }
         }
-        let mut plans = Vec::new();
-        for _ in 0..world.u32()? {
-            let (path, length) = (world.text()?, world.u64()?);
-            let mut digests = Vec::new();
-            for _ in 0..length.div_ceil(PIECE_BYTES as u64) {
-                digests.push(u128::from_le_bytes(world.take(16)?.try_into().map_err(|_| torn())?));
-            }
-            plans.push(PlanText { path, length, digests });
-        }
+        let plans = plans(&mut world)?;
         if !self.journal()?.is(journal(self.state.as_fd())) {
             return differs("the journal".to_owned());
         }
         Ok(Ok(plans))
+    }
+
+    /// Whether these are the plan's files, root first, with the texts that it had.
+    #[must_use]
+    pub fn is_of<'t>(&self, files: impl Iterator<Item = (&'t str, &'t str)>) -> bool {
+        let Ok(plans) = self.plans_then() else { return false };
+        let is_same = |(plan, (path, text)): (&PlanText<'_>, (&str, &str))| {
+            plan.path == path
+                && plan.length == text.len() as u64
+                && text.as_bytes().chunks(PIECE_BYTES).map(xxh3_128).eq(plan.digests.iter().copied())
+        };
+        let files: Vec<_> = files.collect();
+        plans.len() == files.len() && plans.iter().zip(files).all(is_same)
+    }
+
+    fn plans_then(&self) -> io::Result<Vec<PlanText<'_>>> {
+        let mut world = Reader(&self.front[self.world.clone()]);
+        world.bytes()?;
+        world.take(4 + 8)?;
+        // Variables, paths outside, their kinds, small files, paths beside: a name and so many bytes each.
+        for bytes in [16, 8, 1, 16, 8] {
+            for _ in 0..world.u32()? {
+                world.bytes()?;
+                world.take(bytes)?;
+            }
+        }
+        plans(&mut world)
     }
 
     fn units(&self, plans: &[PlanText<'_>]) -> Vec<Unit> {
@@ -259,6 +278,20 @@ impl Hot {
         }
         if file == chunk.first_file + chunk.files { Ok(()) } else { Err(torn()) }
     }
+}
+
+/// What the world says of the plan's files.
+fn plans<'w>(world: &mut Reader<'w>) -> io::Result<Vec<PlanText<'w>>> {
+    let mut plans = Vec::new();
+    for _ in 0..world.u32()? {
+        let (path, length) = (world.text()?, world.u64()?);
+        let mut digests = Vec::new();
+        for _ in 0..length.div_ceil(PIECE_BYTES as u64) {
+            digests.push(u128::from_le_bytes(world.take(16)?.try_into().map_err(|_| torn())?));
+        }
+        plans.push(PlanText { path, length, digests });
+    }
+    Ok(plans)
 }
 
 /// What parts that were built since say instead.

@@ -13,9 +13,9 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rayon::prelude::*;
 
@@ -77,24 +77,50 @@ type Entries = BTreeMap<RelPath, (StatTuple, BlobDigest)>;
 /// Digests of files whose stat data has not changed. Shared by threads.
 #[derive(Debug, Default)]
 pub struct StatCache {
-    entries: RwLock<Entries>,
-    /// Whether it says what its file says, and need not be written.
-    is_saved: AtomicBool,
+    /// Where it is loaded from when it is asked for the first time; nowhere, if it holds all there is.
+    file: Option<PathBuf>,
+    entries: OnceLock<RwLock<Entries>>,
+    /// Whether it says something else than its file, and has to be written.
+    is_unsaved: AtomicBool,
 }
 
 impl StatCache {
     /// Loads the cache file; empty if there is none that can be used.
     #[must_use]
     pub fn load(path: &Path) -> Self {
-        let decoded = read_file(path).and_then(|(bytes, written_ns)| decode(&bytes, written_ns));
-        let (entries, is_whole) = decoded.unwrap_or_default();
-        Self { entries: RwLock::new(entries), is_saved: AtomicBool::new(is_whole) }
+        let cache = Self::lazy(path);
+        cache.entries();
+        cache
+    }
+
+    /// As [`StatCache::load`], when it is asked for the first time.
+    #[must_use]
+    pub fn lazy(path: &Path) -> Self {
+        Self { file: Some(path.to_owned()), ..Self::default() }
+    }
+
+    fn entries(&self) -> &RwLock<Entries> {
+        self.entries.get_or_init(|| {
+            let Some(path) = &self.file else { return RwLock::default() };
+            let decoded = read_file(path).and_then(|(bytes, written_ns)| decode(&bytes, written_ns));
+            let (entries, is_whole) = decoded.unwrap_or_default();
+            self.is_unsaved.store(!is_whole, Ordering::Relaxed);
+            RwLock::new(entries)
+        })
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Entries> {
+        self.entries().read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Entries> {
+        self.entries().write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The number of files it knows.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.read().len()
     }
 
     /// Whether it knows no file.
@@ -106,7 +132,7 @@ impl StatCache {
     /// As [`Root::entry`], reading a file only if its stat data is not known.
     pub fn digest(&self, root: &Root, path: &RelPath) -> Result<Option<Entry>, StoreError> {
         let stat = root.stat(path)?;
-        let known = known(&self.entries.read().unwrap_or_else(PoisonError::into_inner), path, stat.as_ref());
+        let known = known(&self.read(), path, stat.as_ref());
         match known {
             Some(entry) => Ok(Some(entry)),
             None => self.look(root, path, stat),
@@ -132,7 +158,7 @@ impl StatCache {
     ) -> Result<Tree, StoreError> {
         let stats = stats(root, paths, seen);
         let known: Vec<Option<Entry>> = {
-            let entries: &Entries = &self.entries.read().unwrap_or_else(PoisonError::into_inner);
+            let entries: &Entries = &self.read();
             let stat = |stat: &Result<Option<FileStat>, StoreError>| stat.as_ref().ok().copied().flatten();
             let answer = |(path, found)| known(entries, path, stat(found).as_ref());
             paths.par_iter().zip(&stats).map(answer).collect()
@@ -167,7 +193,7 @@ impl StatCache {
     #[must_use]
     pub fn fingerprint(&self, path: &RelPath, entry: &Entry) -> Option<Fingerprint> {
         let Entry::File { digest, size_bytes, executable } = entry else { return None };
-        let (known, found) = self.entries.read().unwrap_or_else(PoisonError::into_inner).get(path).copied()?;
+        let (known, found) = self.read().get(path).copied()?;
         let StatTuple { dev, inode, size_bytes: size, mode, mtime_ns, ctime_ns } = known;
         let stat = FileStat { kind: FileKind::File, dev, inode, size_bytes: size, mode, mtime_ns, ctime_ns };
         let is_it = found == *digest && size == *size_bytes && stat.is_executable() == *executable;
@@ -176,19 +202,19 @@ impl StatCache {
 
     /// Forgets what is known of a path.
     pub fn forget(&self, path: &RelPath) {
-        let known = self.entries.read().unwrap_or_else(PoisonError::into_inner).contains_key(path);
+        let known = self.read().contains_key(path);
         if known {
-            self.is_saved.store(false, Ordering::Relaxed);
-            self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(path);
+            self.is_unsaved.store(true, Ordering::Relaxed);
+            self.write().remove(path);
         }
     }
 
     /// Writes the cache to `path`, where it was loaded from: whole, or as it was. Nothing to do where it says what it said then.
     pub fn save(&self, path: &Path) -> Result<(), StoreError> {
-        if self.is_saved.load(Ordering::Relaxed) {
+        if !self.is_unsaved.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let bytes = encode(&self.entries.read().unwrap_or_else(PoisonError::into_inner));
+        let bytes = encode(&self.read());
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| RelPath::from_disk(name).ok());
         let name = name.ok_or_else(|| StoreError::NotUtf8 { shown: path.display().to_string() })?;
@@ -205,8 +231,8 @@ impl StatCache {
         let after = beneath::fstat(&file).map_err(failed)?;
         let tuple = StatTuple::from(&after);
         if before == after && !tuple.is_racy(now_ns) {
-            self.is_saved.store(false, Ordering::Relaxed);
-            let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+            self.is_unsaved.store(true, Ordering::Relaxed);
+            let mut entries = self.write();
             entries.insert(path.clone(), (tuple, digest));
         } else {
             self.forget(path);
