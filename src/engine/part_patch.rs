@@ -99,7 +99,7 @@ impl Leaving {
                 files.push((file.0, fingerprint(resolver, &path, entry)?));
             }
         }
-        resolver.ledger.with_journal(|journal| journal.empty_log())?;
+        resolver.ledger.with_journal(|journal| journal.shorten_log())?;
         let state = beneath::open_root(&builder.state).map_err(|source| StoreError::Io {
             op: "open",
             path: builder.state.clone(),

@@ -385,12 +385,15 @@ pub fn beside(root: BorrowedFd<'_>, path: &str) -> Fingerprint {
     found.map_or(Fingerprint::NEVER, |found| Fingerprint::of_found(found.as_ref()))
 }
 
-/// The journal in a state directory; like nothing while its log holds anything.
+/// The journal in a state directory, and its log. What is written there makes the log longer, or, where that begins anew,
+/// was brought into the file before: one of them always looks another way.
 #[must_use]
 pub fn journal(state: BorrowedFd<'_>) -> Fingerprint {
-    let log = beneath::lstat(state, "journal.db-wal");
-    match (log, beneath::lstat(state, "journal.db")) {
-        (Ok(log), Ok(Some(found))) if log.is_none_or(|log| log.size_bytes == 0) => Fingerprint::of(&found),
+    match (beneath::lstat(state, "journal.db-wal"), beneath::lstat(state, "journal.db")) {
+        (Ok(log), Ok(Some(found))) => match log.filter(|log| log.size_bytes > 0) {
+            Some(log) => Fingerprint::of_both(&found, &log),
+            None => Fingerprint::of(&found),
+        },
         _ => Fingerprint::NEVER,
     }
 }

@@ -172,7 +172,12 @@ impl Journal {
 
     /// Brings what was written into the one file, so that its log is empty.
     pub fn empty_log(&self) -> Result<(), StoreError> {
-        self.read(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+        self.healing(|| self.database.empty_log("bring the log into"))
+    }
+
+    /// As [`Journal::empty_log`], where the log has grown long. It is not touched again when the journal is closed.
+    pub fn shorten_log(&self) -> Result<(), StoreError> {
+        self.healing(|| self.database.shorten_log("bring the log into"))
     }
 
     /// The newest runs, newest first.
