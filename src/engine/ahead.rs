@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::builder::{Builder, Reuse, fault};
 use super::resolve::Stood;
 use super::standing::Standing;
+use crate::base::parallel;
 use crate::event::Of;
 use crate::exec::{Fault, Resolved};
 use crate::graph::{Graph, TaskIx};
@@ -43,7 +44,10 @@ impl Builder {
         if self.resolver.turns_matter() {
             return Ok(());
         }
-        self.resolver.read_ahead(&self.selected);
+        // A few are asked about in their turn: to start threads takes longer.
+        if self.selected.len() >= parallel::ITEMS_MIN {
+            self.resolver.read_ahead(&self.selected);
+        }
         for layer in by_layer(&self.resolver.graph, self.selected.iter().copied()) {
             let settled = for_layer(&layer, |task| {
                 let _timing = self.host.trace.span("key", || Of::Key(self.resolver.name(task).clone()));
