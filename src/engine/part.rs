@@ -14,10 +14,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use super::build::{BuildOptions, Built, Person, open_store, sandbox_for};
+use super::build::{BuildOptions, Built, Person, asks_for_isolation, detect_in, no_sandbox, open_store};
 use super::host::{Host, now_ms};
 use super::ledger::Ledger;
 use super::part_patch::Leaving;
@@ -28,11 +29,12 @@ use super::recorder::Listener;
 use super::reins::Reins;
 use super::resolve::Resolver;
 use super::session::{EngineError, Session};
-use super::trust::{consented, powers};
+use super::trust::{Power, consented, powers};
 use crate::base::{FileId, RelPath, TaskName};
 use crate::exec::remove_tree;
 use crate::graph::TaskIx;
 use crate::plan::{Document, PLAN_BYTES_MAX, PlanPart, parse};
+use crate::sandbox::{Backend, Sandbox};
 use crate::snapshot::{self, Changes, ColdTask, ColdView, Concerned, Hot, Overlay, Patch};
 use crate::store::{Journal, Root, StatCache};
 
@@ -80,7 +82,8 @@ pub fn build_part(
         return Ok(None);
     }
     let Some(session) = known.session(host, &project, documents) else { return Ok(None) };
-    let Some(prepared) = known.prepare(session, options, started_ms, hot, changes)? else { return Ok(None) };
+    let isolating = Isolating::begin(&session, &known.built())?;
+    let Some(prepared) = known.prepare(session, isolating, options, started_ms, hot, changes)? else { return Ok(None) };
     let (person, listener) = (Arc::clone(parties.person), Arc::clone(parties.listener));
     prepared.run(options, person, listener, parties.listen, parties.reins).map(Some)
 }
@@ -93,6 +96,46 @@ fn cold(hot: &Hot, changes: &Changes) -> Option<Vec<u8>> {
         return None;
     }
     hot.cold().ok().flatten()
+}
+
+/// Whether the person has given what these tasks need. What the plan asks for was given when the whole of it was built: the plan
+/// and the consent are as they were then, which the snapshot has just shown. Whether a sandbox works may be another answer.
+fn is_permitted(session: &Session, built: &BTreeSet<TaskName>, backend: Backend) -> bool {
+    let needed = powers(session.plan(), built, backend);
+    !needed.contains(&Power::MissingSandbox)
+        || needed.is_subset(&consented(&session.host.state_dir, session.project.root()))
+}
+
+/// What isolates the tasks of a part, made ready while the rest is looked at.
+struct Isolating {
+    found: Option<Sandbox>,
+    /// Finds out; it is waited for in any case, since whoever builds the whole plan tries in the same place.
+    trying: Option<JoinHandle<Result<Sandbox, EngineError>>>,
+}
+
+impl Isolating {
+    fn begin(session: &Session, built: &BTreeSet<TaskName>) -> Result<Self, EngineError> {
+        if asks_for_isolation(session, built) {
+            let (host, state) = (session.host.clone(), session.project.state());
+            return Ok(Self { found: None, trying: Some(std::thread::spawn(move || detect_in(&host, &state))) });
+        }
+        let sandbox = no_sandbox(&session.host)?;
+        sandbox.make_ready();
+        Ok(Self { found: Some(sandbox), trying: None })
+    }
+
+    fn end(mut self) -> Result<Sandbox, EngineError> {
+        match self.trying.take() {
+            Some(trying) => trying.join().expect("trying what isolates does not panic"),
+            None => Ok(self.found.take().expect("it is found, or tried")),
+        }
+    }
+}
+
+impl Drop for Isolating {
+    fn drop(&mut self) {
+        self.trying.take().map(JoinHandle::join).map(drop);
+    }
 }
 
 /// What the snapshot says of the part.
@@ -175,6 +218,7 @@ impl<'b> Known<'b> {
     fn prepare(
         self,
         mut session: Session,
+        isolating: Isolating,
         options: &BuildOptions,
         started_ms: u64,
         hot: &Hot,
@@ -199,19 +243,24 @@ impl<'b> Known<'b> {
         if !session.findings.is_empty() || !early.is_empty() || !self.has_sources(&session, &selected) {
             return Ok(None);
         }
-        let built: BTreeSet<TaskName> = self.dirty.iter().map(|(_, task)| task.name.clone()).collect();
-        let sandbox = sandbox_for(&session, &built)?;
-        let needed = powers(session.plan(), &built, sandbox.backend());
-        if !needed.is_subset(&consented(&session.host.state_dir, session.project.root())) {
+        let sandbox = isolating.end()?;
+        if !is_permitted(&session, &self.built(), sandbox.backend()) {
             return Ok(None);
         }
         let project = Root::open_staged(session.project.root(), &RelPath::new(".orca/staging").expect("a plain path"))?;
         if snapshot::append(&state, &Patch::Mark).is_err() {
             return Ok(None);
         }
-        remove_tree(&state.join("work")).map_err(|error| EngineError::World(error.to_string()))?;
-        let begun = ledger.with_journal(|journal| journal.begin_run(&options.args, started_ms))?;
-        let run = begun.expect("a build has a journal");
+        let work = state.join("work");
+        let clearing = std::thread::spawn(move || remove_tree(&work).map_err(|e| EngineError::World(e.to_string())));
+        let run = match ledger.with_journal(|journal| journal.begin_run(&options.args, started_ms)) {
+            Ok(begun) => begun.expect("a build has a journal"),
+            Err(error) => {
+                // It must not go on when the lock is another's.
+                drop(clearing.join());
+                return Err(error.into());
+            }
+        };
         let host = session.host.clone();
         let resolver = Resolver::new(session, survey, ledger, store, None);
         for task in &self.beneath {
@@ -231,7 +280,12 @@ impl<'b> Known<'b> {
             leavers: Vec::new(),
             early: Vec::new(),
             part: Some((rest, leaving)),
+            clearing: Some(clearing),
         }))
+    }
+
+    fn built(&self) -> BTreeSet<TaskName> {
+        self.dirty.iter().map(|(_, task)| task.name.clone()).collect()
     }
 
     fn selected(&self, session: &Session) -> BTreeSet<TaskIx> {
