@@ -193,7 +193,7 @@ pub fn build_held(
     let (ledger, stat_cache) = rayon::join(|| Ledger::read(Some(journal)), || StatCache::load(&stat_path));
     let mut ledger = ledger?;
     session.hold(stat_cache);
-    let store = open_store(&session, &mut early);
+    let store = open_store(&session.host.cache_dir, &mut early);
     let kept = Kept::open(&state)?;
     early.extend(session.take_lock(&mut ledger, (Some(&kept), store.as_ref()), true)?);
     let whole = !session.plan().gates.is_empty();
@@ -313,8 +313,8 @@ fn permitted(session: &Session, needed: &BTreeSet<Power>, person: &dyn Person) -
 }
 
 /// A cache that cannot be opened makes a build slower, not impossible.
-pub(super) fn open_store(session: &Session, warnings: &mut Vec<String>) -> Option<Store> {
-    match Store::open(&session.host.cache_dir) {
+pub(super) fn open_store(cache_dir: &Path, warnings: &mut Vec<String>) -> Option<Store> {
+    match Store::open(cache_dir) {
         Ok(store) => {
             warnings.extend(store.take_warnings());
             Some(store)

@@ -225,6 +225,11 @@ impl<'b> Known<'b> {
         changes: &Changes,
     ) -> Result<Option<Prepared>, EngineError> {
         let state = session.project.state();
+        let cache_dir = session.host.cache_dir.clone();
+        let opening = std::thread::spawn(move || {
+            let mut warnings = Vec::new();
+            (open_store(&cache_dir, &mut warnings), warnings)
+        });
         let names: BTreeSet<TaskName> = session.graph.tasks().map(|ix| session.graph.name(ix).clone()).collect();
         let journal = Journal::open(&state)?;
         let mut early = journal.take_warnings();
@@ -236,10 +241,11 @@ impl<'b> Known<'b> {
         if !self.beneath.iter().all(|task| is_there(&task)) {
             return Ok(None);
         }
-        let store = open_store(&session, &mut early);
         let selected = self.selected(&session);
         let stat_cache = self.stat_cache(&session);
         let survey = session.survey_by(stat_cache, &ledger, &selected, false)?;
+        let (store, warnings) = opening.join().expect("opening the cache does not panic");
+        early.extend(warnings);
         if !session.findings.is_empty() || !early.is_empty() || !self.has_sources(&session, &selected) {
             return Ok(None);
         }

@@ -18,7 +18,7 @@ use super::hot::{Chunk, Hot};
 use super::image::{Answer, Changes};
 use super::write::{IS_WALKED, PIECE_BYTES, variable_digest};
 use super::{FileIx, Fingerprint};
-use crate::sys::beneath::{self, Access, FileKind};
+use crate::sys::beneath::{self, Access, FileKind, FileStat};
 use crate::sys::glance;
 
 /// Threads that look at files.
@@ -391,7 +391,8 @@ pub fn beside(root: BorrowedFd<'_>, path: &str) -> Fingerprint {
 pub fn journal(state: BorrowedFd<'_>) -> Fingerprint {
     match (beneath::lstat(state, "journal.db-wal"), beneath::lstat(state, "journal.db")) {
         (Ok(log), Ok(Some(found))) => match log.filter(|log| log.size_bytes > 0) {
-            Some(log) => Fingerprint::of_both(&found, &log),
+            // Where root looks, SQLite gives the log the owner that it has, which is another ctime.
+            Some(log) => Fingerprint::of_both(&found, &FileStat { ctime_ns: log.mtime_ns, ..log }),
             None => Fingerprint::of(&found),
         },
         _ => Fingerprint::NEVER,

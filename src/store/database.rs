@@ -5,12 +5,13 @@
 //! the writer, and several processes share the file. Opening and setting aside happen under a lock file, so that two
 //! processes never make or move the same database at once.
 //!
-//! A short log is left as it is when the file is closed: to bring it into the file, and to remove it, takes four syncs and
-//! a third of the time of a build of one task. Whoever opens the file next reads the log first, as after a kill.
+//! Whoever closes the file last brings its log into it and removes it. That takes four syncs and a third of the time of a build
+//! of one task, which may leave it as long as it is short: whoever opens the file next reads it first, as after a kill.
 #![expect(clippy::disallowed_methods, reason = "SQLite takes paths; here they are made, checked and moved")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::sys::beneath;
 const APPLICATION_ID: i32 = 0x6f72_6361;
 /// How long one process waits for another one's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
-/// A log that is longer than this is brought into the file: to read more of it when the file is opened takes longer.
+/// A log that is longer than this does not stay: to read more of it when the file is opened takes longer than that.
 const LOG_BYTES_MAX: u64 = 512 << 10;
 
 /// What a database of orca looks like.
@@ -43,6 +44,8 @@ pub(super) struct Database {
     format: &'static Format,
     read_only: bool,
     open: Mutex<Opened>,
+    /// Whether a short log stays when this is closed.
+    leaves_log: AtomicBool,
     /// What waits to be written together, in order.
     queued: Mutex<Vec<Queued>>,
 }
@@ -83,7 +86,8 @@ impl Database {
         let _lock = lock_beside(path)?;
         let (opened, warning) = open_or_replace(path, format)?;
         let open = Mutex::new(opened);
-        let database = Self { path: path.to_owned(), format, read_only: false, open, queued: Mutex::default() };
+        let (leaves_log, queued) = Default::default();
+        let database = Self { path: path.to_owned(), format, read_only: false, open, leaves_log, queued };
         Ok((database, warning))
     }
 
@@ -99,8 +103,8 @@ impl Database {
         match connect_to_look(path, format) {
             Ok(connection) => {
                 let open = Mutex::new(Opened { connection, identity: None });
-                let queued = Mutex::default();
-                Ok(Some(Self { path: path.to_owned(), format, read_only: true, open, queued }))
+                let (leaves_log, queued) = Default::default();
+                Ok(Some(Self { path: path.to_owned(), format, read_only: true, open, leaves_log, queued }))
             }
             Err(Unusable::Foreign(_)) => Ok(None),
             Err(Unusable::Failed(error)) => Err(error),
@@ -183,8 +187,9 @@ impl Database {
         self.read(op, |connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
     }
 
-    /// As [`Database::empty_log`], where it has grown long.
-    pub(super) fn shorten_log(&self, op: &'static str) -> Result<(), StoreError> {
+    /// Leaves the log as it is when this is closed, where it is short; where it has grown long, empties it now.
+    pub(super) fn leave_log(&self, op: &'static str) -> Result<(), StoreError> {
+        self.leaves_log.store(true, Ordering::Relaxed);
         if self.log_bytes() > LOG_BYTES_MAX { self.empty_log(op) } else { Ok(()) }
     }
 
@@ -214,10 +219,10 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // An empty log is removed, so that who looks need not make what belongs to it; a long one is not left to the next.
-        if !self.read_only && !(1..=LOG_BYTES_MAX).contains(&self.log_bytes()) {
-            // Where that cannot be said, the log stays, which loses nothing.
-            let _ = self.lock().connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+        // An empty log is removed in any case, so that who looks need not make what belongs to it.
+        if self.leaves_log.load(Ordering::Relaxed) && (1..=LOG_BYTES_MAX).contains(&self.log_bytes()) {
+            // Where that cannot be said, the log is brought into the file, which only takes longer.
+            let _ = self.lock().connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
     }
 }
@@ -279,7 +284,6 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Content read from a damaged or foreign file never runs code of the schema.
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())
 }

@@ -175,9 +175,9 @@ impl Journal {
         self.healing(|| self.database.empty_log("bring the log into"))
     }
 
-    /// As [`Journal::empty_log`], where the log has grown long. It is not touched again when the journal is closed.
-    pub fn shorten_log(&self) -> Result<(), StoreError> {
-        self.healing(|| self.database.shorten_log("bring the log into"))
+    /// As [`Journal::empty_log`] where the log has grown long; else it stays as it is, also when the journal is closed.
+    pub fn leave_log(&self) -> Result<(), StoreError> {
+        self.healing(|| self.database.leave_log("bring the log into"))
     }
 
     /// The newest runs, newest first.
