@@ -6,6 +6,7 @@ mod approval;
 mod aside;
 mod attempt;
 mod attempt_log;
+mod beside;
 mod build;
 mod builder;
 mod checking;

@@ -9,16 +9,16 @@
 //! smaller plan and graph. What is a matter of the whole is not done: nothing is removed that no task makes any more (the last
 //! whole build did), the stat cache stays as it is, gates of the plan make a part impossible.
 //!
-//! INVARIANT: nothing is changed before the mark. After it, whatever goes wrong leaves the mark, and the next build looks at all.
+//! INVARIANT: nothing but what is left of workspaces is changed before the mark. After it, whatever goes wrong leaves the mark, and the next build looks at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use super::build::{BuildOptions, Built, Person, asks_for_isolation, detect_in, no_sandbox, open_store};
+use super::beside::{Begun, Isolating};
+use super::build::{BuildOptions, Built, Person};
 use super::host::{Host, now_ms};
 use super::ledger::Ledger;
 use super::part_patch::Leaving;
@@ -31,10 +31,9 @@ use super::resolve::Resolver;
 use super::session::{EngineError, Session};
 use super::trust::{Power, consented, powers};
 use crate::base::{FileId, RelPath, TaskName};
-use crate::exec::remove_tree;
 use crate::graph::TaskIx;
 use crate::plan::{Document, PLAN_BYTES_MAX, PlanPart, parse};
-use crate::sandbox::{Backend, Sandbox};
+use crate::sandbox::Backend;
 use crate::snapshot::{self, Changes, ColdTask, ColdView, Concerned, Hot, Overlay, Patch};
 use crate::store::{Journal, Root, StatCache};
 
@@ -81,9 +80,11 @@ pub fn build_part(
     if !hot.is_current() {
         return Ok(None);
     }
+    let begun = Begun::begin(host, &project.state());
     let Some(session) = known.session(host, &project, documents) else { return Ok(None) };
     let isolating = Isolating::begin(&session, &known.built())?;
-    let Some(prepared) = known.prepare(session, isolating, options, started_ms, hot, changes)? else { return Ok(None) };
+    let beside = (begun, isolating);
+    let Some(prepared) = known.prepare(session, beside, options, started_ms, hot, changes)? else { return Ok(None) };
     let (person, listener) = (Arc::clone(parties.person), Arc::clone(parties.listener));
     prepared.run(options, person, listener, parties.listen, parties.reins).map(Some)
 }
@@ -104,38 +105,6 @@ fn is_permitted(session: &Session, built: &BTreeSet<TaskName>, backend: Backend)
     let needed = powers(session.plan(), built, backend);
     !needed.contains(&Power::MissingSandbox)
         || needed.is_subset(&consented(&session.host.state_dir, session.project.root()))
-}
-
-/// What isolates the tasks of a part, made ready while the rest is looked at.
-struct Isolating {
-    found: Option<Sandbox>,
-    /// Finds out; it is waited for in any case, since whoever builds the whole plan tries in the same place.
-    trying: Option<JoinHandle<Result<Sandbox, EngineError>>>,
-}
-
-impl Isolating {
-    fn begin(session: &Session, built: &BTreeSet<TaskName>) -> Result<Self, EngineError> {
-        if asks_for_isolation(session, built) {
-            let (host, state) = (session.host.clone(), session.project.state());
-            return Ok(Self { found: None, trying: Some(std::thread::spawn(move || detect_in(&host, &state))) });
-        }
-        let sandbox = no_sandbox(&session.host)?;
-        sandbox.make_ready();
-        Ok(Self { found: Some(sandbox), trying: None })
-    }
-
-    fn end(mut self) -> Result<Sandbox, EngineError> {
-        match self.trying.take() {
-            Some(trying) => trying.join().expect("trying what isolates does not panic"),
-            None => Ok(self.found.take().expect("it is found, or tried")),
-        }
-    }
-}
-
-impl Drop for Isolating {
-    fn drop(&mut self) {
-        self.trying.take().map(JoinHandle::join).map(drop);
-    }
 }
 
 /// What the snapshot says of the part.
@@ -218,18 +187,13 @@ impl<'b> Known<'b> {
     fn prepare(
         self,
         mut session: Session,
-        isolating: Isolating,
+        (begun, isolating): (Begun, Isolating),
         options: &BuildOptions,
         started_ms: u64,
         hot: &Hot,
         changes: &Changes,
     ) -> Result<Option<Prepared>, EngineError> {
         let state = session.project.state();
-        let cache_dir = session.host.cache_dir.clone();
-        let opening = std::thread::spawn(move || {
-            let mut warnings = Vec::new();
-            (open_store(&cache_dir, &mut warnings), warnings)
-        });
         let names: BTreeSet<TaskName> = session.graph.tasks().map(|ix| session.graph.name(ix).clone()).collect();
         let journal = Journal::open(&state)?;
         let mut early = journal.take_warnings();
@@ -244,7 +208,7 @@ impl<'b> Known<'b> {
         let selected = self.selected(&session);
         let stat_cache = self.stat_cache(&session);
         let survey = session.survey_by(stat_cache, &ledger, &selected, false)?;
-        let (store, warnings) = opening.join().expect("opening the cache does not panic");
+        let (store, warnings) = begun.opening.end();
         early.extend(warnings);
         if !session.findings.is_empty() || !early.is_empty() || !self.has_sources(&session, &selected) {
             return Ok(None);
@@ -257,16 +221,8 @@ impl<'b> Known<'b> {
         if snapshot::append(&state, &Patch::Mark).is_err() {
             return Ok(None);
         }
-        let work = state.join("work");
-        let clearing = std::thread::spawn(move || remove_tree(&work).map_err(|e| EngineError::World(e.to_string())));
-        let run = match ledger.with_journal(|journal| journal.begin_run(&options.args, started_ms)) {
-            Ok(begun) => begun.expect("a build has a journal"),
-            Err(error) => {
-                // It must not go on when the lock is another's.
-                drop(clearing.join());
-                return Err(error.into());
-            }
-        };
+        let run = ledger.with_journal(|journal| journal.begin_run(&options.args, started_ms))?;
+        let run = run.expect("a build has a journal");
         let host = session.host.clone();
         let resolver = Resolver::new(session, survey, ledger, store, None);
         for task in &self.beneath {
@@ -286,7 +242,7 @@ impl<'b> Known<'b> {
             leavers: Vec::new(),
             early: Vec::new(),
             part: Some((rest, leaving)),
-            clearing: Some(clearing),
+            clearing: Some(begun.clearing),
         }))
     }
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc;
 
+use super::beside::Beside;
 use super::build::{BuildOptions, Built, Person, finish};
 use super::builder::{Builder, Working};
 use super::host::{Host, now_ms};
@@ -66,7 +66,7 @@ pub(super) struct Prepared {
     /// Where only a part of the plan is looked at: the rest, and what is left behind in the end.
     pub part: Option<(Rest, Leaving)>,
     /// Removes what earlier builds left of workspaces, where that is not done yet.
-    pub clearing: Option<JoinHandle<Result<(), EngineError>>>,
+    pub clearing: Option<Beside<Result<(), EngineError>>>,
 }
 
 /// The tasks of a plan that a build of a part of it does not look at.
@@ -153,7 +153,7 @@ impl Prepared {
         }
         let (lender, loans) = exec::loans();
         if let Some(clearing) = clearing {
-            clearing.join().expect("removing does not panic")?;
+            clearing.end()?;
         }
         let builder = Arc::new(Builder {
             resolver: Arc::clone(&resolver),
