@@ -140,7 +140,7 @@ impl StatCache {
                 _ => paths.par_iter().zip(&stats).map(answer).collect(),
             }
         };
-        let answer = |((path, stat), known): ((&RelPath, Result<Option<FileStat>, StoreError>), Option<Entry>)| {
+        let answer = |((path, stat), known): ((&RelPath, Looked), Option<Entry>)| {
             known.map_or_else(|| self.look(root, path, stat?), |entry| Ok(Some(entry)))
         };
         let found: Vec<Result<Option<Entry>, StoreError>> = match is_little(&stats) {
@@ -240,8 +240,11 @@ fn stats(root: &Root, paths: &[RelPath], seen: &[(RelPath, FileStat)]) -> Vec<Re
     known.into_iter().map(stat).collect()
 }
 
+/// What is at a path.
+type Looked = Result<Option<FileStat>, StoreError>;
+
 /// Whether to read these files takes less than to share them among threads.
-fn is_little(stats: &[Result<Option<FileStat>, StoreError>]) -> bool {
+fn is_little(stats: &[Looked]) -> bool {
     let sizes = stats.iter().filter_map(|stat| stat.as_ref().ok()?.as_ref()).map(|stat| stat.size_bytes);
     stats.len() < parallel::ITEMS_MIN && sizes.sum::<u64>() < parallel::BYTES_MIN
 }
