@@ -370,3 +370,59 @@ fn what_a_part_cannot_do_the_whole_does() {
     assert!(is_whole(project.build_args(["b"]).green().ran(["b"])));
     assert!(is_whole(project.build_args(["--force"]).green().ran(["a", "b", "c", "test"])));
 }
+
+/// How long the journal's log is.
+fn log_bytes(project: &Project) -> u64 {
+    fs::metadata(project.path(".orca/journal.db-wal")).map_or(0, |log| log.len())
+}
+
+fn runs(project: &Project) -> usize {
+    let journal = Journal::open_readonly(&project.path(".orca")).expect("it can be read").expect("there is one");
+    journal.runs(1_000).expect("they can be read").len()
+}
+
+#[test]
+fn a_part_leaves_a_log_that_whoever_looks_reads_and_leaves_as_it_is() {
+    let project = three();
+    assert_eq!(log_bytes(&project), 0, "a build of the whole leaves none");
+    project.write("c.txt", "c2\n");
+    assert_eq!(untouched(&project.build()), 2);
+    // What was written by it is too young to be known by its stat data; then it is looked at once more.
+    std::thread::sleep(Duration::from_millis(30));
+    project.orca(["build"]).exits(0);
+    let known = runs(&project);
+    let log = fs::read(project.path(".orca/journal.db-wal")).expect("a log");
+    let file = fs::read(project.path(".orca/journal.db")).expect("a journal");
+    assert!(!log.is_empty());
+    project.orca(["status"]).exits(0).prints(["4 clean"]);
+    project.orca(["explain", "c"]).exits(0).prints(["c is clean"]);
+    assert!(project.orca(["build"]).exits(0).stderr.contains("nothing to do"));
+    assert_eq!(runs(&project), known, "the snapshot answered");
+    assert_eq!(fs::read(project.path(".orca/journal.db-wal")).expect("a log"), log);
+    assert_eq!(fs::read(project.path(".orca/journal.db")).expect("a journal"), file);
+    // What another orca writes is another log.
+    let other = Journal::open(&project.path(".orca")).expect("it opens");
+    other.begin_run(&["test".to_owned()], 1).expect("it can be written");
+    project.orca(["build"]).exits(0);
+    assert_eq!(runs(&project), known + 2, "and the snapshot does not answer");
+}
+
+#[test]
+fn the_log_of_parts_stays_short() {
+    const LOG_BYTES_MAX: u64 = 512 << 10;
+    let project = three();
+    let (mut longest, mut emptied) = (0, 0);
+    for edit in 0..30 {
+        let before = log_bytes(&project);
+        project.write("c.txt", format!("{edit}\n"));
+        let build = project.build();
+        build.ran(["c", "test"]);
+        assert_eq!(untouched(&build), 2);
+        longest = log_bytes(&project).max(longest);
+        emptied += usize::from(log_bytes(&project) < before);
+    }
+    assert!((1..=LOG_BYTES_MAX).contains(&longest), "{longest}");
+    assert!(emptied > 0, "thirty builds write more than that");
+    project.build_args(["--force"]).green();
+    assert!(!project.exists(".orca/journal.db-wal"), "a build of the whole leaves none");
+}

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 /// From this many things on, several threads share the work.
 pub const ITEMS_MIN: usize = 16;
 /// Or from this many bytes on.
-const BYTES_MIN: u64 = 1 << 20;
+pub const BYTES_MIN: u64 = 1 << 20;
 
 /// Answers for each of `items`, in their order. `size_bytes` is what they hold all together, where that is known.
 pub fn map<'t, T: Sync, R: Send>(items: &'t [T], size_bytes: u64, work: impl Fn(&'t T) -> R + Sync + Send) -> Vec<R> {

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::base::{DurationMs, UnitError};
 
 /// How long it has to be quiet before a build begins by itself, in milliseconds.
-const SETTLE_MS: u64 = 50;
+pub(super) const SETTLE_MS: u64 = 50;
 
 /// A declarative, incremental build engine whose targets are development tasks.
 #[derive(Debug, Parser)]

@@ -103,12 +103,11 @@ pub fn main() -> ExitCode {
     if let Some(code) = asking::answered(std::env::args_os().skip(1)) {
         return code;
     }
-    let changed = match shortcut::answer() {
+    let (changed, mut args) = match shortcut::answer() {
         Answered::Done(code) => return code,
-        Answered::Changed(changed) => Some(changed),
-        Answered::Nothing => None,
+        Answered::Changed(changed, asked) => (Some(changed), asked.into_args()),
+        Answered::Nothing => (None, Args::parse()),
     };
-    let mut args = Args::parse();
     let terminal = Terminal::new(args.color);
     args.directory = args.directory.take().or_else(|| opening::above(&args, &terminal));
     let exit = match run(&args, changed, &terminal) {

@@ -10,6 +10,7 @@ use super::builder::{Builder, Reuse, fault};
 use super::resolve::Stood;
 use super::restoring::{Missing, Restoring};
 use super::standing::Standing;
+use crate::base::parallel;
 use crate::event::Of;
 use crate::exec::{Fault, Resolved};
 use crate::graph::{Graph, TaskIx};
@@ -55,7 +56,10 @@ impl Builder {
         if self.resolver.turns_matter() {
             return Ok(());
         }
-        self.resolver.read_ahead(&self.selected);
+        // A few are asked about in their turn: to start threads takes longer.
+        if self.selected.len() >= parallel::ITEMS_MIN {
+            self.resolver.read_ahead(&self.selected);
+        }
         let mut restoring = Restoring::new(self, is_interrupted);
         for layer in by_layer(&self.resolver.graph, self.selected.iter().copied()) {
             let looked = for_layer(&layer, |task| {

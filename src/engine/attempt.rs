@@ -11,7 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio::task::block_in_place;
 
 use super::attempt_log::AttemptLog;
 use super::builder::{Builder, Ready, fault};
@@ -33,6 +32,7 @@ use crate::base::{BlobDigest, Changes, Entry, FailureKind, Name, RelPath};
 use crate::event::{ActionResult, Event, Failure, Outcome, Spent, Usage};
 use crate::exec::{
     self, AttemptEnd, AttemptError, AttemptSpec, BodyEnded, Fault, Observed, Tasks, Workspace, WorkspaceError,
+    block_in_place,
 };
 use crate::gates::BASELINE_FILE;
 use crate::graph::TaskIx;

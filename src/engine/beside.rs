@@ -1,54 +1,92 @@
-//! What does not wait for the plan, and is read while the plan is: by whoever looks at a large one.
+//! What a build of a part has to wait for and nothing has to precede: begun as soon as the project is locked, on threads of their
+//! own, while the part is read, and waited for where it is needed.
+//!
+//! ```text
+//! lock ──┬── open the cache ────────────────────> before the first key
+//!        ├── remove what is left of workspaces ──> before the first workspace
+//!        ├── find out what isolates, or start a guardian ──> before consent, before the first process
+//!        └── lower the part, read the journal, look at files, the mark ──>
+//! ```
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::thread::JoinHandle;
 
+use super::build::{asks_for_isolation, detect_in, no_sandbox, open_store};
 use super::host::Host;
-use super::ledger::Ledger;
-use super::project::Project;
 use super::session::{EngineError, Session};
-use crate::store::{Journal, StatCache, StoreError};
+use crate::base::TaskName;
+use crate::exec::remove_tree;
+use crate::sandbox::Sandbox;
+use crate::store::Store;
 
-/// The record of earlier runs as it was read, and what digests are known.
-pub struct Records {
-    ledger: Result<Ledger, StoreError>,
-    stat_cache: StatCache,
-}
+/// Work on a thread of its own. It is over when this is: whoever goes another way may do the same, in the same place.
+pub(super) struct Beside<T>(Option<JoinHandle<T>>);
 
-impl Records {
-    /// Reads what the project in this directory has of them. Digests of files are read as well where `has_digests`, else when they
-    /// are asked for.
-    #[must_use]
-    pub fn read(directory: &Path, has_digests: bool) -> Option<Self> {
-        let state = Project::open(directory).ok()?.state();
-        let ledger = Journal::open_readonly(&state).and_then(Ledger::read);
-        let file = state.join("stat");
-        let stat_cache = if has_digests { StatCache::load(&file) } else { StatCache::lazy(&file) };
-        Some(Self { ledger, stat_cache })
+impl<T: Send + 'static> Beside<T> {
+    fn begin(work: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self(Some(std::thread::spawn(work)))
+    }
+
+    /// Waits for it.
+    pub(super) fn end(mut self) -> T {
+        self.0.take().expect("it ends once").join().expect("it does not panic")
     }
 }
 
-impl Session {
-    /// As [`Session::open`], and does something else meanwhile.
-    pub fn open_beside<T: Send + Sync>(
-        host: Host,
-        directory: &Path,
-        beside: &(impl Fn() -> T + Sync),
-    ) -> Result<(Self, T), EngineError> {
-        let done = OnceLock::new();
-        let session = std::thread::scope(|scope| {
-            // Without a thread to be had, it is done afterwards.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, || drop(done.set(beside())));
-            Self::open(host, directory)
-        })?;
-        Ok((session, done.into_inner().unwrap_or_else(beside)))
+impl<T> Drop for Beside<T> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            // Nobody asks for what came of it.
+            drop(thread.join());
+        }
+    }
+}
+
+/// All that is done beside.
+pub(super) struct Begun {
+    /// Opens the cache; with what there is to say of it.
+    pub opening: Beside<(Option<Store>, Vec<String>)>,
+    /// Removes what earlier builds left of workspaces.
+    pub clearing: Beside<Result<(), EngineError>>,
+}
+
+impl Begun {
+    pub(super) fn begin(host: &Host, state: &Path) -> Self {
+        let (cache_dir, work) = (host.cache_dir.clone(), state.join("work"));
+        let open = move || {
+            let mut warnings = Vec::new();
+            (open_store(&cache_dir, &mut warnings), warnings)
+        };
+        let clear = move || remove_tree(&work).map_err(|error| EngineError::World(error.to_string()));
+        Self { opening: Beside::begin(open), clearing: Beside::begin(clear) }
+    }
+}
+
+/// What isolates the tasks of a part.
+pub(super) enum Isolating {
+    /// This does, and is ready for the first one.
+    Found(Sandbox),
+    /// It is being tried.
+    Trying(Beside<Result<Sandbox, EngineError>>),
+}
+
+impl Isolating {
+    pub(super) fn begin(session: &Session, built: &BTreeSet<TaskName>) -> Result<Self, EngineError> {
+        if asks_for_isolation(session, built) {
+            let (host, state) = (session.host.clone(), session.project.state());
+            return Ok(Self::Trying(Beside::begin(move || detect_in(&host, &state))));
+        }
+        let sandbox = no_sandbox(&session.host)?;
+        sandbox.make_ready();
+        Ok(Self::Found(sandbox))
     }
 
-    /// Takes records that were read meanwhile.
-    pub fn hold_records(&mut self, records: Option<Records>) {
-        if let Some(Records { ledger, stat_cache }) = records {
-            self.hold(stat_cache);
-            self.record = Some(ledger);
+    /// Waits for it.
+    pub(super) fn end(self) -> Result<Sandbox, EngineError> {
+        match self {
+            Self::Found(sandbox) => Ok(sandbox),
+            Self::Trying(trying) => trying.end(),
         }
     }
 }

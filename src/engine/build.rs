@@ -193,7 +193,7 @@ pub fn build_held(
     let (ledger, stat_cache) = rayon::join(|| Ledger::read(Some(journal)), || StatCache::load(&stat_path));
     let mut ledger = ledger?;
     session.hold(stat_cache);
-    let store = open_store(&session, &mut early);
+    let store = open_store(&session.host.cache_dir, &mut early);
     let kept = Kept::open(&state)?;
     early.extend(session.take_lock(&mut ledger, (Some(&kept), store.as_ref()), true)?);
     let whole = !session.plan().gates.is_empty();
@@ -239,8 +239,20 @@ pub fn build_held(
         early.extend(notices);
     }
     early.extend(findings.iter().map(|finding| finding.message.clone()));
-    let prepared =
-        Prepared { resolver, project, host, sandbox, run, started_ms, asked, selected, leavers, early, part: None };
+    let prepared = Prepared {
+        resolver,
+        project,
+        host,
+        sandbox,
+        run,
+        started_ms,
+        asked,
+        selected,
+        leavers,
+        early,
+        part: None,
+        clearing: None,
+    };
     prepared.run(options, person, listener, listen, reins)
 }
 
@@ -259,26 +271,19 @@ pub(super) fn with_those_beneath(graph: &Graph, ledger: &Ledger, selected: BTree
 }
 
 /// Whether any of these tasks is to be isolated, or any of the gates that judge them.
-fn asks_for_isolation(session: &Session, names: &BTreeSet<TaskName>) -> bool {
+pub(super) fn asks_for_isolation(session: &Session, names: &BTreeSet<TaskName>) -> bool {
     let plan = session.plan();
     let asks = |task: &Arc<Task>| task.sandbox != SandboxMode::None || !plan.gates_of(task).is_empty();
     !plan.gates.is_empty() || names.iter().filter_map(|name| plan.tasks.get(name)).any(asks)
 }
 
-/// What isolates these tasks, and the gates that judge them. Where none asks for it, nothing is tried.
-pub(super) fn sandbox_for(session: &Session, names: &BTreeSet<TaskName>) -> Result<Sandbox, EngineError> {
-    match asks_for_isolation(session, names) {
-        true => detect_in(&session.host, &session.project.state()),
-        false => no_sandbox(&session.host),
-    }
-}
-
-fn no_sandbox(host: &Host) -> Result<Sandbox, EngineError> {
+/// No isolation: where none of the tasks asks for it, nothing is tried.
+pub(super) fn no_sandbox(host: &Host) -> Result<Sandbox, EngineError> {
     Sandbox::none(&host.program).map_err(|error| EngineError::World(error.to_string()))
 }
 
 /// What isolates, tried in the project's own directory.
-fn detect_in(host: &Host, state: &Path) -> Result<Sandbox, EngineError> {
+pub(super) fn detect_in(host: &Host, state: &Path) -> Result<Sandbox, EngineError> {
     let trial = state.join("trial");
     remove_tree(&trial).map_err(|error| EngineError::World(error.to_string()))?;
     detect(host, trial)
@@ -308,8 +313,8 @@ fn permitted(session: &Session, needed: &BTreeSet<Power>, person: &dyn Person) -
 }
 
 /// A cache that cannot be opened makes a build slower, not impossible.
-pub(super) fn open_store(session: &Session, warnings: &mut Vec<String>) -> Option<Store> {
-    match Store::open(&session.host.cache_dir) {
+pub(super) fn open_store(cache_dir: &Path, warnings: &mut Vec<String>) -> Option<Store> {
+    match Store::open(cache_dir) {
         Ok(store) => {
             warnings.extend(store.take_warnings());
             Some(store)

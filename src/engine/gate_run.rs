@@ -8,14 +8,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use tokio::task::block_in_place;
-
 use super::attempt_log::AttemptLog;
 use super::builder::{Builder, fault};
 use super::surroundings::GRACE;
 use crate::agents::ProgramView;
 use crate::base::{BlobDigest, Entry, Pattern, PatternSet, RelPath, Tree};
-use crate::exec::{self, AttemptError, AttemptSpec, Bench, Fault, Workspace};
+use crate::exec::{self, AttemptError, AttemptSpec, Bench, Fault, Workspace, block_in_place};
 use crate::plan::GateDef;
 use crate::sandbox::Exit;
 use crate::store::{Listing, MaterializeError, Root, Source};

@@ -7,7 +7,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::scan::{Obstacle, Scanned, link_on_the_way, obstacle};
-use crate::base::{Finding, NodeId, Pattern, PatternSet, RelPath};
+use crate::base::{Finding, NodeId, Pattern, PatternSet, RelPath, parallel};
 use crate::plan::{ContextText, Plan};
 
 /// Says what of the plan's inputs is not as it says. `provided` says whether a pattern is covered by what tasks write;
@@ -34,7 +34,10 @@ pub(super) fn input_findings(
         let mut adding = set.iter().filter(|pattern| !pattern.excludes());
         adding.any(|pattern| meets_unnameable(pattern) || !is_answered(pattern))
     };
-    let odd: Vec<_> = sets.into_par_iter().filter(|(set, _, _)| is_odd(set)).collect();
+    let odd: Vec<_> = match sets.len() {
+        0..parallel::ITEMS_MIN => sets.into_iter().filter(|(set, _, _)| is_odd(set)).collect(),
+        _ => sets.into_par_iter().filter(|(set, _, _)| is_odd(set)).collect(),
+    };
     let mut findings = Vec::new();
     let mut unmatched: BTreeSet<&RelPath> = scanned.unnameable.iter().collect();
     for (patterns, node, key) in odd {

@@ -9,7 +9,6 @@
 
 use futures::future::join_all;
 use tokio::sync::watch;
-use tokio::task::block_in_place;
 
 use super::builder::Builder;
 use super::gate_inputs::inputs_changed;
@@ -19,7 +18,7 @@ use super::resolve::Keyed;
 use super::subject::{Subject, lesson};
 use crate::base::{Changes, FailureKind, GateKey, Name, Pattern, Severity, TaskName, Tree};
 use crate::event::{Event, Failure, Of};
-use crate::exec::{Bench, Fault, cancelled};
+use crate::exec::{Bench, Fault, block_in_place, cancelled};
 use crate::gates::{Options, Part, Verdict, VerdictKind, findings_of_report, verdict_of_exit, verdict_of_parts};
 use crate::graph::TaskIx;
 use crate::plan::{Check, GateDef, GateKind, Level};

@@ -2,14 +2,13 @@
 //! adds. What was there before is nobody's fault now, so that the base need not be looked at.
 
 use futures::future::join_all;
-use tokio::task::block_in_place;
 
 use super::builder::Builder;
 use super::checking::Sides;
 use super::gate_run::GateCommand;
 use super::judge::Case;
 use crate::base::{bounded, sanitize_line};
-use crate::exec::Fault;
+use crate::exec::{Fault, block_in_place};
 use crate::gates::review::part_of_lint;
 use crate::gates::{Judged, Part, last_lines};
 use crate::sandbox::End;

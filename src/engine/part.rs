@@ -9,7 +9,7 @@
 //! smaller plan and graph. What is a matter of the whole is not done: nothing is removed that no task makes any more (the last
 //! whole build did), the stat cache stays as it is, gates of the plan make a part impossible.
 //!
-//! INVARIANT: nothing is changed before the mark. After it, whatever goes wrong leaves the mark, and the next build looks at all.
+//! INVARIANT: nothing but what is left of workspaces is changed before the mark. After it, whatever goes wrong leaves the mark, and the next build looks at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::build::{BuildOptions, Built, Person, open_store, sandbox_for};
+use super::beside::{Begun, Isolating};
+use super::build::{BuildOptions, Built, Person};
 use super::host::{Host, now_ms};
 use super::ledger::Ledger;
 use super::part_patch::Leaving;
@@ -28,11 +29,11 @@ use super::recorder::Listener;
 use super::reins::Reins;
 use super::resolve::Resolver;
 use super::session::{EngineError, Session};
-use super::trust::{consented, powers};
+use super::trust::{Power, consented, powers};
 use crate::base::{FileId, RelPath, TaskName};
-use crate::exec::remove_tree;
 use crate::graph::TaskIx;
 use crate::plan::{Document, PLAN_BYTES_MAX, PlanPart, parse};
+use crate::sandbox::Backend;
 use crate::snapshot::{self, Changes, ColdTask, ColdView, Concerned, Hot, Overlay, Patch};
 use crate::store::{Journal, Root, StatCache};
 
@@ -79,8 +80,11 @@ pub fn build_part(
     if !hot.is_current() {
         return Ok(None);
     }
+    let begun = Begun::begin(host, &project.state());
     let Some(session) = known.session(host, &project, documents) else { return Ok(None) };
-    let Some(prepared) = known.prepare(session, options, started_ms, hot, changes)? else { return Ok(None) };
+    let isolating = Isolating::begin(&session, &known.built())?;
+    let beside = (begun, isolating);
+    let Some(prepared) = known.prepare(session, beside, options, started_ms, hot, changes)? else { return Ok(None) };
     let (person, listener) = (Arc::clone(parties.person), Arc::clone(parties.listener));
     prepared.run(options, person, listener, parties.listen, parties.reins).map(Some)
 }
@@ -93,6 +97,14 @@ fn cold(hot: &Hot, changes: &Changes) -> Option<Vec<u8>> {
         return None;
     }
     hot.cold().ok().flatten()
+}
+
+/// Whether the person has given what these tasks need. What the plan asks for was given when the whole of it was built: the plan
+/// and the consent are as they were then, which the snapshot has just shown. Whether a sandbox works may be another answer.
+fn is_permitted(session: &Session, built: &BTreeSet<TaskName>, backend: Backend) -> bool {
+    let needed = powers(session.plan(), built, backend);
+    !needed.contains(&Power::MissingSandbox)
+        || needed.is_subset(&consented(&session.host.state_dir, session.project.root()))
 }
 
 /// What the snapshot says of the part.
@@ -175,6 +187,7 @@ impl<'b> Known<'b> {
     fn prepare(
         self,
         mut session: Session,
+        (begun, isolating): (Begun, Isolating),
         options: &BuildOptions,
         started_ms: u64,
         hot: &Hot,
@@ -192,26 +205,24 @@ impl<'b> Known<'b> {
         if !self.beneath.iter().all(|task| is_there(&task)) {
             return Ok(None);
         }
-        let store = open_store(&session, &mut early);
         let selected = self.selected(&session);
         let stat_cache = self.stat_cache(&session);
         let survey = session.survey_by(stat_cache, &ledger, &selected, false)?;
+        let (store, warnings) = begun.opening.end();
+        early.extend(warnings);
         if !session.findings.is_empty() || !early.is_empty() || !self.has_sources(&session, &selected) {
             return Ok(None);
         }
-        let built: BTreeSet<TaskName> = self.dirty.iter().map(|(_, task)| task.name.clone()).collect();
-        let sandbox = sandbox_for(&session, &built)?;
-        let needed = powers(session.plan(), &built, sandbox.backend());
-        if !needed.is_subset(&consented(&session.host.state_dir, session.project.root())) {
+        let sandbox = isolating.end()?;
+        if !is_permitted(&session, &self.built(), sandbox.backend()) {
             return Ok(None);
         }
         let project = Root::open_staged(session.project.root(), &RelPath::new(".orca/staging").expect("a plain path"))?;
         if snapshot::append(&state, &Patch::Mark).is_err() {
             return Ok(None);
         }
-        remove_tree(&state.join("work")).map_err(|error| EngineError::World(error.to_string()))?;
-        let begun = ledger.with_journal(|journal| journal.begin_run(&options.args, started_ms))?;
-        let run = begun.expect("a build has a journal");
+        let run = ledger.with_journal(|journal| journal.begin_run(&options.args, started_ms))?;
+        let run = run.expect("a build has a journal");
         let host = session.host.clone();
         let resolver = Resolver::new(session, survey, ledger, store, None);
         for task in &self.beneath {
@@ -231,7 +242,12 @@ impl<'b> Known<'b> {
             leavers: Vec::new(),
             early: Vec::new(),
             part: Some((rest, leaving)),
+            clearing: Some(begun.clearing),
         }))
+    }
+
+    fn built(&self) -> BTreeSet<TaskName> {
+        self.dirty.iter().map(|(_, task)| task.name.clone()).collect()
     }
 
     fn selected(&self, session: &Session) -> BTreeSet<TaskIx> {

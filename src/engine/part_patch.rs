@@ -99,7 +99,11 @@ impl Leaving {
                 files.push((file.0, fingerprint(resolver, &path, entry)?));
             }
         }
-        resolver.ledger.with_journal(|journal| journal.empty_log())?;
+        resolver.ledger.with_journal(|journal| journal.leave_log())?;
+        if let Some(store) = &resolver.store {
+            // Where its log cannot be brought into the file, that is done another time.
+            let _ = store.leave_log();
+        }
         let state = beneath::open_root(&builder.state).map_err(|source| StoreError::Io {
             op: "open",
             path: builder.state.clone(),

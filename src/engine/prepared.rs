@@ -1,12 +1,15 @@
 //! A build that is ready to run, of the whole plan or of a part of it: what it needs put together, and the run itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc;
 
+use super::beside::Beside;
 use super::build::{BuildOptions, Built, Person, finish};
 use super::builder::{Builder, Working};
 use super::host::{Host, now_ms};
@@ -24,7 +27,7 @@ use super::session::EngineError;
 use super::summary::Summary;
 use crate::base::{ActionKey, RelPath, SizeBytes, TaskName};
 use crate::event::{Event, EventRecord, Outcome, RunId, Spent, Trace, Usage};
-use crate::exec::admission::{Sampler, auto_jobs, cores};
+use crate::exec::admission::{Machine, Sampler, auto_jobs, cores};
 use crate::exec::budget::Budget;
 use crate::exec::scheduler::{Jobs, Policy, SchedulerConfig, TaskSpec};
 use crate::exec::{self, Ending, EventSink, Executor, Fault, Loans, Tasks};
@@ -62,6 +65,8 @@ pub(super) struct Prepared {
     pub early: Vec<String>,
     /// Where only a part of the plan is looked at: the rest, and what is left behind in the end.
     pub part: Option<(Rest, Leaving)>,
+    /// Removes what earlier builds left of workspaces, where that is not done yet.
+    pub clearing: Option<Beside<Result<(), EngineError>>>,
 }
 
 /// The tasks of a plan that a build of a part of it does not look at.
@@ -120,7 +125,8 @@ impl Prepared {
         listen: impl FnOnce() -> mpsc::UnboundedReceiver<i32>,
         reins: &Reins,
     ) -> Result<Built, EngineError> {
-        let Self { resolver, project, host, sandbox, run, started_ms, asked, selected, leavers, early, part } = self;
+        let Self { resolver, project, host, sandbox, run, started_ms, asked, selected, leavers, early, part, clearing } =
+            self;
         let state = resolver.root.path().join(".orca");
         let trace = host.trace.clone();
         let mut phases = trace.phases();
@@ -128,7 +134,7 @@ impl Prepared {
         let resolver = Arc::new(resolver);
         let summary = Arc::new(Mutex::new(Summary::default()));
         let recorder = Arc::new(recorder(run, &resolver, &summary, listener, trace.clone()));
-        let config = config(&resolver, options, &selected);
+        let (config, machine) = config(&resolver, options, &selected);
         let (rest, leaving) = part.unzip();
         let layers = rest.as_ref().map_or_else(|| layers(&resolver.graph, &selected), |rest| rest.layers);
         recorder.emit(Event::RunStarted {
@@ -146,6 +152,9 @@ impl Prepared {
             recorder.emit(Event::Notice { warning: true, message });
         }
         let (lender, loans) = exec::loans();
+        if let Some(clearing) = clearing {
+            clearing.end()?;
+        }
         let builder = Arc::new(Builder {
             resolver: Arc::clone(&resolver),
             host,
@@ -183,11 +192,8 @@ impl Prepared {
         }
         let jobs_given = options.jobs.or(builder.resolver.plan().limits.jobs).is_some();
         let outdated = reins.hand_over(&builder, leaving.is_some());
-        let executor = executor(&builder, &recorder, layers, config, jobs_given, person, (loans, outdated));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(selected.len().clamp(1, cores() as usize))
-            .enable_all()
-            .build()
+        let executor = executor(&builder, &recorder, layers, (config, machine), jobs_given, person, (loans, outdated));
+        let runtime = runtime(selected.len(), leaving.is_some())
             .map_err(|error| EngineError::World(format!("cannot start the runtime: {error}")))?;
         phases.next("run");
         let mut ending = match &options.judging {
@@ -220,6 +226,17 @@ impl Prepared {
             resolver.leave();
         }
         built
+    }
+}
+
+/// What runs the futures of this many tasks. One task of a part has no gates, and nothing runs beside it.
+fn runtime(tasks: usize, is_part: bool) -> io::Result<Runtime> {
+    match tasks {
+        0..=1 if is_part => runtime::Builder::new_current_thread().enable_all().build(),
+        _ => {
+            let threads = tasks.clamp(1, cores() as usize);
+            runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()
+        }
     }
 }
 
@@ -271,24 +288,30 @@ fn reserve_bytes(plan: &Plan) -> u64 {
     plan.limits.reserve_memory.unwrap_or(RESERVE_MEMORY).bytes()
 }
 
-fn config(resolver: &Resolver, options: &BuildOptions, selected: &BTreeSet<TaskIx>) -> SchedulerConfig {
+/// How tasks are scheduled, and the machine, if that took a look at it.
+fn config(
+    resolver: &Resolver,
+    options: &BuildOptions,
+    selected: &BTreeSet<TaskIx>,
+) -> (SchedulerConfig, Option<Machine>) {
     let plan = resolver.plan();
-    let jobs = match options.jobs.or(plan.limits.jobs) {
-        Some(jobs) => Jobs::exactly(jobs),
+    let (jobs, machine) = match options.jobs.or(plan.limits.jobs) {
+        Some(jobs) => (Jobs::exactly(jobs), None),
         None => {
             let machine = Sampler::default().sample(reserve_bytes(plan));
             let has_agents = selected.iter().any(|ix| resolver.task(*ix).is_agent());
-            auto_jobs(cores(), &machine, memory_per_task(plan), has_agents)
+            (auto_jobs(cores(), &machine, memory_per_task(plan), has_agents), Some(machine))
         }
     };
-    SchedulerConfig {
+    let config = SchedulerConfig {
         jobs,
         keep_going: options.keep_going,
         policy: if options.layers { Policy::Layers } else { Policy::CriticalPath },
         ask_layers: options.step,
         pools: plan.pools.values().copied().collect(),
         cost_micro_usd_max: plan.limits.cost_micro_usd_max,
-    }
+    };
+    (config, machine)
 }
 
 fn specs(resolver: &Resolver) -> Vec<TaskSpec> {
@@ -320,7 +343,7 @@ fn executor(
     builder: &Arc<Builder>,
     recorder: &Arc<Recorder>,
     layers: u32,
-    config: SchedulerConfig,
+    (config, machine): (SchedulerConfig, Option<Machine>),
     jobs_given: bool,
     person: Arc<dyn Person>,
     (loans, outdated): (Loans, mpsc::UnboundedReceiver<BTreeSet<TaskIx>>),
@@ -342,6 +365,7 @@ fn executor(
         layers,
         config,
         specs: specs(resolver),
+        machine,
         reserve_bytes: reserve_bytes(resolver.plan()),
         sink: Arc::clone(recorder) as Arc<dyn EventSink>,
         trace: builder.host.trace.clone(),

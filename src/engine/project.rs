@@ -93,7 +93,7 @@ impl Project {
             Err(TryLockError::WouldBlock) => return Ok(Err(written_by(&mut file))),
             Err(TryLockError::Error(error)) => return at("lock", &path, Err(error)),
         }
-        let record = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{holder}"));
+        let record = write_holder(&mut file, holder);
         at("write the lock", &path, record)?;
         Ok(Ok(WatchLock { _file: file }))
     }
@@ -107,7 +107,7 @@ impl Project {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return at("lock", &path, Err(error)),
         }
-        let record = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{holder}"));
+        let record = write_holder(&mut file, holder);
         at("write the lock", &path, record)?;
         Ok(Some(BuildLock { _file: file }))
     }
@@ -127,7 +127,7 @@ impl Project {
             }
             Err(TryLockError::Error(error)) => return at("lock", &path, Err(error)),
         }
-        let record = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{holder}"));
+        let record = write_holder(&mut file, holder);
         at("write the lock", &path, record)?;
         Ok(BuildLock { _file: file })
     }
@@ -155,6 +155,14 @@ fn make_state_directory(state: &Path) -> Result<(), ProjectError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => at("write", &ignore, Err(error)),
     }
+}
+
+/// Writes who holds a lock into it, over who did: to cut it off first would free a block, and take another.
+fn write_holder(file: &mut File, holder: &str) -> io::Result<()> {
+    let text = format!("{holder}\n");
+    file.rewind()?;
+    file.write_all(text.as_bytes())?;
+    file.set_len(text.len() as u64)
 }
 
 /// What the holder of a lock wrote into it; not much where it is writing just now.

@@ -13,8 +13,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use tokio::task::block_in_place;
-
 use super::attempt_log::AttemptLog;
 use super::builder::{Builder, fault};
 use super::checking::Sides;
@@ -26,7 +24,7 @@ use super::surroundings::GRACE;
 use crate::agents::{self, AgentReport, Occasion, Prompt, Repository, Waiting};
 use crate::base::{BlobDigest, FailureKind, Name, PatternSet, RelPath, Tree, format_duration_ms};
 use crate::context::Runner;
-use crate::exec::{self, AgentSpec, AttemptSpec, Fault, GivesUp};
+use crate::exec::{self, AgentSpec, AttemptSpec, Fault, GivesUp, block_in_place};
 use crate::gates::reviewer::{
     Answer, Asked, DiffLines, RUBRIC, Unanswered, VERDICT_FILE, answer, brief, review, reviewer_tree,
 };

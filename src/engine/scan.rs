@@ -13,10 +13,10 @@ use std::sync::Mutex;
 use ignore::{WalkBuilder, WalkState};
 use rayon::prelude::*;
 
-use crate::base::{PathError, Pattern, RelPath};
+use crate::base::{PathError, Pattern, RelPath, parallel};
 use crate::context::SourceIndex;
 use crate::plan::Plan;
-use crate::store::Root;
+use crate::store::{Root, StoreError};
 use crate::sys::beneath::{FileKind, FileStat};
 
 /// A directory or file that could not be listed.
@@ -100,17 +100,18 @@ pub(super) fn scan(beneath: &Root, plan: &Plan, whole: bool, is_source: IsSource
     found.index.walked = walk(root, &outermost(bases), true, is_source, &mut found.unnameable)?;
     let literals = literals(plan);
     // A path that leads through a link cannot be looked at, and is none that a plan could name.
-    let answers: Vec<Answer> = literals
-        .par_iter()
-        .zip(beneath.stat_many(&literals))
-        .map(|(path, stat)| match stat.ok().flatten() {
-            Some(stat) if stat.kind == FileKind::Directory => Answer::Directory,
-            Some(stat) if matches!(stat.kind, FileKind::File | FileKind::Symlink) && is_source(path, false) => {
-                Answer::Source(stat)
-            }
-            _ => Answer::Nothing,
-        })
-        .collect();
+    let stats = beneath.stat_many(&literals);
+    let answer = |(path, stat): (&RelPath, Result<Option<FileStat>, StoreError>)| match stat.ok().flatten() {
+        Some(stat) if stat.kind == FileKind::Directory => Answer::Directory,
+        Some(stat) if matches!(stat.kind, FileKind::File | FileKind::Symlink) && is_source(path, false) => {
+            Answer::Source(stat)
+        }
+        _ => Answer::Nothing,
+    };
+    let answers: Vec<Answer> = match literals.len() {
+        0..parallel::ITEMS_MIN => literals.iter().zip(stats).map(answer).collect(),
+        _ => literals.par_iter().zip(stats).map(answer).collect(),
+    };
     let mut literal = Vec::with_capacity(literals.len());
     for (path, answer) in literals.into_iter().zip(answers) {
         let paths = match answer {

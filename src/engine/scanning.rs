@@ -2,14 +2,13 @@
 //! there. One that is not installed is named as skipped.
 
 use futures::future::join_all;
-use tokio::task::block_in_place;
 
 use super::builder::Builder;
 use super::checking::Sides;
 use super::gate_run::{GateCommand, GateRun};
 use super::judge::Case;
 use crate::base::{Pattern, RelPath};
-use crate::exec::Fault;
+use crate::exec::{Fault, block_in_place};
 use crate::gates::{Judged, Part, Scanner, ScannerOutput, ScannerRun, Verdict, scanner};
 use crate::plan::Check;
 

@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::try_join;
-use tokio::task::block_in_place;
 
 use super::builder::Builder;
 use super::checking::Sides;
@@ -21,7 +20,7 @@ use super::gate_inputs::inputs_changed;
 use super::gate_run::{GateCommand, GateRun};
 use super::judge::Case;
 use crate::base::{BlobDigest, Entry, Pattern, PatternSet, RelPath, Tree};
-use crate::exec::Fault;
+use crate::exec::{Fault, block_in_place};
 use crate::gates::tdd::{Coverage, Evidence, Run, RunEnd, TestReport, TestsFirst, judge, read_report};
 use crate::gates::{Verdict, VerdictKind, last_lines};
 use crate::sandbox::End;

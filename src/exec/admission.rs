@@ -1,6 +1,8 @@
 //! A look at the machine: how much memory is free, whether tasks stall for it, and how many tasks that is good for.
 #![expect(clippy::disallowed_methods, reason = "reads /proc/pressure/memory, which sysinfo does not")]
 
+use std::sync::OnceLock;
+
 use super::scheduler::Jobs;
 
 /// What the machine looks like at one moment.
@@ -80,10 +82,14 @@ fn some_avg10(text: &str) -> Option<f32> {
     some.split(' ').find_map(|field| field.strip_prefix("avg10="))?.parse().ok()
 }
 
-/// How many cores this process may use; 1 where nobody knows.
+/// How many cores this process may use, as it was when this was first asked; 1 where nobody knows.
 #[must_use]
 pub fn cores() -> u32 {
-    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
+    static CORES: OnceLock<u32> = OnceLock::new();
+    *CORES.get_or_init(|| {
+        let found = std::thread::available_parallelism();
+        found.map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
+    })
 }
 
 /// `jobs = "auto"`: twice the cores for agents, which mostly wait, and the cores for commands; fewer where memory for

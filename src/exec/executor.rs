@@ -15,8 +15,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use super::admission::Sampler;
+use super::admission::{Machine, Sampler};
+use super::blocking::run_blocking;
 use super::budget::Budget;
 use super::limits::{Limits, Verdict};
 use super::loans::{LoanMessage, Loans};
@@ -61,6 +63,8 @@ pub struct Executor {
     pub budget: Option<Budget>,
     /// Whether the person said how many tasks at a time: then slots are taken, but not waited for.
     pub jobs_given: bool,
+    /// The machine, where it was looked at just now.
+    pub machine: Option<Machine>,
     /// Memory left to the rest of the machine, in bytes.
     pub reserve_bytes: u64,
     /// Slots that gates ask for.
@@ -152,9 +156,12 @@ impl Executor {
             slots_granted: 0,
             ending: Ending::default(),
         };
-        this.look_at_machine();
+        match this.executor.machine.take() {
+            Some(machine) if !this.executor.trace.is_on() => this.feed(Input::Sample(machine)),
+            _ => this.look_at_machine(),
+        }
         this.feed(Input::Start);
-        let mut ticks = tokio::time::interval(SAMPLE_EVERY);
+        let mut ticks = tokio::time::interval_at(Instant::now() + SAMPLE_EVERY, SAMPLE_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !this.scheduler.is_done() {
             tokio::select! {
@@ -260,7 +267,7 @@ impl Loop {
     fn resolve(&self, batch: Vec<TaskIx>) {
         let (tasks, messages) = (Arc::clone(&self.executor.tasks), self.messages.clone());
         let trace = self.executor.trace.clone();
-        tokio::task::spawn_blocking(move || {
+        run_blocking(move || {
             for task in batch {
                 let timing = trace.span("key", || Of::Key(tasks.name(task)));
                 let resolved = tasks.resolve(task);

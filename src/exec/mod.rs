@@ -6,6 +6,7 @@
 
 pub mod admission;
 mod attempt;
+mod blocking;
 pub mod budget;
 mod executor;
 mod limits;
@@ -19,6 +20,7 @@ mod workspace;
 pub use attempt::{
     AgentSpec, AttemptError, AttemptSpec, GivesUp, Observed, SYSTEM_PATH, fill, observe, run, tree_inside,
 };
+pub use blocking::block_in_place;
 pub use executor::{Approver, Ending, Executor};
 pub use loans::{Bench, Lender, Loans, Slot, loans};
 pub use repository::MadeRepository;

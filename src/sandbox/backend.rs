@@ -183,6 +183,12 @@ impl Sandbox {
         supervise::run(self.clone(), launch, cancel, on_output).await
     }
 
+    /// Starts what guards a task that is not isolated, so that the first one need not wait for it. Where that fails, it is
+    /// started with the task.
+    pub fn make_ready(&self) {
+        supervise::make_ready(self);
+    }
+
     /// The mechanism for a launch, which may ask for none.
     pub(super) fn mechanism_for(&self, launch: &Launch) -> &Mechanism {
         if launch.isolate { &self.mechanism } else { &Mechanism::None }

@@ -11,6 +11,7 @@
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::process::{Child, Command};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -93,6 +94,17 @@ pub(super) fn run_here(sandbox: &Sandbox, launch: Launch) -> Result<Exit, Sandbo
     });
     pool.start(job).map_err(SandboxError::process("start a thread"))?;
     end.recv().map_err(|_| SandboxError::GuardianLost("the supervisor ended early".to_owned()))?
+}
+
+/// Has a supervisor start a guardian for whatever launch of the plain kind comes first.
+pub(super) fn make_ready(sandbox: &Sandbox) {
+    let shim = Arc::clone(&sandbox.shim);
+    let job: Job = Box::new(move |guardians| {
+        guardians.idle.extend(Guardian::spawn(shim_command(&shim, stage::GUARD), &shim, Some(Kind::Plain)));
+        Box::new(|| {})
+    });
+    // Without a thread there is none to wait for, and the task finds out why.
+    let _ = sandbox.pool.start(job);
 }
 
 fn tell(wishes: &mut PipeWriter, level: CancelLevel) {
@@ -229,27 +241,36 @@ fn start(
     attempt().map_err(SandboxError::process("start the process that guards the task"))
 }
 
+/// Orca's own program, to be a guardian.
+fn shim_command(shim: &File, stage: &str) -> Command {
+    let mut command = Command::new(socket::path_of_open(shim));
+    command.args([SHIM, stage]);
+    command
+}
+
 impl Guardian {
     fn start(sandbox: &Sandbox, launch: &Launch, kind: Option<Kind>) -> io::Result<Self> {
-        let mut command = match sandbox.mechanism_for(launch) {
+        let command = match sandbox.mechanism_for(launch) {
             Mechanism::Bubblewrap { program } => {
                 let mut command = Command::new(program);
                 command.args(bubblewrap::arguments(launch, sandbox.places(launch.network)));
                 command
             }
-            mechanism => {
-                let mut command = Command::new(socket::path_of_open(&*sandbox.shim));
-                command.arg(SHIM).arg(match mechanism {
-                    Mechanism::Rooms | Mechanism::LandlockInNamespaces if launch.network => stage::NAMESPACES,
-                    Mechanism::Rooms | Mechanism::LandlockInNamespaces => stage::NAMESPACES_OFFLINE,
-                    _ => stage::GUARD,
-                });
-                command
+            Mechanism::Rooms | Mechanism::LandlockInNamespaces if launch.network => {
+                shim_command(&sandbox.shim, stage::NAMESPACES)
             }
+            Mechanism::Rooms | Mechanism::LandlockInNamespaces => {
+                shim_command(&sandbox.shim, stage::NAMESPACES_OFFLINE)
+            }
+            Mechanism::Landlock | Mechanism::None => shim_command(&sandbox.shim, stage::GUARD),
         };
+        Self::spawn(command, &sandbox.shim, kind)
+    }
+
+    fn spawn(mut command: Command, shim: &File, kind: Option<Kind>) -> io::Result<Self> {
         let (control, theirs) = UnixStream::pair()?;
         let (diagnostics, diagnostics_end) = io::pipe()?;
-        command.env_clear().stdin(OwnedFd::from(theirs)).stdout(sandbox.shim.try_clone()?).stderr(diagnostics_end);
+        command.env_clear().stdin(OwnedFd::from(theirs)).stdout(shim.try_clone()?).stderr(diagnostics_end);
         // A signal to orca's group is orca's to act on: who guards has to outlive it from the first instant.
         let child = process::in_own_group(&mut command).spawn()?;
         Ok(Self { kind, child, control, diagnostics, view: None })

@@ -18,7 +18,7 @@ use super::hot::{Chunk, Hot};
 use super::image::{Answer, Changes};
 use super::write::{IS_WALKED, PIECE_BYTES, variable_digest};
 use super::{FileIx, Fingerprint};
-use crate::sys::beneath::{self, Access, FileKind};
+use crate::sys::beneath::{self, Access, FileKind, FileStat};
 use crate::sys::glance;
 
 /// Threads that look at files.
@@ -418,12 +418,16 @@ pub fn beside(root: BorrowedFd<'_>, path: &str) -> Fingerprint {
     found.map_or(Fingerprint::NEVER, |found| Fingerprint::of_found(found.as_ref()))
 }
 
-/// The journal in a state directory; like nothing while its log holds anything.
+/// The journal in a state directory, and its log. What is written there makes the log longer, or, where that begins anew,
+/// was brought into the file before: one of them always looks another way.
 #[must_use]
 pub fn journal(state: BorrowedFd<'_>) -> Fingerprint {
-    let log = beneath::lstat(state, "journal.db-wal");
-    match (log, beneath::lstat(state, "journal.db")) {
-        (Ok(log), Ok(Some(found))) if log.is_none_or(|log| log.size_bytes == 0) => Fingerprint::of(&found),
+    match (beneath::lstat(state, "journal.db-wal"), beneath::lstat(state, "journal.db")) {
+        (Ok(log), Ok(Some(found))) => match log.filter(|log| log.size_bytes > 0) {
+            // Where root looks, SQLite gives the log the owner that it has, which is another ctime.
+            Some(log) => Fingerprint::of_both(&found, &FileStat { ctime_ns: log.mtime_ns, ..log }),
+            None => Fingerprint::of(&found),
+        },
         _ => Fingerprint::NEVER,
     }
 }

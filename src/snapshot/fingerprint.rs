@@ -20,14 +20,14 @@ impl Fingerprint {
     /// Of what was found.
     #[must_use]
     pub fn of(stat: &FileStat) -> Self {
-        let mut bytes = [0; 44];
-        let numbers = [stat.dev, stat.inode, stat.size_bytes, stat.mtime_ns as u64, stat.ctime_ns as u64];
-        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
-            place.copy_from_slice(&number.to_le_bytes());
-        }
-        bytes[40..].copy_from_slice(&stat.mode.to_le_bytes());
         // Two values are taken.
-        Self(xxh3_64(&bytes).max(2))
+        Self(xxh3_64(&bytes_of(stat)).max(2))
+    }
+
+    /// Of two files together.
+    #[must_use]
+    pub fn of_both(one: &FileStat, other: &FileStat) -> Self {
+        Self(xxh3_64([bytes_of(one), bytes_of(other)].as_flattened()).max(2))
     }
 
     /// Of what was found, or not.
@@ -49,6 +49,17 @@ impl Fingerprint {
     pub(super) const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
+}
+
+/// All that counts of a file, as bytes.
+fn bytes_of(stat: &FileStat) -> [u8; 44] {
+    let mut bytes = [0; 44];
+    let numbers = [stat.dev, stat.inode, stat.size_bytes, stat.mtime_ns as u64, stat.ctime_ns as u64];
+    for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
+    }
+    bytes[40..].copy_from_slice(&stat.mode.to_le_bytes());
+    bytes
 }
 
 /// Whether a change after `now_ns` could leave a file looking as it does: time stamps are as coarse as a tick of the clock,

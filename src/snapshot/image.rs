@@ -64,7 +64,7 @@ pub struct World {
     pub beside: BTreeMap<RelPath, Fingerprint>,
     /// The files of the plan and their texts, root first.
     pub plans: Vec<(RelPath, Arc<str>)>,
-    /// `.orca/journal.db`; its log has to be empty or absent.
+    /// `.orca/journal.db` and its log.
     pub journal: Fingerprint,
 }
 
@@ -99,7 +99,7 @@ pub struct Part {
     pub files: Vec<(u32, Fingerprint)>,
     /// Directories that a wildcard walks and whose names are what they were, by their number.
     pub directories: Vec<(u32, Fingerprint)>,
-    /// `.orca/journal.db`.
+    /// `.orca/journal.db` and its log.
     pub journal: Fingerprint,
     /// What it came to.
     pub closing: Closing,

@@ -209,6 +209,11 @@ impl ActionCache {
         }
     }
 
+    /// See [`Database::leave_log`].
+    pub(super) fn leave_log(&self) -> Result<(), StoreError> {
+        self.database.as_ref().map_or(Ok(()), |database| database.leave_log("bring the log into"))
+    }
+
     /// Does `work`, and once more on a fresh database where the first turns out to be damaged. `None` where there is no
     /// database, which only a cache that may not be written lacks.
     fn healing<T>(

@@ -171,6 +171,11 @@ impl Store {
         self.0.warnings.take()
     }
 
+    /// Leaves what is written of results in the database's log, where that is short.
+    pub fn leave_log(&self) -> Result<(), StoreError> {
+        self.0.actions.leave_log()
+    }
+
     pub(super) fn cas(&self) -> &Cas {
         &self.0.cas
     }

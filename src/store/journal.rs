@@ -172,7 +172,12 @@ impl Journal {
 
     /// Brings what was written into the one file, so that its log is empty.
     pub fn empty_log(&self) -> Result<(), StoreError> {
-        self.read(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+        self.healing(|| self.database.empty_log("bring the log into"))
+    }
+
+    /// As [`Journal::empty_log`] where the log has grown long; else it stays as it is, also when the journal is closed.
+    pub fn leave_log(&self) -> Result<(), StoreError> {
+        self.healing(|| self.database.leave_log("bring the log into"))
     }
 
     /// The newest runs, newest first.

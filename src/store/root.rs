@@ -100,7 +100,10 @@ impl Root {
             }
             stats
         };
-        paths.par_chunks(STATS_AT_ONCE).flat_map_iter(of_chunk).collect()
+        match paths.len() {
+            0..=STATS_AT_ONCE => of_chunk(paths),
+            _ => paths.par_chunks(STATS_AT_ONCE).flat_map_iter(of_chunk).collect(),
+        }
     }
 
     /// The entry at `path`, a file with its digest; `None` if there is nothing. A directory is one only if it is

@@ -161,14 +161,18 @@ impl StatCache {
             let entries: &Entries = &self.read();
             let stat = |stat: &Result<Option<FileStat>, StoreError>| stat.as_ref().ok().copied().flatten();
             let answer = |(path, found)| known(entries, path, stat(found).as_ref());
-            paths.par_iter().zip(&stats).map(answer).collect()
+            match paths.len() {
+                0..parallel::ITEMS_MIN => paths.iter().zip(&stats).map(answer).collect(),
+                _ => paths.par_iter().zip(&stats).map(answer).collect(),
+            }
         };
-        let found: Vec<Result<Option<Entry>, StoreError>> = (paths.par_iter().zip(stats).zip(known))
-            .map(|((path, stat), known)| match known {
-                Some(entry) => Ok(Some(entry)),
-                None => self.look(root, path, stat?),
-            })
-            .collect();
+        let answer = |((path, stat), known): ((&RelPath, Looked), Option<Entry>)| {
+            known.map_or_else(|| self.look(root, path, stat?), |entry| Ok(Some(entry)))
+        };
+        let found: Vec<Result<Option<Entry>, StoreError>> = match is_little(&stats) {
+            true => paths.iter().zip(stats).zip(known).map(answer).collect(),
+            false => (paths.par_iter().zip(stats).zip(known)).map(answer).collect(),
+        };
         let pairs = paths.iter().zip(found);
         pairs.filter_map(|(path, entry)| entry.map(|e| e.map(|e| (path.clone(), e))).transpose()).collect()
     }
@@ -260,6 +264,15 @@ fn stats(root: &Root, paths: &[RelPath], seen: &[(RelPath, FileStat)]) -> Vec<Re
         None => looked.next().expect("one for each that was not seen"),
     };
     known.into_iter().map(stat).collect()
+}
+
+/// What is at a path.
+type Looked = Result<Option<FileStat>, StoreError>;
+
+/// Whether to read these files takes less than to share them among threads.
+fn is_little(stats: &[Looked]) -> bool {
+    let sizes = stats.iter().filter_map(|stat| stat.as_ref().ok()?.as_ref()).map(|stat| stat.size_bytes);
+    stats.len() < parallel::ITEMS_MIN && sizes.sum::<u64>() < parallel::BYTES_MIN
 }
 
 /// The file that a state stands for, if its digest is known.
