@@ -65,9 +65,6 @@ impl Workspace {
         for part in ["tree", "home", "tmp"] {
             at("make the directory", &directory.join(part), workspace.make_directory(directory, part))?;
         }
-        if let Some(spares) = &workspace.spares {
-            spares.place_file(directory, "log");
-        }
         Ok(workspace)
     }
 

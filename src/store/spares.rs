@@ -63,17 +63,6 @@ impl Spares {
         }
     }
 
-    /// Puts a file in place that another program opens to write it anew. Where there is none, that program makes one.
-    pub fn place_file(&self, dir: &Path, name: &str) {
-        if let Ok(dir) = beneath::open_root(dir)
-            && let Ok(true) = self.take(&self.files, dir.as_fd(), name)
-            && self.as_new_file(dir.as_fd(), name).is_none()
-        {
-            // Then there is no such file, which is as good.
-            let _ = beneath::unlink(dir.as_fd(), name.as_ref());
-        }
-    }
-
     /// Makes the directory `path` beneath `root`, with its parents.
     pub(super) fn make_dirs(&self, root: BorrowedFd<'_>, path: &str) -> io::Result<()> {
         let mut current: Option<OwnedFd> = None;
@@ -154,7 +143,10 @@ impl Spares {
         if !is_plain || beneath::has_attributes(&file) {
             return None;
         }
-        file.set_len(0).ok()?;
+        // It was emptied when it was kept; to empty it once more would cost as much again.
+        if inode.size_bytes > 0 {
+            file.set_len(0).ok()?;
+        }
         beneath::set_mode(&file, 0o600).ok()?;
         Some(file)
     }
