@@ -225,6 +225,7 @@ fn open_to_write(dir: &Path, warnings: &Warnings) -> Result<(Root, File), StoreE
                 let what = if found.is_some() { "has a format this orca does not know" } else { "names no format" };
                 warnings.say(format!("the cache `{}` {what}; its content was moved to `{aside}`", dir.display()));
             }
+            beneath::lay_out_apart(root.fd());
             root.write_durably(&format_path(), FORMAT.as_bytes())?;
         }
     }

@@ -38,10 +38,13 @@ pub struct Spares {
 }
 
 impl Spares {
-    /// Makes the directory, which must be nobody else's and lie on the file system of the workspaces.
+    /// Makes the directory, which must be nobody else's, and lie beside the workspaces.
     pub fn create(root: &Root, path: &RelPath) -> Result<Self, StoreError> {
         let made = root.make_dirs(path)?;
         let failed = |source| root.error("open", path, source);
+        if let Some(workspaces) = path.parent() {
+            beneath::lay_out_apart(beneath::open_dir(root.fd(), workspaces.as_str(), Access::Read).map_err(failed)?);
+        }
         // What was made has to be listed later, and a directory that was there is opened to resolve names only.
         let dir = beneath::open_child_dir(made.as_fd(), ".", Access::Read).map_err(failed)?;
         let own = beneath::inode_of(&dir).map_err(failed)?;
