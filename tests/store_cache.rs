@@ -403,12 +403,14 @@ fn gc_drops_what_was_not_used_for_longest_and_the_records_that_need_it() {
     // Used lately, although its file is old: its record was.
     connection.execute("UPDATE results SET used_ms = 9e15 WHERE key = ?1", [key(1).as_bytes().as_slice()]).unwrap();
     std::fs::create_dir(fixture.cache().join("tmp/.orca-tmp.killed")).unwrap();
-    std::fs::write(fixture.cache().join("tmp/.orca-tmp.killed/.orca-tmp.left.over"), [0; 500]).unwrap();
+    std::fs::write(fixture.cache().join("tmp/.orca-tmp.killed/.orca-tmp.left.over"), [0; 300]).unwrap();
+    std::fs::write(fixture.cache().join("tmp/.orca-tmp.of.an.older.orca"), [0; 200]).unwrap();
     std::fs::write(fixture.cache().join("tmp/mine"), "the user's").unwrap();
 
     let records_size_bytes = fixture.store.stats().unwrap().record_size_bytes;
     let report = fixture.store.gc(2_500 + records_size_bytes, 60_000).unwrap();
-    assert_eq!((report.blobs, report.records, report.leftovers), (2, 2, 1), "{report:?}");
+    assert_eq!((report.blobs, report.records, report.leftovers), (2, 2, 2), "{report:?}");
+    assert!(!fixture.cache().join("tmp/.orca-tmp.killed").exists());
     assert_eq!(report.freed_size_bytes, 2_500 + records_size_bytes / 2, "{report:?}");
     for (number, kept) in [(0, true), (1, true), (2, false), (3, false)] {
         assert_eq!(fixture.store.has(&BlobDigest::of(&contents[usize::from(number)])), kept, "{number}");
