@@ -399,9 +399,7 @@ pub(super) fn pack(text: &str) -> Vec<u8> {
         static PACKER: RefCell<zstd::bulk::Compressor<'static>> =
             RefCell::new(zstd::bulk::Compressor::new(DESCRIPTION_LEVEL).expect("there is memory for it"));
     }
-    PACKER
-        .with_borrow_mut(|packer| packer.compress(text.as_bytes()))
-        .expect("compressing to memory does not fail")
+    PACKER.with_borrow_mut(|packer| packer.compress(text.as_bytes())).expect("compressing to memory does not fail")
 }
 
 fn unpack(packed: &[u8]) -> Option<String> {
