@@ -220,7 +220,9 @@ fn a_file_that_changes_before_it_is_taken_in_or_copied_is_noticed() {
     let error = fixture.store.ingest(&fixture.root, &tree).unwrap_err();
     assert!(matches!(&error, StoreError::Changed { path } if path.as_str() == "b"), "{error}");
     assert!(!fixture.store.has(&BlobDigest::of(b"one")), "all or nothing");
-    assert_eq!(std::fs::read_dir(fixture.cache().join("tmp")).unwrap().count(), 0);
+    for own in std::fs::read_dir(fixture.cache().join("tmp")).unwrap() {
+        assert_eq!(std::fs::read_dir(own.unwrap().path()).unwrap().count(), 0, "nothing is left of what was written");
+    }
 
     let changes: [(&str, Spoil); 5] = [
         ("content", Box::new(|file| std::fs::write(file, "2wo").unwrap())),
@@ -400,12 +402,15 @@ fn gc_drops_what_was_not_used_for_longest_and_the_records_that_need_it() {
     assert!(fixture.store.read(&BlobDigest::of(&contents[0])).unwrap().is_some());
     // Used lately, although its file is old: its record was.
     connection.execute("UPDATE results SET used_ms = 9e15 WHERE key = ?1", [key(1).as_bytes().as_slice()]).unwrap();
-    std::fs::write(fixture.cache().join("tmp/.orca-tmp.left.over"), [0; 500]).unwrap();
+    std::fs::create_dir(fixture.cache().join("tmp/.orca-tmp.killed")).unwrap();
+    std::fs::write(fixture.cache().join("tmp/.orca-tmp.killed/.orca-tmp.left.over"), [0; 300]).unwrap();
+    std::fs::write(fixture.cache().join("tmp/.orca-tmp.of.an.older.orca"), [0; 200]).unwrap();
     std::fs::write(fixture.cache().join("tmp/mine"), "the user's").unwrap();
 
     let records_size_bytes = fixture.store.stats().unwrap().record_size_bytes;
     let report = fixture.store.gc(2_500 + records_size_bytes, 60_000).unwrap();
-    assert_eq!((report.blobs, report.records, report.leftovers), (2, 2, 1), "{report:?}");
+    assert_eq!((report.blobs, report.records, report.leftovers), (2, 2, 2), "{report:?}");
+    assert!(!fixture.cache().join("tmp/.orca-tmp.killed").exists());
     assert_eq!(report.freed_size_bytes, 2_500 + records_size_bytes / 2, "{report:?}");
     for (number, kept) in [(0, true), (1, true), (2, false), (3, false)] {
         assert_eq!(fixture.store.has(&BlobDigest::of(&contents[usize::from(number)])), kept, "{number}");

@@ -30,6 +30,10 @@ impl Place {
         Self { directory, root, store, spares }
     }
 
+    fn tree(&self, name: &str) -> PathBuf {
+        self.path("work").join(name).join("tree")
+    }
+
     fn path(&self, text: &str) -> PathBuf {
         self.directory.path().join(text)
     }
@@ -43,13 +47,18 @@ impl Place {
             let entry = Entry::File { digest: BlobDigest::of(content), size_bytes, executable: *executable };
             tree.insert(path(file), entry);
         }
-        self.spares.make_directory(&self.path("work"), name).unwrap();
-        let workspace = Root::open(&self.path("work").join(name)).unwrap();
+        self.spares.make_workspace(&self.path("work"), name).unwrap();
+        let mut parts: Vec<_> = fs::read_dir(self.path("work").join(name)).unwrap().collect();
+        assert_eq!(parts.len(), 3, "{name} has its three directories, and nothing else");
+        parts.retain(|part| part.as_ref().unwrap().file_name() != "tree");
+        let is_empty = |part: &PathBuf| fs::read_dir(part).unwrap().next().is_none();
+        assert!(parts.into_iter().all(|part| is_empty(&part.unwrap().path())), "{name} begins empty");
+        let workspace = Root::open(&self.tree(name)).unwrap();
         materialize_from(&tree, &workspace, &|_, _| Source::Cas(&self.store), Some(&self.spares)).unwrap();
         let found = workspace.scan(None, &|_| false).unwrap();
         assert_eq!(found, tree, "{name} holds what it should, and nothing else");
         for (file, _, executable) in files {
-            let mode = fs::symlink_metadata(self.path("work").join(name).join(file)).unwrap().permissions().mode();
+            let mode = fs::symlink_metadata(self.tree(name).join(file)).unwrap().permissions().mode();
             assert_eq!(mode & 0o7777, if *executable { 0o755 } else { 0o644 }, "{file} of {name}");
         }
     }
@@ -88,7 +97,11 @@ fn whatever_was_done_to_its_files_the_next_workspace_is_as_if_new() {
     let place = Place::new();
     let files: &[(&str, &[u8], bool)] = &[("src/a", b"one", false), ("src/b", b"two", true), ("c", b"three", false)];
     place.make("one", files);
-    let one = place.path("work/one");
+    let one = place.tree("one");
+    fs::write(one.join("../log"), "what it said").unwrap();
+    fs::create_dir_all(one.join("../home/.cache/deep")).unwrap();
+    fs::write(one.join("../home/.cache/deep/file"), "kept for later").unwrap();
+    fs::set_permissions(one.join("../tmp"), fs::Permissions::from_mode(0o1000)).unwrap();
     fs::write(one.join("src/more"), "left behind").unwrap();
     fs::write(one.join("src/.hidden"), vec![b'x'; 300 << 10]).unwrap();
     fs::hard_link(one.join("src/a"), place.path("elsewhere")).unwrap();
@@ -104,8 +117,8 @@ fn whatever_was_done_to_its_files_the_next_workspace_is_as_if_new() {
             name,
             &[("src/a", b"A", true), ("new/b", b"", false), ("new/empty/c", b"C", false), ("d", b"D", true)],
         );
-        for directory in ["", "src", "new", "new/empty"] {
-            let mode = fs::metadata(place.path("work").join(name).join(directory)).unwrap().permissions().mode();
+        for directory in ["", "src", "new", "new/empty", "..", "../home", "../tmp"] {
+            let mode = fs::metadata(place.tree(name).join(directory)).unwrap().permissions().mode();
             assert_eq!(mode & 0o7777, 0o755, "{directory} of {name}");
         }
     }
@@ -137,8 +150,8 @@ fn a_name_that_is_taken_is_an_error_and_stays() {
     let place = Place::new();
     place.make("one", &[("a", b"one", false)]);
     for _ in 0..2 {
-        assert!(place.spares.make_directory(&place.path("work"), "one").is_err());
-        assert_eq!(fs::read(place.path("work/one/a")).unwrap(), b"one");
+        assert!(place.spares.make_workspace(&place.path("work"), "one").is_err());
+        assert_eq!(fs::read(place.tree("one").join("a")).unwrap(), b"one");
         place.make("two", &[("b", b"two", false)]);
         place.remove("two");
     }
@@ -148,18 +161,19 @@ fn a_name_that_is_taken_is_an_error_and_stays() {
 fn flags_of_a_file_or_directory_go_with_it() {
     let place = Place::new();
     place.make("one", &[("src/a", b"first", false), ("b", b"second", false)]);
-    let workspace = place.path("work/one");
-    let flagged = Command::new("chattr").arg("+S").args(["src", "b"].map(|name| workspace.join(name))).status();
+    let workspace = place.tree("one");
+    let flagged =
+        Command::new("chattr").arg("+S").args(["src", "b", "../home"].map(|name| workspace.join(name))).status();
     if !flagged.is_ok_and(|status| status.success()) {
         println!("skipped: chattr is missing, or this file system has no such flags");
         return;
     }
     place.remove("one");
     place.make("two", &[("src/a", b"first", false), ("b", b"second", false), ("c", b"third", false)]);
-    let each = ["", "src", "src/a", "b", "c"].map(|name| place.path("work/two").join(name));
+    let each = ["", "src", "src/a", "b", "c", "../home"].map(|name| place.tree("two").join(name));
     let listed = Command::new("lsattr").arg("-d").args(each).output().unwrap();
     let text = String::from_utf8(listed.stdout).unwrap();
-    assert_eq!(text.lines().count(), 5, "{text}");
+    assert_eq!(text.lines().count(), 6, "{text}");
     assert!(text.lines().all(|line| !line.split(' ').next().is_some_and(|flags| flags.contains('S'))), "{text}");
 }
 

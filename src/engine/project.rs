@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::load::ROOT_PLAN;
 use crate::base::sanitize_line;
 use crate::snapshot;
-use crate::sys::{open_lock_file, open_to_read};
+use crate::sys::{beneath, open_lock_file, open_to_read};
 
 /// What of the project's directory cannot be worked with.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +151,12 @@ fn make_state_directory(state: &Path) -> Result<(), ProjectError> {
     at("make the directory", state, fs::create_dir_all(state))?;
     let ignore = state.join(".gitignore");
     match OpenOptions::new().write(true).create_new(true).open(&ignore) {
-        Ok(mut file) => at("write", &ignore, file.write_all(b"*\n")),
+        Ok(mut file) => {
+            if let Ok(new) = beneath::open_root(state) {
+                beneath::lay_out_apart(new);
+            }
+            at("write", &ignore, file.write_all(b"*\n"))
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => at("write", &ignore, Err(error)),
     }

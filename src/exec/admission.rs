@@ -92,14 +92,19 @@ pub fn cores() -> u32 {
     })
 }
 
-/// `jobs = "auto"`: twice the cores for agents, which mostly wait, and the cores for commands; fewer where memory for
-/// so many is not there. At least 1.
+/// Commands beyond the cores, where there are several: each waits now and then, for the disk or for a process of its own to
+/// begin or end, and another one fills the gap.
+const BEYOND_CORES: u32 = 2;
+
+/// `jobs = "auto"`: twice the cores for agents, which mostly wait, and a few more than the cores for commands; fewer where
+/// memory for so many is not there. At least 1.
 #[must_use]
 pub fn auto_jobs(cores: u32, machine: &Machine, memory_per_task_bytes: u64, has_agents: bool) -> Jobs {
     let by_memory = machine.room_bytes() / memory_per_task_bytes.max(1);
     let at_most = u32::try_from(by_memory).unwrap_or(u32::MAX).max(1);
-    let commands = cores.clamp(1, at_most);
-    let all = if has_agents { cores.saturating_mul(2).clamp(1, at_most) } else { commands };
+    let beyond = if cores > 1 { BEYOND_CORES } else { 0 };
+    let commands = cores.saturating_add(beyond).clamp(1, at_most);
+    let all = if has_agents { cores.saturating_mul(2).clamp(commands, at_most) } else { commands };
     Jobs { all, commands }
 }
 
@@ -116,10 +121,12 @@ mod tests {
     #[test]
     fn jobs_follow_cores_and_memory() {
         let table = [
-            (4, 9 * GIB, true, (8, 4)),
-            (4, 9 * GIB, false, (4, 4)),
-            (4, 4 * GIB, true, (6, 4)),
+            (4, 9 * GIB, true, (8, 6)),
+            (4, 9 * GIB, false, (6, 6)),
+            (4, 4 * GIB, true, (6, 6)),
             (4, 2 * GIB, true, (2, 2)),
+            (2, 9 * GIB, true, (4, 4)),
+            (1, 9 * GIB, true, (2, 1)),
             (4, 0, true, (1, 1)),
             (0, 9 * GIB, true, (1, 1)),
         ];

@@ -117,18 +117,17 @@ pub enum AttemptError {
     Repository(std::io::Error),
 }
 
-/// Fills the workspace and lists it, so that later changes show.
+/// Fills the workspace; answers its files and links as they are then, so that later changes show.
 pub fn fill<'s>(
     workspace: &Workspace,
     spec: &AttemptSpec<'_>,
     source: &(dyn Fn(&RelPath, &crate::base::Entry) -> Source<'s> + Sync),
 ) -> Result<(Root, Listing), AttemptError> {
     let root = Root::open(&workspace.tree())?;
-    materialize_from(spec.view, &root, source, workspace.spares())?;
+    let before = materialize_from(spec.view, &root, source, workspace.spares())?;
     for parent in spec.outputs.iter().filter_map(Pattern::as_literal).filter_map(|path| path.parent()) {
         root.create_dir_all(&parent)?;
     }
-    let before = root.list(None, &|_| false)?;
     workspace.link_tools(&spec.tools)?;
     for (name, bytes) in &spec.provided {
         workspace.provide(&Path::new("tree/.orca").join(name), bytes)?;

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::RelPath;
-use crate::store::{Root, Spares, StoreError};
+use crate::store::{PARTS, Root, Spares, StoreError};
 use crate::sys;
 
 /// Where in HOME the links to tools are.
@@ -56,26 +56,16 @@ impl Workspace {
         let directory = work.join(name);
         let workspace = Self { scratch: state.join("scratch").join(name), directory, spares: spares.cloned() };
         let directory = &workspace.directory;
-        if let Err(error) = workspace.make_directory(&work, name) {
-            if error.kind() != io::ErrorKind::NotFound {
-                remove_tree(directory)?;
-            }
-            at("make the directory", directory, fs::create_dir_all(directory))?;
+        let made = spares.map(|spares| spares.make_workspace(&work, name));
+        if let Some(Ok(())) = made {
+            return Ok(workspace);
         }
-        for part in ["tree", "home", "tmp"] {
-            at("make the directory", &directory.join(part), workspace.make_directory(directory, part))?;
-        }
-        if let Some(spares) = &workspace.spares {
-            spares.place_file(directory, "log");
+        remove_tree(directory)?;
+        for part in PARTS {
+            let part = directory.join(part);
+            at("make the directory", &part, fs::create_dir_all(&part))?;
         }
         Ok(workspace)
-    }
-
-    fn make_directory(&self, parent: &Path, name: &str) -> io::Result<()> {
-        match &self.spares {
-            None => fs::create_dir(parent.join(name)),
-            Some(spares) => spares.make_directory(parent, name),
-        }
     }
 
     /// What other workspaces left.

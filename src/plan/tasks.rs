@@ -139,8 +139,8 @@ fn lower_all(all: &[Instance<'_>], names: &TaskNames, registry: &Registry, reade
     let read = |batch: &[Instance<'_>], reader: &mut Reader<'_>| -> Vec<Arc<Task>> {
         batch.iter().filter_map(|one| task(one, names, registry, reader)).map(Arc::new).collect()
     };
-    let batches: Vec<(&[Instance<'_>], OnceLock<Vec<Arc<Task>>>)> =
-        all.chunks(BATCH).map(|batch| (batch, OnceLock::new())).collect();
+    type Batch<'a> = (&'a [Instance<'a>], OnceLock<Vec<Arc<Task>>>);
+    let batches: Vec<Batch<'_>> = all.chunks(BATCH).map(|batch| (batch, OnceLock::new())).collect();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX).min(batches.len());
     if threads > 1 {
         let (next, forked) = (AtomicUsize::new(0), &*reader);

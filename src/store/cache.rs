@@ -150,6 +150,11 @@ impl Store {
         self.0.actions.put_results(results, &self.0.warnings)
     }
 
+    /// Whether results may wait a moment to be written together: while there is other work for the cores.
+    pub fn set_patient(&self, is_patient: bool) {
+        self.0.actions.set_patient(is_patient);
+    }
+
     /// The verdict stored under this key, as JSON.
     pub fn verdict(&self, key: &GateKey) -> Result<Option<String>, StoreError> {
         self.0.actions.verdict(key, &self.0.warnings)
@@ -225,6 +230,7 @@ fn open_to_write(dir: &Path, warnings: &Warnings) -> Result<(Root, File), StoreE
                 let what = if found.is_some() { "has a format this orca does not know" } else { "names no format" };
                 warnings.say(format!("the cache `{}` {what}; its content was moved to `{aside}`", dir.display()));
             }
+            beneath::lay_out_apart(root.fd());
             root.write_durably(&format_path(), FORMAT.as_bytes())?;
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
@@ -29,6 +30,8 @@ pub(super) struct Cas {
     pub(super) cas: OwnedFd,
     /// `tmp/`; `None` in a cache that is only read.
     pub(super) temp: Option<OwnedFd>,
+    /// A directory in there for what this process writes, made with the first blob, and its name.
+    own: OnceLock<(String, OwnedFd)>,
     pub(super) damaged: RelPath,
 }
 
@@ -45,9 +48,18 @@ struct Unnamed<'a> {
 
 impl Drop for Unnamed<'_> {
     fn drop(&mut self) {
-        if let (false, Some(dir)) = (self.named, &self.cas.temp) {
+        if let (false, Some((_, dir))) = (self.named, self.cas.own.get()) {
             // What stays is a leftover that gc removes.
             let _ = beneath::unlink(dir.as_fd(), self.temp.as_ref());
+        }
+    }
+}
+
+impl Drop for Cas {
+    fn drop(&mut self) {
+        if let (Some(temp), Some((name, _))) = (&self.temp, self.own.get()) {
+            // What stays is a leftover that gc removes.
+            let _ = beneath::remove_dir(temp.as_fd(), name.as_ref());
         }
     }
 }
@@ -65,7 +77,31 @@ impl Cas {
             beneath::open_dir(root.fd(), dir.as_str(), Access::Read).map_err(|source| root.error("open", dir, source))
         };
         let (cas, temp) = (open(&cas)?, if writable { Some(open(&temp)?) } else { None });
-        Ok(Self { root, cas, temp, damaged: path("damaged") })
+        Ok(Self { root, cas, temp, own: OnceLock::new(), damaged: path("damaged") })
+    }
+
+    /// The directory for what this process writes: new, so that making a file there does not take longer for what was removed
+    /// elsewhere.
+    fn own_temp(&self) -> Result<&OwnedFd, StoreError> {
+        let failed = |source| StoreError::io("write into", self.root.path(), source);
+        let temp = self.temp.as_ref().ok_or_else(|| failed(io::ErrorKind::ReadOnlyFilesystem.into()))?;
+        if let Some((_, own)) = self.own.get() {
+            return Ok(own);
+        }
+        beneath::lay_out_apart(temp);
+        let name = temp_name();
+        beneath::make_private_dir(temp.as_fd(), &name).map_err(failed)?;
+        let made = beneath::open_child_dir(temp.as_fd(), &name, Access::Read).map_err(failed)?;
+        if self.own.set((name.clone(), made)).is_err() {
+            // Another thread was faster.
+            let _ = beneath::remove_dir(temp.as_fd(), name.as_ref());
+        }
+        Ok(&self.own.get().expect("it was set just now").1)
+    }
+
+    /// The name in `tmp/` of what this process uses.
+    pub(super) fn own_temp_name(&self) -> Option<&str> {
+        self.own.get().map(|(name, _)| name.as_str())
     }
 
     /// Whether nothing new can be put here.
@@ -282,7 +318,7 @@ impl Cas {
     /// Writes a temporary file; `fill` answers the digest and length of what it wrote.
     fn write(&self, fill: impl FnOnce(&File) -> io::Result<(BlobDigest, u64)>) -> Result<Unnamed<'_>, StoreError> {
         let failed = |source| StoreError::io("write into", self.root.path(), source);
-        let dir = self.temp.as_ref().ok_or_else(|| failed(io::ErrorKind::ReadOnlyFilesystem.into()))?;
+        let dir = self.own_temp()?;
         let temp = temp_name();
         let file = beneath::create_file(dir.as_fd(), &temp).map_err(failed)?;
         // From here on the file goes away with this value, whatever fails.
@@ -312,7 +348,7 @@ impl Cas {
                 Some(shard) => shard,
                 None => self.make_shard(&path)?,
             };
-            let dir = self.temp.as_ref().expect("INVARIANT: a temporary file was made there");
+            let (_, dir) = self.own.get().expect("INVARIANT: a temporary file was made there");
             match beneath::rename(dir.as_fd(), blob.temp.as_ref(), shard.as_fd(), path.name.as_ref()) {
                 Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                     self.move_to_damaged(shard.as_fd(), &path.name).map_err(failed)?;

@@ -27,6 +27,8 @@ const APPLICATION_ID: i32 = 0x6f72_6361;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// A log that is longer than this does not stay: to read more of it when the file is opened takes longer than that.
 const LOG_BYTES_MAX: u64 = 512 << 10;
+/// How long whoever writes for all waits for others that want something written, while there is other work for the cores.
+const GATHERING: Duration = Duration::from_millis(2);
 
 /// What a database of orca looks like.
 #[derive(Debug)]
@@ -48,6 +50,9 @@ pub(super) struct Database {
     leaves_log: AtomicBool,
     /// What waits to be written together, in order.
     queued: Mutex<Vec<Queued>>,
+    /// Held by whoever writes for all that have queued.
+    turn: Mutex<()>,
+    is_patient: AtomicBool,
 }
 
 /// What one thread wants written; done again where a transaction has to be.
@@ -85,10 +90,7 @@ impl Database {
     pub(super) fn open(path: &Path, format: &'static Format) -> Result<(Self, Option<String>), StoreError> {
         let _lock = lock_beside(path)?;
         let (opened, warning) = open_or_replace(path, format)?;
-        let open = Mutex::new(opened);
-        let (leaves_log, queued) = Default::default();
-        let database = Self { path: path.to_owned(), format, read_only: false, open, leaves_log, queued };
-        Ok((database, warning))
+        Ok((Self::of(path, format, opened, false), warning))
     }
 
     /// Opens the database to look only: writes nothing, not even its shared-memory file where no other process has it
@@ -101,14 +103,29 @@ impl Database {
             Err(error) => return Err(StoreError::io("open", path, error)),
         }
         match connect_to_look(path, format) {
-            Ok(connection) => {
-                let open = Mutex::new(Opened { connection, identity: None });
-                let (leaves_log, queued) = Default::default();
-                Ok(Some(Self { path: path.to_owned(), format, read_only: true, open, leaves_log, queued }))
-            }
+            Ok(connection) => Ok(Some(Self::of(path, format, Opened { connection, identity: None }, true))),
             Err(Unusable::Foreign(_)) => Ok(None),
             Err(Unusable::Failed(error)) => Err(error),
         }
+    }
+
+    fn of(path: &Path, format: &'static Format, opened: Opened, read_only: bool) -> Self {
+        Self {
+            path: path.to_owned(),
+            format,
+            read_only,
+            open: Mutex::new(opened),
+            leaves_log: AtomicBool::new(false),
+            queued: Mutex::default(),
+            turn: Mutex::default(),
+            is_patient: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether [`Database::write_together`] waits a moment for more to write. It is worth it while the cores have other work:
+    /// what waits holds up nothing then, and one transaction costs as much as another, whatever is in it.
+    pub(super) fn set_patient(&self, is_patient: bool) {
+        self.is_patient.store(is_patient, Ordering::Relaxed);
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -155,19 +172,23 @@ impl Database {
         written.map_err(|source| StoreError::database(op, &self.path, source))
     }
 
-    /// As [`Database::write`], in one transaction with what other threads want written at the same time: whoever gets the
-    /// connection writes what all have queued, and pays for one sync. It answers when that is durable. What cannot be
+    /// As [`Database::write`], in one transaction with what other threads want written at the same time: whoever's turn it
+    /// is writes what all have queued, and pays for one sync. It answers when that is durable. What cannot be
     /// written is not held against the others: then each is written by itself.
     pub(super) fn write_together(&self, op: &'static str, work: Work) -> Result<(), StoreError> {
         let answer = Arc::new(Mutex::new(None));
-        let unpoisoned = PoisonError::into_inner;
-        self.queued.lock().unwrap_or_else(unpoisoned).push(Queued { work, answer: Arc::clone(&answer) });
-        let mut opened = self.lock();
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner).push(Queued { work, answer: Arc::clone(&answer) });
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let take = || answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let failed = |source| StoreError::database(op, &self.path, source);
         if let Some(written) = take() {
             return written.map_err(failed);
         }
+        if self.is_patient.load(Ordering::Relaxed) {
+            // Without the connection: others read meanwhile.
+            std::thread::sleep(GATHERING);
+        }
+        let mut opened = self.lock();
         let all = std::mem::take(&mut *self.queued.lock().unwrap_or_else(PoisonError::into_inner));
         let together =
             transact(&mut opened.connection, |connection| all.iter().try_for_each(|one| (one.work)(connection)));
@@ -179,7 +200,8 @@ impl Database {
             *one.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(written);
         }
         drop(opened);
-        take().expect("INVARIANT: what is queued is answered by whoever holds the connection").map_err(failed)
+        drop(turn);
+        take().expect("INVARIANT: what is queued is answered by whoever's turn it is").map_err(failed)
     }
 
     /// Brings all that was written into the one file, so that its log is empty.

@@ -3,6 +3,7 @@
 //! promises what cannot be restored. Neither touches what orca did not make.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::TryLockError;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -240,18 +241,21 @@ impl Store {
     fn remove_leftovers(&self, report: &mut GcReport) -> Result<(), StoreError> {
         let Some(temp) = &self.cas().temp else { return Ok(()) };
         let failed = |source| StoreError::io("clear", self.path().join("tmp"), source);
+        let own = self.cas().own_temp_name();
         for name in beneath::list(temp.as_fd()).map_err(failed)? {
-            if !name.starts_with(TEMP_PREFIX.as_bytes()) {
+            let Some(name) = beneath::name_of(&name).to_str() else { continue };
+            if !name.starts_with(TEMP_PREFIX) || own == Some(name) {
                 continue;
             }
-            let name = beneath::name_of(&name);
-            let size_bytes = name
-                .to_str()
-                .and_then(|name| beneath::lstat(temp.as_fd(), name).ok().flatten())
-                .map_or(0, |stat| stat.size_bytes);
-            if beneath::unlink(temp.as_fd(), name).map_err(failed)? {
-                report.leftovers += 1;
-                report.freed_size_bytes += size_bytes;
+            match beneath::open_child_dir(temp.as_fd(), name, Access::Read) {
+                // Of a process that was killed.
+                Ok(dir) => {
+                    for name in beneath::list(dir.as_fd()).map_err(failed)? {
+                        remove_leftover(&dir, beneath::name_of(&name), report).map_err(failed)?;
+                    }
+                    beneath::remove_dir(temp.as_fd(), name.as_ref()).map_err(failed)?;
+                }
+                Err(_) => remove_leftover(temp, name.as_ref(), report).map_err(failed)?,
             }
         }
         Ok(())
@@ -270,6 +274,15 @@ impl Store {
             all
         }))
     }
+}
+
+fn remove_leftover(dir: &OwnedFd, name: &OsStr, report: &mut GcReport) -> std::io::Result<()> {
+    let found = name.to_str().and_then(|name| beneath::lstat(dir.as_fd(), name).ok().flatten());
+    if beneath::unlink(dir.as_fd(), name)? {
+        report.leftovers += 1;
+        report.freed_size_bytes += found.map_or(0, |stat| stat.size_bytes);
+    }
+    Ok(())
 }
 
 fn walk_shard(cas: &OwnedFd, shard: &[u8]) -> std::io::Result<Walked> {

@@ -2,6 +2,7 @@
 //! second is what makes publishing safe to kill: paths are marked *pending*, durably, before the first file is written,
 //! with what was on disk before, so the next build can tell an unfinished publish from an edit.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
@@ -417,7 +418,12 @@ pub(super) fn json(entry: &Entry) -> String {
 }
 
 pub(super) fn pack(text: &str) -> Vec<u8> {
-    zstd::bulk::compress(text.as_bytes(), DESCRIPTION_LEVEL).expect("compressing to memory does not fail")
+    thread_local! {
+        /// To make one takes longer than to compress a description.
+        static PACKER: RefCell<zstd::bulk::Compressor<'static>> =
+            RefCell::new(zstd::bulk::Compressor::new(DESCRIPTION_LEVEL).expect("there is memory for it"));
+    }
+    PACKER.with_borrow_mut(|packer| packer.compress(text.as_bytes())).expect("compressing to memory does not fail")
 }
 
 fn unpack(packed: &[u8]) -> Option<String> {

@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rayon::prelude::*;
 
-use super::root::file_mode;
-use super::{Kept, Root, Spares, Store, StoreError, stream};
+use super::root::{Parent, file_mode};
+use super::{Kept, Listed, Listing, Root, Spares, Store, StoreError, stream};
 use crate::base::{BlobDigest, Entry, RelPath, Tree};
-use crate::sys::beneath::{self, Access};
+use crate::sys::beneath::{self, Access, FileStat};
 
 /// Where the bytes of a file come from.
 #[derive(Debug, Clone, Copy)]
@@ -57,16 +57,17 @@ const SEVERAL_THREADS_BYTES_MIN: u64 = 1 << 20;
 
 /// Puts every entry of `tree` beneath `root`.
 pub fn materialize(tree: &Tree, root: &Root, source: SourceOf<'_, '_>) -> Result<(), MaterializeError> {
-    materialize_from(tree, root, source, None)
+    materialize_from(tree, root, source, None).map(drop)
 }
 
-/// As [`materialize`], with files and directories of workspaces that are gone.
+/// As [`materialize`], with files and directories of workspaces that are gone. Answers the files and links as they are now, by
+/// path: to look at them again would take as long as to make them.
 pub fn materialize_from(
     tree: &Tree,
     root: &Root,
     source: SourceOf<'_, '_>,
     spares: Option<&Spares>,
-) -> Result<(), MaterializeError> {
+) -> Result<Listing, MaterializeError> {
     let mut directories: BTreeSet<RelPath> = BTreeSet::new();
     let mut entries: BTreeMap<Option<RelPath>, Vec<(&RelPath, &Entry)>> = BTreeMap::new();
     for (path, entry) in tree {
@@ -93,16 +94,18 @@ pub fn materialize_from(
         .iter()
         .flat_map(|(directory, all)| all.chunks(FILES_PER_UNIT).map(move |some| (directory, some)))
         .collect();
-    if tree.len() < SEVERAL_THREADS_MIN && size_of(tree) < SEVERAL_THREADS_BYTES_MIN {
-        return units
-            .iter()
-            .try_for_each(|(directory, some)| make_unit(root, directory.as_ref(), some, source, spares));
-    }
-    let made: Vec<Result<(), MaterializeError>> = units
-        .into_par_iter()
-        .map(|(directory, some)| make_unit(root, directory.as_ref(), some, source, spares))
-        .collect();
-    made.into_iter().collect()
+    let make = |(directory, some): &(&Option<RelPath>, &[(&RelPath, &Entry)])| {
+        make_unit(root, directory.as_ref(), some, source, spares)
+    };
+    let made: Vec<Result<Vec<Listed>, MaterializeError>> =
+        match tree.len() < SEVERAL_THREADS_MIN && size_of(tree) < SEVERAL_THREADS_BYTES_MIN {
+            true => units.iter().map(make).collect(),
+            false => units.par_iter().map(make).collect(),
+        };
+    let made: Vec<Vec<Listed>> = made.into_iter().collect::<Result<_, _>>()?;
+    let mut entries: Vec<Listed> = made.into_iter().flatten().collect();
+    entries.sort_unstable_by(|left, right| left.path.cmp(&right.path));
+    Ok(Listing { entries, unnameable: Vec::new() })
 }
 
 fn size_of(tree: &Tree) -> u64 {
@@ -116,7 +119,7 @@ fn make_unit(
     entries: &[(&RelPath, &Entry)],
     source: SourceOf<'_, '_>,
     spares: Option<&Spares>,
-) -> Result<(), MaterializeError> {
+) -> Result<Vec<Listed>, MaterializeError> {
     let opened = match directory {
         None => None,
         Some(path) => Some(
@@ -125,19 +128,39 @@ fn make_unit(
         ),
     };
     let dir = opened.as_ref().map_or(root.fd(), AsFd::as_fd);
-    entries.iter().try_for_each(|(path, entry)| make_entry(root, dir, (path, entry), source, spares))
+    let mut from = SourceDirectory::default();
+    let make = |(path, entry): &(&RelPath, &Entry)| {
+        let stat = make_entry(root, dir, (path, entry), (source, &mut from), spares)?;
+        Ok(stat.map(|stat| Listed { path: (*path).clone(), stat, is_empty_dir: false }))
+    };
+    entries.iter().map(make).filter_map(Result::transpose).collect()
 }
 
-fn make_entry(
+/// Where the files of one unit come from in the project: opened with the first of them.
+#[derive(Default)]
+struct SourceDirectory<'a>(Option<(&'a Root, Parent<'a>)>);
+
+impl<'a> SourceDirectory<'a> {
+    fn of(&mut self, project: &'a Root, path: &RelPath) -> Result<BorrowedFd<'_>, StoreError> {
+        if self.0.as_ref().is_none_or(|(known, _)| !std::ptr::eq(*known, project)) {
+            let opened = project.parent(path).map_err(|error| project.error("read", path, error))?;
+            self.0 = Some((project, opened));
+        }
+        Ok(self.0.as_ref().expect("it was opened just now").1.as_fd())
+    }
+}
+
+fn make_entry<'s>(
     root: &Root,
     dir: BorrowedFd<'_>,
     (path, entry): (&RelPath, &Entry),
-    source: SourceOf<'_, '_>,
+    (source, from_project): (SourceOf<'_, 's>, &mut SourceDirectory<'s>),
     spares: Option<&Spares>,
-) -> Result<(), MaterializeError> {
+) -> Result<Option<FileStat>, MaterializeError> {
     match entry {
-        Entry::EmptyDir => Ok(()),
+        Entry::EmptyDir => Ok(None),
         Entry::Symlink { target } => beneath::make_symlink(target, dir, path.file_name())
+            .and_then(|()| beneath::lstat(dir, path.file_name()))
             .map_err(|error| root.error("make the link", path, error).into()),
         Entry::File { digest, executable, .. } => {
             let failed = |error| root.error("write", path, error);
@@ -147,17 +170,24 @@ fn make_entry(
             let (from, size_bytes) = match source {
                 Source::Cas(store) => store.cas().open_blob(digest, store.warnings())?.ok_or_else(missing)?,
                 Source::Kept(kept) => kept.cas().open_blob(digest, kept.warnings())?.ok_or_else(missing)?,
-                Source::Project(project) => open_source(project, path, *executable)?.ok_or_else(changed)?,
+                Source::Project(project) => {
+                    open_source(project, from_project, path, *executable)?.ok_or_else(changed)?
+                }
             };
+            let mode = file_mode(*executable);
             let file = match spares {
                 None => beneath::create_file(dir, path.file_name()),
-                Some(spares) => spares.file(dir, path.file_name()),
+                Some(spares) => spares.file(dir, path.file_name(), mode),
             }
             .map_err(failed)?;
             let (copied, _) = stream::copy(&from, &file, size_bytes).map_err(failed)?;
-            beneath::set_mode(&file, file_mode(*executable)).map_err(failed)?;
+            let mut stat = beneath::fstat(&file).map_err(failed)?;
+            if stat.permissions() != mode {
+                beneath::set_mode(&file, mode).map_err(failed)?;
+                stat = beneath::fstat(&file).map_err(failed)?;
+            }
             match source {
-                _ if copied == *digest => Ok(()),
+                _ if copied == *digest => Ok(Some(stat)),
                 Source::Project(_) => Err(changed()),
                 Source::Cas(store) => {
                     store.cas().take_out(digest, store.warnings())?;
@@ -173,12 +203,16 @@ fn make_entry(
 }
 
 /// Opens the project's file; `None` where it is no such file any more.
-fn open_source(
-    project: &Root,
+fn open_source<'s>(
+    project: &'s Root,
+    directory: &mut SourceDirectory<'s>,
     path: &RelPath,
     executable: bool,
 ) -> Result<Option<(std::fs::File, u64)>, MaterializeError> {
-    match project.open_file(path) {
+    let opened = directory.of(project, path).and_then(|directory| {
+        beneath::open_file(directory, path.file_name()).map_err(|error| project.error("read", path, error))
+    });
+    match opened {
         Ok((file, stat)) if stat.is_executable() == executable => Ok(Some((file, stat.size_bytes))),
         Ok(_) | Err(StoreError::ThroughSymlink { .. } | StoreError::Obstructed { .. }) => Ok(None),
         Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -57,7 +57,7 @@ pub use materialize::{MaterializeError, Source, SourceOf, materialize, materiali
 pub use provenance::{Acceptance, MergeFact, Placing, Provenance};
 pub use remove::Ours;
 pub use root::{Root, TEMP_PREFIX};
-pub use spares::Spares;
+pub use spares::{PARTS, Spares};
 pub use stat_cache::{StatCache, StatTuple};
 pub use take_in::TakeIn;
 pub use walk::{Listed, Listing, Skip};

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::{Root, Spares, StoreError, root::temp_name};
+use super::{Root, Spares, StoreError, root::temp_name, spares::PARTS};
 use crate::base::{Entry, RelPath};
 use crate::sys::beneath::{self, Access, FileKind};
 
@@ -66,6 +66,12 @@ impl Root {
         let parent = self.parent(path).map_err(failed)?;
         let name = path.file_name().as_ref();
         let top = open_whatever_mode(parent.as_fd(), name).map_err(failed)?;
+        if let Some(spares) = spares
+            && empty_parts(&top, spares).map_err(failed)?
+            && spares.keep_workspace(parent.as_fd(), name)
+        {
+            return Ok(true);
+        }
         empty_directory(&top, spares).map_err(failed)?;
         match spares {
             Some(spares) if spares.keep_directory(parent.as_fd(), name) => Ok(true),
@@ -152,6 +158,25 @@ impl Root {
         }
         Ok(removed)
     }
+}
+
+/// Empties the directories that every workspace has; whether they are there, and nothing else is now.
+fn empty_parts(top: &OwnedFd, spares: &Spares) -> io::Result<bool> {
+    let (mut parts, mut others) = (0, 0);
+    for name in beneath::list_opened(top)? {
+        let name = beneath::name_of(&name);
+        match open_whatever_mode(top.as_fd(), name) {
+            Ok(part) if PARTS.iter().any(|known| *known == name) => {
+                empty_directory(&part, Some(spares))?;
+                parts += 1;
+            }
+            Ok(_) => others += 1,
+            // A file; whatever else it may be is found out when it stays.
+            Err(_) if spares.keep_file(top.as_fd(), name) => {}
+            Err(_) => others += 1,
+        }
+    }
+    Ok(parts == PARTS.len() && others == 0)
 }
 
 /// Removes everything in `top`. A directory found deeper is first moved up into `top`, so any depth a task can make,

@@ -26,6 +26,9 @@ const KEPT_MAX: usize = 96;
 /// A larger file goes: its blocks are of more use to others.
 const SIZE_BYTES_MAX: u64 = 256 << 10;
 
+/// The directories that every workspace has. Where they are its only ones, and empty, they are kept within it.
+pub const PARTS: [&str; 3] = ["tree", "home", "tmp"];
+
 /// The place where they are kept.
 #[derive(Debug)]
 pub struct Spares {
@@ -35,24 +38,29 @@ pub struct Spares {
     next: AtomicU64,
     files: Mutex<Vec<u64>>,
     directories: Mutex<Vec<u64>>,
+    /// Workspaces with [`PARTS`] in them.
+    workspaces: Mutex<Vec<u64>>,
 }
 
 impl Spares {
-    /// Makes the directory, which must be nobody else's and lie on the file system of the workspaces.
+    /// Makes the directory, which must be nobody else's, and lie beside the workspaces.
     pub fn create(root: &Root, path: &RelPath) -> Result<Self, StoreError> {
         let made = root.make_dirs(path)?;
         let failed = |source| root.error("open", path, source);
+        if let Some(workspaces) = path.parent() {
+            beneath::lay_out_apart(beneath::open_dir(root.fd(), workspaces.as_str(), Access::Read).map_err(failed)?);
+        }
         // What was made has to be listed later, and a directory that was there is opened to resolve names only.
         let dir = beneath::open_child_dir(made.as_fd(), ".", Access::Read).map_err(failed)?;
         let own = beneath::inode_of(&dir).map_err(failed)?;
-        let (files, directories) = (Mutex::default(), Mutex::default());
-        Ok(Self { dir, own, next: AtomicU64::new(0), files, directories })
+        let (files, directories, workspaces) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { dir, own, next: AtomicU64::new(0), files, directories, workspaces })
     }
 
-    /// A file `name` in `dir`, empty and private to its owner, as [`beneath::create_file`] makes it.
-    pub(super) fn file(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<File> {
+    /// An empty file `name` in `dir`, private to its owner as [`beneath::create_file`] makes it, or with this mode.
+    pub(super) fn file(&self, dir: BorrowedFd<'_>, name: &str, mode: u32) -> io::Result<File> {
         match self.take(&self.files, dir, name)? {
-            true => match self.as_new_file(dir, name) {
+            true => match self.as_new_file(dir, name, mode) {
                 Some(file) => Ok(file),
                 None => {
                     beneath::unlink(dir, name.as_ref())?;
@@ -60,17 +68,6 @@ impl Spares {
                 }
             },
             false => beneath::create_file(dir, name),
-        }
-    }
-
-    /// Puts a file in place that another program opens to write it anew. Where there is none, that program makes one.
-    pub fn place_file(&self, dir: &Path, name: &str) {
-        if let Ok(dir) = beneath::open_root(dir)
-            && let Ok(true) = self.take(&self.files, dir.as_fd(), name)
-            && self.as_new_file(dir.as_fd(), name).is_none()
-        {
-            // Then there is no such file, which is as good.
-            let _ = beneath::unlink(dir.as_fd(), name.as_ref());
         }
     }
 
@@ -94,9 +91,7 @@ impl Spares {
             if let Some(made) = self.as_new_directory(dir, name, mode) {
                 return Ok(made);
             }
-            // It is not what was kept: what is in it goes with the workspace.
-            let aside = format!("{}", self.next.fetch_add(1, Ordering::Relaxed));
-            beneath::rename(dir, name.as_ref(), self.dir.as_fd(), aside.as_ref())?;
+            self.put_aside(dir, name)?;
         }
         if !beneath::make_private_dir(dir, name)? {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -106,10 +101,38 @@ impl Spares {
         Ok(made)
     }
 
-    /// Makes a directory of a workspace, as `mkdir` would.
-    pub fn make_directory(&self, dir: &Path, name: &str) -> io::Result<()> {
+    /// Makes the workspace `name` in `dir`, with [`PARTS`]; an error if anything of that name is there.
+    pub fn make_workspace(&self, dir: &Path, name: &str) -> io::Result<()> {
         let dir = beneath::open_root(dir)?;
-        self.directory(dir.as_fd(), name, 0o755).map(drop)
+        if self.take(&self.workspaces, dir.as_fd(), name)? {
+            if self.is_as_new(dir.as_fd(), name) {
+                return Ok(());
+            }
+            self.put_aside(dir.as_fd(), name)?;
+        }
+        let made = self.directory(dir.as_fd(), name, 0o755)?;
+        PARTS.iter().try_for_each(|part| self.directory(made.as_fd(), part, 0o755).map(drop))
+    }
+
+    /// What is there is not what was kept: what is in it goes with all workspaces.
+    fn put_aside(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+        let aside = format!("{}", self.next.fetch_add(1, Ordering::Relaxed));
+        beneath::rename(dir, name.as_ref(), self.dir.as_fd(), aside.as_ref())
+    }
+
+    /// Whether the workspace `name` of `dir` is one that was just made; its modes are set.
+    fn is_as_new(&self, dir: BorrowedFd<'_>, name: &str) -> bool {
+        let Some((workspace, mut names)) = self.as_own_directory(dir, name, 0o755) else { return false };
+        names.sort_unstable();
+        let mut parts = PARTS.map(|part| part.as_bytes().to_vec());
+        parts.sort_unstable();
+        names == parts && PARTS.iter().all(|part| self.as_new_directory(workspace.as_fd(), part, 0o755).is_some())
+    }
+
+    /// Keeps the workspace `name` of `dir`, with [`PARTS`] in it, which are empty, and nothing else; `false` where there are
+    /// enough, and it is still there.
+    pub(super) fn keep_workspace(&self, dir: BorrowedFd<'_>, name: &std::ffi::OsStr) -> bool {
+        self.keep(&self.workspaces, dir, name)
     }
 
     /// Keeps the file `name` of `dir`; `false` where it is none to be kept, and is still there.
@@ -147,26 +170,40 @@ impl Spares {
         }
     }
 
-    fn as_new_file(&self, dir: BorrowedFd<'_>, name: &str) -> Option<File> {
+    fn as_new_file(&self, dir: BorrowedFd<'_>, name: &str, mode: u32) -> Option<File> {
         let file = beneath::open_to_rewrite(dir, name).ok()?;
         let inode = beneath::inode_of(&file).ok()?;
         let is_plain = inode.kind == FileKind::File && inode.is_only_link && self.is_own(&inode);
         if !is_plain || beneath::has_attributes(&file) {
             return None;
         }
-        file.set_len(0).ok()?;
-        beneath::set_mode(&file, 0o600).ok()?;
+        // It was emptied when it was kept; to empty it once more would cost as much again.
+        if inode.size_bytes > 0 {
+            file.set_len(0).ok()?;
+        }
+        if inode.permissions != mode {
+            beneath::set_mode(&file, 0o600).ok()?;
+        }
         Some(file)
     }
 
     fn as_new_directory(&self, dir: BorrowedFd<'_>, name: &str, mode: u32) -> Option<OwnedFd> {
+        let (made, names) = self.as_own_directory(dir, name, mode)?;
+        names.is_empty().then_some(made)
+    }
+
+    /// Opens a directory that is as this process makes them but for what is in it; its mode is set.
+    fn as_own_directory(&self, dir: BorrowedFd<'_>, name: &str, mode: u32) -> Option<(OwnedFd, Vec<Vec<u8>>)> {
         let made = beneath::open_child_dir(dir, name, Access::Read).ok()?;
         let inode = beneath::inode_of(&made).ok()?;
-        if !self.is_own(&inode) || beneath::has_attributes(&made) || !beneath::list_opened(&made).ok()?.is_empty() {
+        if !self.is_own(&inode) || beneath::has_attributes(&made) {
             return None;
         }
-        beneath::set_mode(&made, mode).ok()?;
-        Some(made)
+        let names = beneath::list_opened(&made).ok()?;
+        if inode.permissions != mode {
+            beneath::set_mode(&made, mode).ok()?;
+        }
+        Some((made, names))
     }
 
     fn is_own(&self, inode: &Inode) -> bool {

@@ -63,6 +63,12 @@ impl FileStat {
     pub const fn is_executable(&self) -> bool {
         self.mode & 0o100 != 0
     }
+
+    /// Its permission bits.
+    #[must_use]
+    pub const fn permissions(&self) -> u32 {
+        self.mode & 0o7777
+    }
 }
 
 /// What tells an inode that is as good as new from one that is not, besides its content.
@@ -80,6 +86,8 @@ pub struct Inode {
     pub group: u32,
     /// Its length in bytes.
     pub size_bytes: u64,
+    /// Its permission bits.
+    pub permissions: u32,
 }
 
 /// What an opened file or directory is, as an inode.
@@ -93,8 +101,18 @@ pub fn inode_at(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<Inode> {
 }
 
 fn inode(stat: &rustix::fs::Stat) -> Inode {
-    let FileStat { kind, dev, size_bytes, .. } = stat_of(stat);
-    Inode { kind, dev, is_only_link: stat.st_nlink == 1, user: stat.st_uid, group: stat.st_gid, size_bytes }
+    let known = stat_of(stat);
+    let FileStat { kind, dev, size_bytes, .. } = known;
+    let permissions = known.permissions();
+    Inode {
+        kind,
+        dev,
+        is_only_link: stat.st_nlink == 1,
+        user: stat.st_uid,
+        group: stat.st_gid,
+        size_bytes,
+        permissions,
+    }
 }
 
 /// Whether an opened file or directory carries anything besides content, owner and mode: an access list, a label, a note
@@ -119,6 +137,22 @@ fn has_flags(file: impl AsFd) -> bool {
         Err(Errno::NOTTY | Errno::NOTSUP) => false,
         Err(_) => true,
     }
+}
+
+/// Asks that each directory made in this one be laid out apart from the others, with what is made in it (`chattr +T`). Some
+/// file systems place all that lies beneath a directory close together, and making a file then takes as long as there are
+/// many nearby that were lately removed. Where that is not known it does nothing, and nothing is lost.
+pub fn lay_out_apart(dir: impl AsFd) {
+    #[cfg(target_os = "linux")]
+    if let Ok(flags) = rustix::fs::ioctl_getflags(&dir) {
+        let apart = flags | rustix::fs::IFlags::TOPDIR;
+        if apart != flags {
+            // A file system that has no such flag refuses it.
+            let _ = rustix::fs::ioctl_setflags(&dir, apart);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = dir;
 }
 
 /// Opens the regular file `name` of `dir` to read and write it. A link is refused, a pipe does not block.

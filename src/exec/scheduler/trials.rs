@@ -288,8 +288,9 @@ impl<'t> Trying<'t> {
                     return Input::BodyEnded(task);
                 }
                 self.past_body.remove(&task);
-                // What gates of a task borrowed they give back before it ends.
-                while self.running.len() == 1 && self.lent > 0 {
+                // What gates of a task borrowed they give back before it ends. One past its body has none.
+                let holders = self.running.keys().filter(|ix| !self.past_body.contains(ix)).count();
+                while holders == 1 && self.lent > 0 {
                     self.lent -= 1;
                     self.take(self.now_ms, Input::Return);
                 }
