@@ -57,6 +57,7 @@ fn two_builds_share_the_machine() {
     });
     assert_eq!((one.tasks_run().len(), other.tasks_run().len()), (TASKS, TASKS));
     let most = most_at_a_time(&[&one, &other]);
-    assert!(most <= cores + 1, "{most} tasks at a time on {cores} cores");
+    // Two commands more than cores, and one that every build may always run.
+    assert!(most <= cores + 3, "{most} tasks at a time on {cores} cores");
     assert!(most_at_a_time(&[&one]) >= 1 && most_at_a_time(&[&other]) >= 1);
 }

@@ -176,6 +176,9 @@ pub(super) struct BuildArgs {
     /// Name cached tasks, too, with more of their output
     #[arg(short, long)]
     pub verbose: bool,
+    /// Say only what is wrong, what waits, and how it ended
+    #[arg(short, long, conflicts_with_all = ["verbose", "json"])]
+    pub quiet: bool,
 }
 
 /// `orca watch`
@@ -201,6 +204,9 @@ pub(super) struct WatchArgs {
     /// Name cached tasks, too, with more of their output
     #[arg(short, long)]
     pub verbose: bool,
+    /// Say only what is wrong, what waits, and how it ended
+    #[arg(short, long, conflicts_with_all = ["verbose", "json"])]
+    pub quiet: bool,
 }
 
 impl WatchArgs {
@@ -219,9 +225,32 @@ impl WatchArgs {
             schedule: self.schedule,
             json: self.json,
             verbose: self.verbose,
+            quiet: self.quiet,
             profile: None,
         }
     }
+}
+
+impl BuildArgs {
+    /// How much is told.
+    pub(super) fn volume(&self) -> Volume {
+        match (self.quiet, self.verbose) {
+            (true, _) => Volume::Quiet,
+            (_, true) => Volume::Verbose,
+            _ => Volume::Ordinary,
+        }
+    }
+}
+
+/// How much a build tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Volume {
+    /// What is wrong or waits.
+    Quiet,
+    /// What ran as well, and what there is to say.
+    Ordinary,
+    /// Everything.
+    Verbose,
 }
 
 /// `orca check`

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::Exit;
-use super::args::ColorChoice;
+use super::args::{ColorChoice, Volume};
 use super::closing::Closing;
 use super::progress::Progress;
 use super::terminal::Terminal;
@@ -39,7 +39,7 @@ pub(super) fn answered(words: impl Iterator<Item = OsString>) -> Option<ExitCode
         Answered::NothingToDo { cached, saved_ms, saved_micro_usd, replays } => {
             let replays = replays.into_iter().map(|(task, text)| Some((task.parse().ok()?, text)));
             let replays: Vec<(TaskName, String)> = replays.collect::<Option<_>>()?;
-            let mut progress = Progress::new(false, false, false, &terminal);
+            let mut progress = Progress::new(false, Volume::Ordinary, false, &terminal);
             replays.into_iter().for_each(|(task, text)| progress.replay(task, text));
             let wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             let line = Closing::nothing_to_do(cached, wall_ms, saved_ms, saved_micro_usd);
@@ -141,7 +141,11 @@ mod tests {
             assert_eq!((ours.directory, ours.color), (theirs.directory, theirs.color), "{line}");
             let is_same = match (&ours.ask, &theirs.command) {
                 (Ask::Build, Command::Build(build)) => {
-                    build.tasks.is_empty() && !build.force && !build.json && !build.dry_run && !build.verbose
+                    build.tasks.is_empty()
+                        && !build.force
+                        && !build.json
+                        && !build.dry_run
+                        && build.volume() == Volume::Ordinary
                 }
                 (Ask::Status { json }, Command::Status(status)) => *json == status.json,
                 (Ask::Graph(ask), Command::Graph(graph)) => {

@@ -120,7 +120,7 @@ fn run_part(args: &Args, build: &BuildArgs, changed: &Changed, terminal: &Termin
 
 /// What shows a build, and who hears of its events.
 fn watched(build: &BuildArgs, questions: bool, terminal: &Terminal) -> (Arc<Mutex<Progress>>, Listener) {
-    let progress = Arc::new(Mutex::new(Progress::new(build.json, build.verbose, questions, terminal)));
+    let progress = Arc::new(Mutex::new(Progress::new(build.json, build.volume(), questions, terminal)));
     let for_listener = Arc::clone(&progress);
     let listener: Listener = Arc::new(move |record| {
         for_listener.lock().expect("progress does not panic").take(record);

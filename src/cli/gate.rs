@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::args::{Args, GateArgs};
+use super::args::{Args, GateArgs, Volume};
 use super::ask::AtTerminal;
 use super::progress::Progress;
 use super::terminal::Terminal;
@@ -12,7 +12,8 @@ use crate::engine::{self, BuildOptions, Built, Judging, Listener, Report, Sessio
 use crate::event::EventRecord;
 
 pub(super) fn run(args: &Args, gate: &GateArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    let progress = Arc::new(Mutex::new(Progress::new(gate.json, gate.verbose, false, terminal)));
+    let volume = if gate.verbose { Volume::Verbose } else { Volume::Ordinary };
+    let progress = Arc::new(Mutex::new(Progress::new(gate.json, volume, false, terminal)));
     let for_listener = Arc::clone(&progress);
     let listener: Listener = Arc::new(move |record: &EventRecord| {
         for_listener.lock().expect("progress does not panic").take(record);

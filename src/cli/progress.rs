@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::args::Volume;
 use super::terminal::Terminal;
 use crate::base::{FailureKind, Name, TaskName, counted, format_duration_ms, format_micro_usd, sanitize_line};
 use crate::engine::now_ms;
@@ -24,7 +25,7 @@ const REPLAYED_LINES_MAX: usize = 10;
 /// The state of the view.
 pub(super) struct Progress {
     json: bool,
-    verbose: bool,
+    volume: Volume,
     color: bool,
     drawing: RenderOptions,
     is_watched: bool,
@@ -43,12 +44,12 @@ struct Live {
 }
 
 impl Progress {
-    pub(super) fn new(json: bool, verbose: bool, step: bool, terminal: &Terminal) -> Self {
+    pub(super) fn new(json: bool, volume: Volume, step: bool, terminal: &Terminal) -> Self {
         // A question and a view that redraws itself do not go together.
-        let is_watched = !json && !step && io::stderr().is_terminal();
+        let is_watched = !json && !step && volume != Volume::Quiet && io::stderr().is_terminal();
         let color = terminal.color_err();
         let drawing = RenderOptions { color, width: terminal.width(), unicode: true };
-        Self { json, verbose, color, drawing, is_watched, live: None, outputs: BTreeMap::new() }
+        Self { json, volume, color, drawing, is_watched, live: None, outputs: BTreeMap::new() }
     }
 
     /// Takes one event.
@@ -79,7 +80,7 @@ impl Progress {
 
     fn tell(&mut self, event: &Event) {
         match event {
-            Event::Notice { warning, message } => {
+            Event::Notice { warning, message } if *warning || !self.is_quiet() => {
                 let word = if *warning { self.painted("33", "warning") } else { "note".to_owned() };
                 self.say(&format!("{word}: {}", crate::base::sanitize_terminal(message)));
             }
@@ -115,7 +116,7 @@ impl Progress {
             Event::GateJudged { task, gate, verdict, message, findings, details, .. } => {
                 let of = task.as_ref().map_or_else(|| "the plan".to_owned(), ToString::to_string);
                 let is_green = is_green(verdict);
-                let is_told = self.verbose || !is_green || verdict == "warning";
+                let is_told = self.is_verbose() || !is_green || verdict == "warning";
                 if is_told {
                     let message = sanitize_line(message);
                     self.say(&match task {
@@ -148,6 +149,8 @@ impl Progress {
     fn finished(&mut self, task: &TaskName, outcome: &Outcome, usage: Usage, spent: Spent) {
         let output = self.outputs.remove(task);
         match outcome {
+            // Not even what it said.
+            Outcome::Ran | Outcome::Cached { .. } if self.is_quiet() => return,
             Outcome::Ran => {
                 let mut took = format_duration_ms(usage.wall_ms);
                 if spent.cost_micro_usd > 0 {
@@ -160,7 +163,7 @@ impl Progress {
                 self.say(&format!("{} {task} ({files} restored)", self.painted("36", "cached")));
             }
             Outcome::Cached { .. } => {
-                if self.verbose || output.is_some() {
+                if self.is_verbose() || output.is_some() {
                     self.say(&format!("{} {task}", self.painted("36", "cached")));
                 }
             }
@@ -185,10 +188,18 @@ impl Progress {
         self.finished(&task, &done, Usage::default(), Spent::default());
     }
 
+    fn is_quiet(&self) -> bool {
+        self.volume == Volume::Quiet
+    }
+
+    fn is_verbose(&self) -> bool {
+        self.volume == Volume::Verbose
+    }
+
     fn lines_max(&self, outcome: &Outcome) -> usize {
         match outcome {
             Outcome::Failed(_) => FAILED_LINES_MAX,
-            Outcome::Cached { .. } if !self.verbose => REPLAYED_LINES_MAX,
+            Outcome::Cached { .. } if !self.is_verbose() => REPLAYED_LINES_MAX,
             _ => RAN_LINES_MAX,
         }
     }

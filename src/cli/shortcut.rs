@@ -23,6 +23,7 @@ pub(super) struct Asked {
     color: Option<ColorChoice>,
     jobs: Option<u32>,
     keep_going: bool,
+    quiet: bool,
 }
 
 /// What a snapshot says.
@@ -48,8 +49,11 @@ pub(super) fn answer() -> Answered {
     let started = Instant::now();
     let Some(asked) = Asked::parse(env::args_os().skip(1)) else { return Answered::Nothing };
     match compare(asked.directory.as_deref()) {
-        Some((_, Answer::Clean(closing))) => {
+        Some((_, Answer::Clean(mut closing))) => {
             let terminal = Terminal::new(asked.color.unwrap_or(ColorChoice::Auto));
+            if asked.quiet {
+                closing.replayed.clear();
+            }
             tell(&closing, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), &terminal);
             Answered::Done(ExitCode::SUCCESS)
         }
@@ -128,6 +132,7 @@ impl Asked {
             match text {
                 "build" if !is_build => is_build = true,
                 "-k" | "--keep-going" if is_build && !asked.keep_going => asked.keep_going = true,
+                "-q" | "--quiet" if is_build && !asked.quiet => asked.quiet = true,
                 "-j" | "--jobs" if is_build => asked.limit(words.next()?.to_str()?)?,
                 "-C" | "--directory" => asked.enter(words.next()?)?,
                 "--color" => asked.paint(words.next()?.to_str()?)?,
@@ -167,7 +172,7 @@ impl Asked {
 
     /// The same as the parser has it, which takes half a millisecond.
     pub(super) fn into_args(self) -> Args {
-        let Self { directory, color, jobs, keep_going } = self;
+        let Self { directory, color, jobs, keep_going, quiet } = self;
         let build = BuildArgs {
             tasks: Vec::new(),
             dry_run: false,
@@ -182,6 +187,7 @@ impl Asked {
             json: false,
             profile: None,
             verbose: false,
+            quiet,
         };
         Args { directory, color: color.unwrap_or(ColorChoice::Auto), command: Command::Build(build) }
     }
@@ -204,6 +210,8 @@ mod tests {
             "build -k",
             "build -j 4",
             "build -j4 --keep-going",
+            "build -q",
+            "-C x build --quiet -k",
             "build --jobs=7 -C /tmp",
             "-C x build --color never",
             "--color=always build --jobs 100000",
@@ -234,6 +242,8 @@ mod tests {
             "build -j",
             "build -j 4 -j 4",
             "build -k -k",
+            "build -q -q",
+            "-q build",
             "build build",
             "-k build",
             "build -kj4",

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::answering::OfWatcher;
-use super::args::{Args, BuildArgs};
+use super::args::{Args, BuildArgs, Volume};
 use super::ask::AtTerminal;
 use super::build::{closing_line, options, untrusted};
 use super::progress::Progress;
@@ -24,7 +24,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
     let host = Host::from_env()?;
     let lines = Arc::new(Lines {
         json: build.json,
-        verbose: build.verbose,
+        volume: build.volume(),
         color: args.color,
         asks: options.build.asks,
         progress: Mutex::new(None),
@@ -73,7 +73,7 @@ fn failed(error: WatchError) -> CliError {
 /// What it is at, as lines.
 struct Lines {
     json: bool,
-    verbose: bool,
+    volume: Volume,
     color: super::args::ColorChoice,
     asks: bool,
     /// Of the build that runs.
@@ -86,7 +86,7 @@ impl Observer for Lines {
         let mut progress = self.progress.lock().expect("progress does not panic");
         match news {
             News::Event(record) => {
-                let new = || Progress::new(self.json, self.verbose, self.asks, &terminal);
+                let new = || Progress::new(self.json, self.volume, self.asks, &terminal);
                 progress.get_or_insert_with(new).take(record);
             }
             News::Built => {
