@@ -50,7 +50,7 @@ enum Beside {
     /// Nothing has changed since the plan of this snapshot was built.
     Unchanged(Hot, Estimates),
     /// The record of earlier runs.
-    Recorded(Box<Option<Records>>),
+    Recorded(Option<Box<Records>>),
 }
 
 impl Beside {
@@ -59,7 +59,7 @@ impl Beside {
         let estimates = || Estimates::read(&Host::from_env().ok()?, args.directory());
         match clean.and_then(|hot| Some((hot, estimates()?))) {
             Some((hot, estimates)) => Self::Unchanged(hot, estimates),
-            None => Self::Recorded(Box::new(Records::read(args.directory(), true))),
+            None => Self::Recorded(Records::read(args.directory(), true).map(Box::new)),
         }
     }
 }
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, graph: &GraphArgs, terminal: &Terminal) -> Result
             return Ok(Exit::Good);
         }
         Beside::Unchanged(..) => {}
-        Beside::Recorded(records) => session.hold_records(*records),
+        Beside::Recorded(records) => session.hold_records(records.map(|records| *records)),
     }
     match Look::open(session, &graph.tasks, false)? {
         Looked::Invalid(session) => invalid(&session, graph, terminal),

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use crate::base::{Finding, NodeId, Pattern, TaskName};
 use crate::plan::{EdgeChange, Override, Plan, Task};
 
@@ -13,6 +15,9 @@ use super::outputs::{COMPARISONS_MAX, Effort, OutputIndex};
 
 /// The most edges a graph may have. Ten thousand tasks that each read what hundreds of others write stay below it.
 pub const EDGES_MAX: usize = 4_000_000;
+
+/// How many tasks are looked at together.
+const BATCH: usize = 2048;
 
 /// Which list of the waiting task an inferred edge comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,15 +53,21 @@ pub(super) struct Edges<'p> {
 
 impl<'p> Edges<'p> {
     /// All edges of the plan. Names that the plan does not know make no edge: the plan's own findings tell of them.
-    pub(super) fn collect(plan: &'p Plan, outputs: &OutputIndex, findings: &mut Vec<Finding>) -> Self {
-        let tasks: Vec<&Arc<Task>> = plan.tasks.values().collect();
-        let number: HashMap<&TaskName, u32> = plan.tasks.keys().zip(0u32..).collect();
+    pub(super) fn collect(
+        plan: &'p Plan,
+        tasks: Vec<&'p Arc<Task>>,
+        outputs: &OutputIndex,
+        findings: &mut Vec<Finding>,
+    ) -> Self {
+        let is_named = !plan.overrides.is_empty() || tasks.iter().any(|task| !task.deps.is_empty());
+        let number: HashMap<&TaskName, u32> =
+            tasks.iter().filter(|_| is_named).map(|task| &task.name).zip(0u32..).collect();
         let mut list = Vec::new();
         for (task, declared) in (0u32..).zip(&tasks) {
             let deps = declared.deps.iter().filter_map(|dep| number.get(dep).copied()).filter(|dep| *dep != task);
             list.extend(deps.map(|dep| Edge { task, dep, why: Why::Declared }));
         }
-        infer(&tasks, outputs, &mut list, findings);
+        infer_all(&tasks, outputs, &mut list, findings);
         list.sort_unstable();
         list.dedup_by_key(|edge| (edge.task, edge.dep));
         let mut edges = Self { tasks, list, dropped: Vec::new(), overrides: &plan.overrides };
@@ -145,10 +156,39 @@ fn useless_override(change: &Override, why: &str) -> Finding {
 }
 
 /// Adds an edge for every input that another task's outputs may cover.
-fn infer(tasks: &[&Arc<Task>], outputs: &OutputIndex, list: &mut Vec<Edge>, findings: &mut Vec<Finding>) {
+///
+/// Batches of tasks are looked at by all cores, each with its share of what may be done for a plan. Where one of them needs more
+/// than that, it is all done again, one task after the other: so where the limit is passed is the same on any machine.
+fn infer_all(tasks: &[&Arc<Task>], outputs: &OutputIndex, list: &mut Vec<Edge>, findings: &mut Vec<Finding>) {
+    let batches = tasks.len().div_ceil(BATCH);
+    let room = EDGES_MAX.saturating_sub(list.len());
+    if batches > 1 {
+        let of_batch = |(number, batch): (usize, &[&Arc<Task>])| {
+            let (mut edges, mut effort) = (Vec::new(), Effort::share_of(batches));
+            let from = u32::try_from(number * BATCH).expect("tasks are counted in 32 bits");
+            infer((from..).zip(batch), outputs, room / batches, &mut effort, &mut edges).is_ok().then_some(edges)
+        };
+        let inferred: Option<Vec<Vec<Edge>>> = tasks.par_chunks(BATCH).enumerate().map(of_batch).collect();
+        if let Some(inferred) = inferred {
+            list.extend(inferred.into_iter().flatten());
+            return;
+        }
+    }
+    if let Err(finding) = infer((0u32..).zip(tasks), outputs, EDGES_MAX, &mut Effort::new(), list) {
+        findings.push(*finding);
+    }
+}
+
+/// Adds the edges of these tasks. An error where there are more than `edges_max`, or finding them is too much effort.
+fn infer<'t>(
+    tasks: impl Iterator<Item = (u32, &'t &'t Arc<Task>)>,
+    outputs: &OutputIndex,
+    edges_max: usize,
+    effort: &mut Effort,
+    list: &mut Vec<Edge>,
+) -> Result<(), Box<Finding>> {
     let mut known: HashMap<&str, Box<[u32]>> = HashMap::new();
-    let mut effort = Effort::new();
-    for (task, reader) in (0u32..).zip(tasks) {
+    for (task, reader) in tasks {
         let start = list.len();
         for (kind, set) in [(Reads::Inputs, &reader.inputs), (Reads::Edits, &reader.edits)] {
             for (input, pattern) in (0u32..).zip(set.iter()).filter(|(_, pattern)| !pattern.excludes()) {
@@ -159,20 +199,18 @@ fn infer(tasks: &[&Arc<Task>], outputs: &OutputIndex, list: &mut Vec<Edge>, find
                     (output.task != task && !excluded).then_some(Edge { task, dep: output.task, why })
                 };
                 if pattern.literal_path().is_none() {
-                    let positions = known
-                        .entry(pattern.as_str())
-                        .or_insert_with(|| positions_meeting(outputs, pattern, &mut effort));
+                    let positions =
+                        known.entry(pattern.as_str()).or_insert_with(|| positions_meeting(outputs, pattern, effort));
                     list.extend(positions.iter().copied().filter_map(met));
                 } else {
-                    outputs.meeting(pattern, &mut effort, |position, _| {
+                    outputs.meeting(pattern, effort, |position, _| {
                         list.extend(met(position));
-                        list.len() <= EDGES_MAX
+                        list.len() <= edges_max
                     });
                 }
-                if list.len() > EDGES_MAX || effort.is_spent() {
-                    list.truncate(EDGES_MAX);
-                    findings.push(too_many(reader, kind, input, pattern));
-                    return;
+                if list.len() > edges_max || effort.is_spent() {
+                    list.truncate(edges_max);
+                    return Err(too_many(reader, kind, input, pattern).into());
                 }
             }
         }
@@ -188,6 +226,7 @@ fn infer(tasks: &[&Arc<Task>], outputs: &OutputIndex, list: &mut Vec<Edge>, find
         }
         list.truncate(kept);
     }
+    Ok(())
 }
 
 fn positions_meeting(outputs: &OutputIndex, pattern: &Pattern, effort: &mut Effort) -> Box<[u32]> {
@@ -231,4 +270,41 @@ fn too_many(reader: &Task, list: Reads, input: u32, pattern: &Pattern) -> Findin
         format!("the limit is passed at `{pattern}` of `{}`", reader.name),
     )
     .help("name the files a task needs more narrowly, or exclude outputs with `!path`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::sketch::plan;
+
+    #[test]
+    fn batches_find_what_one_after_the_other_finds() {
+        let line = |number: usize| {
+            let (above, directory) = (number / 3, number % 50);
+            let reads = match number % 10 {
+                0 => format!("out/{directory}/*.a"),
+                1 => format!("out/{directory} !out/{directory}/{above}.a"),
+                _ => format!("out/{}/{above}.a src/{number}", above % 50),
+            };
+            format!("t{number}: in {reads}; out out/{directory}/{number}.a")
+        };
+        let lines: Vec<String> = (0..2 * BATCH + 100).map(line).collect();
+        let plan = plan(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let tasks: Vec<&Arc<Task>> = plan.tasks.values().collect();
+        let outputs = (0u32..).zip(&tasks).flat_map(|(task, declared)| {
+            (0u32..).zip(declared.outputs.iter()).map(move |(at, pattern)| (task, at, pattern.clone()))
+        });
+        let outputs = OutputIndex::new(outputs);
+        let (mut together, mut alone, mut findings) = (Vec::new(), Vec::new(), Vec::new());
+        infer_all(&tasks, &outputs, &mut together, &mut findings);
+        infer((0u32..).zip(&tasks), &outputs, EDGES_MAX, &mut Effort::new(), &mut alone)
+            .expect("it is within the limits");
+        assert_eq!(findings, []);
+        assert!(alone.len() > tasks.len(), "{} edges", alone.len());
+        assert_eq!(together, alone);
+        // What needs more than its share is told as it would be alone.
+        let (mut list, mut wide) = (Vec::new(), Effort::share_of(100_000));
+        let refused = infer((0u32..).zip(&tasks), &outputs, EDGES_MAX, &mut wide, &mut list);
+        assert!(refused.is_err_and(|finding| finding.code == "orca::plan::too_broad"));
+    }
 }

@@ -51,6 +51,11 @@ impl Effort {
         Self(COMPARISONS_MAX)
     }
 
+    /// One of so many equal parts of it.
+    pub(super) fn share_of(parts: usize) -> Self {
+        Self(COMPARISONS_MAX / u32::try_from(parts).unwrap_or(u32::MAX).max(1))
+    }
+
     /// Whether it was more than may be, and answers are not complete.
     pub(super) fn is_spent(&self) -> bool {
         self.0 == 0

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::base::{Finding, NodeId, Pattern};
-use crate::plan::{Plan, Task};
+use crate::plan::Task;
 
 use super::outputs::{COMPARISONS_MAX, Effort, Output, OutputIndex};
 
@@ -14,11 +14,10 @@ use super::outputs::{COMPARISONS_MAX, Effort, Output, OutputIndex};
 pub const OVERLAPS_MAX: usize = 100;
 
 /// Findings for every pair of tasks whose outputs overlap: one for each pair, [`OVERLAPS_MAX`] at most.
-/// `as_written` holds the plan's outputs, its tasks numbered by name.
-pub(super) fn check(plan: &Plan, as_written: &OutputIndex) -> Vec<Finding> {
-    let tasks: Vec<&Arc<Task>> = plan.tasks.values().collect();
+/// `as_written` holds the outputs of these tasks, which are numbered by name.
+pub(super) fn check(tasks: &[&Arc<Task>], as_written: &OutputIndex) -> Vec<Finding> {
     let is_lower = as_written.iter().all(|(_, output)| is_lower(output.pattern.as_str()));
-    let folded = (!is_lower).then(|| folded_index(&tasks));
+    let folded = (!is_lower).then(|| folded_index(tasks));
     let index = folded.as_ref().unwrap_or(as_written);
     let mut pairs: HashSet<(u32, u32)> = HashSet::new();
     let mut overlaps: Vec<[(u32, u32); 2]> = Vec::new();
@@ -44,7 +43,7 @@ pub(super) fn check(plan: &Plan, as_written: &OutputIndex) -> Vec<Finding> {
     let more = overlaps.len() > OVERLAPS_MAX;
     overlaps.truncate(OVERLAPS_MAX);
     overlaps.sort_unstable();
-    let mut findings: Vec<Finding> = overlaps.into_iter().map(|[left, right]| finding(&tasks, left, right)).collect();
+    let mut findings: Vec<Finding> = overlaps.into_iter().map(|[left, right]| finding(tasks, left, right)).collect();
     if more && let Some(help) = findings.last_mut().and_then(|last| last.help.as_mut()) {
         help.push_str(&format!("\n(there are more overlaps; {OVERLAPS_MAX} are told at a time)"));
     }

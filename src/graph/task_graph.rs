@@ -8,13 +8,18 @@ use std::sync::Arc;
 use petgraph::Directed;
 use petgraph::graph::{EdgeIndex, NodeIndex};
 
+use rayon::prelude::*;
+
 use crate::base::{Finding, Name, Pattern, PatternSet, RelPath, TaskName};
-use crate::plan::Plan;
+use crate::plan::{Plan, Task};
 
 use super::edges::{Edge, Edges, Why};
 use super::order::{Adjacency, plan_order};
 use super::outputs::{Effort, OutputIndex};
 use super::{cycles, ownership};
+
+/// Fewer edges than this are not worth a thread.
+const EDGES_MIN: usize = 4096;
 
 /// A task of a graph, by its place in plan order: topological, and among tasks that could come next the least name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -112,9 +117,10 @@ impl Graph {
     /// ([`DropCause::Cycle`]), and the error among the findings keeps a build from starting.
     #[must_use]
     pub fn build(plan: &Plan) -> (Self, Vec<Finding>) {
-        let by_name = index_of(plan.tasks.values().map(|task| &task.outputs));
-        let mut findings = ownership::check(plan, &by_name);
-        let mut edges = Edges::collect(plan, &by_name, &mut findings);
+        let tasks: Vec<&Arc<Task>> = plan.tasks.values().collect();
+        let by_name = index_of(tasks.iter().map(|task| &task.outputs));
+        let mut findings = ownership::check(&tasks, &by_name);
+        let mut edges = Edges::collect(plan, tasks, &by_name, &mut findings);
         let mut order = plan_order(edges.tasks.len(), &edges.list);
         let mut circular = Vec::new();
         if order.len() < edges.tasks.len() {
@@ -336,8 +342,10 @@ impl<'e, 'p> Assembly<'e, 'p> {
             let (outputs, edits) = (task.outputs.clone(), task.edits.clone());
             tasks.add_node(Node { name: task.name.clone(), tags: task.tags.clone(), outputs, edits });
         }
-        for (task, dep, edge) in &list {
-            tasks.add_edge(NodeIndex::new(dep.index()), NodeIndex::new(task.index()), self.kind(edge));
+        let kinds: Vec<EdgeKind> =
+            list.par_iter().with_min_len(EDGES_MIN).map(|(_, _, edge)| self.kind(edge)).collect();
+        for ((task, dep, _), kind) in list.iter().zip(kinds) {
+            tasks.add_edge(NodeIndex::new(dep.index()), NodeIndex::new(task.index()), kind);
         }
         let outputs = by_name.renumbered(|number| self.place[number as usize].0);
         let edits = index_of(tasks.node_weights().map(|node| &node.edits));

@@ -131,16 +131,19 @@ struct Instance<'s> {
 /// How many tasks are read at a time by one thread.
 const BATCH: usize = 512;
 
+/// The tasks of a batch, read.
+type Batch = Vec<Arc<Task>>;
+
 /// Reads tasks, on several threads where they are many. Every batch has a reader of its own, which can tell whether anything is
 /// wrong; if so the batch is read again by the one that all share, in its turn, so that findings are the same on any machine.
 ///
 /// These are plain threads: a worker of a pool might meanwhile take on something that waits for the plan.
 fn lower_all(all: &[Instance<'_>], names: &TaskNames, registry: &Registry, reader: &mut Reader<'_>) -> Vec<Arc<Task>> {
-    let read = |batch: &[Instance<'_>], reader: &mut Reader<'_>| -> Vec<Arc<Task>> {
+    let read = |batch: &[Instance<'_>], reader: &mut Reader<'_>| -> Batch {
         batch.iter().filter_map(|one| task(one, names, registry, reader)).map(Arc::new).collect()
     };
-    type Batch<'a> = (&'a [Instance<'a>], OnceLock<Vec<Arc<Task>>>);
-    let batches: Vec<Batch<'_>> = all.chunks(BATCH).map(|batch| (batch, OnceLock::new())).collect();
+    let batches: Vec<(&[Instance<'_>], OnceLock<Batch>)> =
+        all.chunks(BATCH).map(|batch| (batch, OnceLock::new())).collect();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX).min(batches.len());
     if threads > 1 {
         let (next, forked) = (AtomicUsize::new(0), &*reader);
