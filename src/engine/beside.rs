@@ -24,7 +24,7 @@ use crate::store::Store;
 pub(super) struct Beside<T>(Option<JoinHandle<T>>);
 
 impl<T: Send + 'static> Beside<T> {
-    fn begin(work: impl FnOnce() -> T + Send + 'static) -> Self {
+    pub(super) fn begin(work: impl FnOnce() -> T + Send + 'static) -> Self {
         Self(Some(std::thread::spawn(work)))
     }
 
