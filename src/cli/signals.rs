@@ -20,21 +20,22 @@ const LAST_PATIENCE: Duration = Duration::from_secs(2);
 /// Starts to listen. From here on these signals do not end the process by themselves.
 pub(super) fn listen() -> mpsc::UnboundedReceiver<i32> {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let (ready, listening) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let Ok(runtime) = runtime::Builder::new_current_thread().enable_all().build() else { return };
-        runtime.block_on(async move {
-            let mut streams = Vec::new();
-            for number in [HANGUP, INTERRUPT, TERMINATE] {
-                if is_ignored(number).unwrap_or(false) {
-                    continue;
-                }
-                if let Ok(stream) = signal(SignalKind::from_raw(number)) {
-                    streams.push((number, stream));
-                }
+    // Where there is no runtime to be had, signals end the process as ever.
+    let Ok(runtime) = runtime::Builder::new_current_thread().enable_all().build() else { return receiver };
+    let mut streams = Vec::new();
+    {
+        let _within = runtime.enter();
+        for number in [HANGUP, INTERRUPT, TERMINATE] {
+            if is_ignored(number).unwrap_or(false) {
+                continue;
             }
-            // The build may have ended before it heard of this.
-            let _ = ready.send(());
+            if let Ok(stream) = signal(SignalKind::from_raw(number)) {
+                streams.push((number, stream));
+            }
+        }
+    }
+    std::thread::spawn(move || {
+        runtime.block_on(async move {
             let (heard, mut hears) = mpsc::unbounded_channel();
             for (number, mut stream) in streams {
                 let heard = heard.clone();
@@ -53,7 +54,5 @@ pub(super) fn listen() -> mpsc::UnboundedReceiver<i32> {
             std::process::exit(128 + first);
         });
     });
-    // Without a runtime there is nothing to wait for.
-    let _ = listening.recv();
     receiver
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::attempt_log::AttemptLog;
+use super::beside::Beside;
 use super::builder::{Builder, Ready, fault};
 use super::classify::classify;
 use super::fallback::keyed_for;
@@ -28,7 +29,7 @@ use super::secrets::{Secret, masked, take_out_leaks};
 use super::session::EngineError;
 use super::standing::{Cause, Conflict, Reused, Standing};
 use crate::agents::{AgentReport, Waiting};
-use crate::base::{BlobDigest, Changes, Entry, FailureKind, Name, RelPath};
+use crate::base::{BlobDigest, Changes, Entry, FailureKind, Name, RelPath, Tree};
 use crate::event::{ActionResult, Event, Failure, Outcome, Spent, Usage};
 use crate::exec::{
     self, AttemptEnd, AttemptError, AttemptSpec, BodyEnded, Fault, Observed, Tasks, Workspace, WorkspaceError,
@@ -38,7 +39,7 @@ use crate::gates::BASELINE_FILE;
 use crate::graph::TaskIx;
 use crate::plan::{GateDef, LOCK_FILE};
 use crate::sandbox::{Backend, CancelLevel};
-use crate::store::{Listing, MaterializeError, Root, Source};
+use crate::store::{Listing, MaterializeError, Root, Source, Store, StoreError};
 
 /// How often a task starts over because its inputs changed while it ran.
 const INPUT_CHANGES_MAX: u32 = 5;
@@ -72,6 +73,8 @@ struct Ran<'a> {
     log: AttemptLog,
     /// What the agent says of its work; none for a command.
     report: Option<AgentReport>,
+    /// Puts the result into the cache, where that is done beside publishing it.
+    storing: Option<Beside<Result<(), StoreError>>>,
 }
 
 /// A body about to run.
@@ -246,7 +249,8 @@ impl Builder {
                 self.count_cost(task, &keyed, report);
             }
             drop(timing);
-            self.look(Ran { task, keyed: &keyed, workspace, root, observed, log, report }, &secrets, ended)
+            let ran = Ran { task, keyed: &keyed, workspace, root, observed, log, report, storing: None };
+            self.look(ran, &secrets, ended)
         })?;
         let (ran, result) = match looked {
             Ok(looked) => *looked,
@@ -292,7 +296,12 @@ impl Builder {
     }
 
     /// Looks at what a body left, and stores it if it may be a result. The inner `Err` is how it ends where it may not.
-    fn look<'k>(&self, ran: Ran<'k>, secrets: &[Secret], ended: &mut Option<BodyEnded>) -> Result<Looked<'k>, Fault> {
+    fn look<'k>(
+        &self,
+        mut ran: Ran<'k>,
+        secrets: &[Secret],
+        ended: &mut Option<BodyEnded>,
+    ) -> Result<Looked<'k>, Fault> {
         let (task, keyed) = (ran.task, ran.keyed);
         // An agent may print nothing but what it reports.
         let text = ran.log.shown();
@@ -312,7 +321,7 @@ impl Builder {
         // Its workspace held what it was keyed by, checked while it was copied. Where that is all it can have read, and it
         // was paid for, the result is kept for the day when these inputs are back.
         let is_sealed = self.resolver.task(task).is_agent() && self.sandbox.backend() != Backend::None;
-        let early = if is_sealed { Some(self.candidate(&ran).map_err(fault)?) } else { None };
+        let early = if is_sealed { Some(self.candidate(&mut ran).map_err(fault)?) } else { None };
         if self.inputs_changed(task, keyed, &ran.observed.edits).map_err(fault)? {
             return ran.over_again().map(Err);
         }
@@ -322,7 +331,7 @@ impl Builder {
         }
         let result = match early {
             Some(result) => result,
-            None => self.candidate(&ran).map_err(fault)?,
+            None => self.candidate(&mut ran).map_err(fault)?,
         };
         Ok(Ok(Box::new((ran, result))))
     }
@@ -421,7 +430,10 @@ impl Builder {
     }
 
     /// Stores what an attempt brought, whatever gates will say: a changed gate judges it again without a new run.
-    fn candidate(&self, ran: &Ran<'_>) -> Result<ActionResult, EngineError> {
+    ///
+    /// Where nothing else runs, that is done beside: what waits for the disk here and what waits for it in publishing are
+    /// different files, and a record that is there before the result is in the cache names nothing of it but its key.
+    fn candidate(&self, ran: &mut Ran<'_>) -> Result<ActionResult, EngineError> {
         let _timing = self.host.trace.part("store", self.resolver.name(ran.task));
         let result = ActionResult {
             outputs: ran.observed.outputs.clone(),
@@ -437,15 +449,40 @@ impl Builder {
             self.resolver.kept.as_ref().expect("a build keeps what it needs").ingest(&ran.root, &brought)?;
         }
         if let Some(store) = &self.resolver.store {
+            if exec::has_one_thread() {
+                ran.storing = Some(self.store_beside(store.clone(), ran, brought, result.clone())?);
+                return Ok(result);
+            }
             let stored = store
                 .ingest(&ran.root, &brought)
                 .and_then(|()| store.put_bytes(ran.log.bytes()))
                 .and_then(|_| store.put_result(&ran.keyed.key, &result));
-            if let Err(error) = stored {
-                self.notice(true, format!("the result is not kept in the cache: {error}"));
-            }
+            self.tell_stored(stored);
         }
         Ok(result)
+    }
+
+    fn store_beside(
+        &self,
+        store: Store,
+        ran: &Ran<'_>,
+        brought: Tree,
+        result: ActionResult,
+    ) -> Result<Beside<Result<(), StoreError>>, StoreError> {
+        let (workspace, project) = (Root::open(&ran.workspace.tree())?, Root::open(self.resolver.root.path())?);
+        let (log, key) = (ran.log.bytes().to_vec(), ran.keyed.key);
+        Ok(Beside::begin(move || {
+            // Publishing may have moved the file by now; wherever it lies, it is only taken in as what it was.
+            store.ingest(&workspace, &brought).or_else(|_| store.ingest(&project, &brought))?;
+            store.put_bytes(&log)?;
+            store.put_result(&key, &result)
+        }))
+    }
+
+    fn tell_stored(&self, stored: Result<(), StoreError>) {
+        if let Err(error) = stored {
+            self.notice(true, format!("the result is not kept in the cache: {error}"));
+        }
     }
 
     /// What the agent said last, without the values of its secrets.
@@ -463,7 +500,7 @@ impl Builder {
     }
 
     /// Publishes and records a result that every gate agrees to.
-    fn accept(&self, ran: Ran<'_>, result: ActionResult) -> Result<Once, Fault> {
+    fn accept(&self, mut ran: Ran<'_>, result: ActionResult) -> Result<Once, Fault> {
         let _timing = self.host.trace.part("publish", self.resolver.name(ran.task));
         if self.waits_its_turn(ran.task) {
             let usage = result.usage;
@@ -491,6 +528,9 @@ impl Builder {
         };
         if !is_recorded {
             self.record(ran.task, ran.keyed, true, "ran", log);
+        }
+        if let Some(storing) = ran.storing.take() {
+            self.tell_stored(storing.end());
         }
         self.resolver.accept(ran.task, Produced::outputs(outputs));
         ran.workspace.remove().map_err(fault)?;

@@ -3,9 +3,10 @@
 //!
 //! ```text
 //! lock ──┬── open the cache ────────────────────> before the first key
+//!        ├── read the journal ──────────────────> before files are looked at
 //!        ├── remove what is left of workspaces ──> before the first workspace
 //!        ├── find out what isolates, or start a guardian ──> before consent, before the first process
-//!        └── lower the part, read the journal, look at files, the mark ──>
+//!        └── lower the part, look at files, the mark ──>
 //! ```
 
 use std::collections::BTreeSet;
@@ -14,17 +15,18 @@ use std::thread::JoinHandle;
 
 use super::build::{asks_for_isolation, detect_in, no_sandbox, open_store};
 use super::host::Host;
+use super::ledger::Ledger;
 use super::session::{EngineError, Session};
 use crate::base::TaskName;
 use crate::exec::remove_tree;
 use crate::sandbox::Sandbox;
-use crate::store::Store;
+use crate::store::{Journal, Store, StoreError};
 
 /// Work on a thread of its own. It is over when this is: whoever goes another way may do the same, in the same place.
 pub(super) struct Beside<T>(Option<JoinHandle<T>>);
 
 impl<T: Send + 'static> Beside<T> {
-    fn begin(work: impl FnOnce() -> T + Send + 'static) -> Self {
+    pub(super) fn begin(work: impl FnOnce() -> T + Send + 'static) -> Self {
         Self(Some(std::thread::spawn(work)))
     }
 
@@ -47,19 +49,26 @@ impl<T> Drop for Beside<T> {
 pub(super) struct Begun {
     /// Opens the cache; with what there is to say of it.
     pub opening: Beside<(Option<Store>, Vec<String>)>,
+    /// Reads the journal, as far as it is about these tasks; with what there is to say of it.
+    pub reading: Beside<Result<(Ledger, Vec<String>), StoreError>>,
     /// Removes what earlier builds left of workspaces.
     pub clearing: Beside<Result<(), EngineError>>,
 }
 
 impl Begun {
-    pub(super) fn begin(host: &Host, state: &Path) -> Self {
-        let (cache_dir, work) = (host.cache_dir.clone(), state.join("work"));
+    pub(super) fn begin(host: &Host, state: &Path, tasks: BTreeSet<TaskName>) -> Self {
+        let (cache_dir, work, state) = (host.cache_dir.clone(), state.join("work"), state.to_owned());
+        let read = move || {
+            let journal = Journal::open(&state)?;
+            let warnings = journal.take_warnings();
+            Ok((Ledger::read_some(journal, &tasks)?, warnings))
+        };
         let open = move || {
             let mut warnings = Vec::new();
             (open_store(&cache_dir, &mut warnings), warnings)
         };
         let clear = move || remove_tree(&work).map_err(|error| EngineError::World(error.to_string()));
-        Self { opening: Beside::begin(open), clearing: Beside::begin(clear) }
+        Self { reading: Beside::begin(read), opening: Beside::begin(open), clearing: Beside::begin(clear) }
     }
 }
 

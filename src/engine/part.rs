@@ -35,7 +35,7 @@ use crate::graph::TaskIx;
 use crate::plan::{Document, PLAN_BYTES_MAX, PlanPart, parse};
 use crate::sandbox::Backend;
 use crate::snapshot::{self, Changes, ColdTask, ColdView, Concerned, Hot, Overlay, Patch};
-use crate::store::{Journal, Root, StatCache};
+use crate::store::{Root, StatCache};
 
 /// Parts that are appended before the snapshot is made anew.
 const PARTS_MAX: usize = 256;
@@ -80,7 +80,7 @@ pub fn build_part(
     if !hot.is_current() {
         return Ok(None);
     }
-    let begun = Begun::begin(host, &project.state());
+    let begun = Begun::begin(host, &project.state(), known.names());
     let Some(session) = known.session(host, &project, documents) else { return Ok(None) };
     let isolating = Isolating::begin(&session, &known.built())?;
     let beside = (begun, isolating);
@@ -194,10 +194,7 @@ impl<'b> Known<'b> {
         changes: &Changes,
     ) -> Result<Option<Prepared>, EngineError> {
         let state = session.project.state();
-        let names: BTreeSet<TaskName> = session.graph.tasks().map(|ix| session.graph.name(ix).clone()).collect();
-        let journal = Journal::open(&state)?;
-        let mut early = journal.take_warnings();
-        let ledger = Ledger::read_some(journal, &names)?;
+        let (ledger, mut early) = begun.reading.end()?;
         let is_there = |task: &&ColdTask| {
             let known = ledger.task(&task.name);
             known.is_some_and(|known| known.accepted && Some(known.key) == task.key) && self.has_outputs(&ledger, task)
@@ -244,6 +241,16 @@ impl<'b> Known<'b> {
             part: Some((rest, leaving)),
             clearing: Some(begun.clearing),
         }))
+    }
+
+    /// D and B.
+    fn names(&self) -> BTreeSet<TaskName> {
+        self.dirty
+            .iter()
+            .map(|(_, task)| &task.name)
+            .chain(self.beneath.iter().map(|task| &task.name))
+            .cloned()
+            .collect()
     }
 
     fn built(&self) -> BTreeSet<TaskName> {

@@ -13,7 +13,9 @@ pub(super) fn run_blocking(work: impl FnOnce() + Send + 'static) {
     if has_one_thread() { work() } else { drop(tokio::task::spawn_blocking(work)) }
 }
 
-fn has_one_thread() -> bool {
+/// Whether the runtime that this is called in has no other thread than this one.
+#[must_use]
+pub fn has_one_thread() -> bool {
     Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread)
 }
 

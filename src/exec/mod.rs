@@ -20,7 +20,7 @@ mod workspace;
 pub use attempt::{
     AgentSpec, AttemptError, AttemptSpec, GivesUp, Observed, SYSTEM_PATH, fill, observe, run, tree_inside,
 };
-pub use blocking::block_in_place;
+pub use blocking::{block_in_place, has_one_thread};
 pub use executor::{Approver, Ending, Executor};
 pub use loans::{Bench, Lender, Loans, Slot, loans};
 pub use repository::MadeRepository;

@@ -336,7 +336,10 @@ struct Attempt<'a, L> {
 impl<L: FnMut(Vec<u8>) -> bool> Attempt<'_, L> {
     /// Until nothing of the task is left, or its guardian fails.
     fn follow(&mut self, control: &UnixStream, buffer: &mut Vec<u8>) -> Result<(), SandboxError> {
-        buffer.resize(CHUNK_BYTES, 0);
+        if buffer.is_empty() {
+            // As zeros that the kernel has: most tasks write to little of it.
+            *buffer = vec![0; CHUNK_BYTES];
+        }
         loop {
             let files = [
                 Some(control.as_fd()),

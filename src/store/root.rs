@@ -22,6 +22,8 @@ pub const TEMP_PREFIX: &str = ".orca-tmp.";
 
 /// How many files one thread looks at before it takes more.
 const STATS_AT_ONCE: usize = 256;
+/// How much room is made at once for a file that says it is as long.
+const EXPECTED_BYTES_MAX: usize = 16 << 20;
 
 /// A directory, and the files beneath it.
 #[derive(Debug)]
@@ -146,8 +148,10 @@ impl Root {
     /// The bytes of the file at `path`, at most `size_bytes_max` of them; more is an error.
     pub fn read(&self, path: &RelPath, size_bytes_max: u64) -> Result<Vec<u8>, StoreError> {
         use std::io::Read;
-        let (file, _) = self.open_file(path)?;
-        let mut bytes = Vec::new();
+        let (file, stat) = self.open_file(path)?;
+        let expected = usize::try_from(stat.size_bytes.min(size_bytes_max)).unwrap_or(0);
+        // One more, or the end is looked for with a longer buffer.
+        let mut bytes = Vec::with_capacity(expected.min(EXPECTED_BYTES_MAX) + 1);
         file.take(size_bytes_max.saturating_add(1))
             .read_to_end(&mut bytes)
             .map_err(|source| self.error("read", path, source))?;
