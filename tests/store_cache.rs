@@ -211,6 +211,20 @@ fn copying_replaces_a_file_or_a_link_but_never_a_directory() {
 }
 
 #[test]
+fn where_a_store_writes_goes_with_it() {
+    let fixture = Fixture::new();
+    let temporary = || std::fs::read_dir(fixture.cache().join("tmp")).unwrap().count();
+    let before = temporary();
+    let second = Store::open(&fixture.cache()).unwrap();
+    assert_eq!(temporary(), before, "nothing is made for who only reads");
+    let digests = [b"one", b"two"].map(|content| second.put_bytes(content).unwrap());
+    assert_eq!(temporary(), before + 1);
+    drop(second);
+    assert_eq!(temporary(), before);
+    assert!(digests.iter().all(|digest| fixture.store.has(digest)));
+}
+
+#[test]
 fn a_file_that_changes_before_it_is_taken_in_or_copied_is_noticed() {
     let fixture = Fixture::new();
     std::fs::write(fixture.project("a"), "one").unwrap();

@@ -178,6 +178,25 @@ fn flags_of_a_file_or_directory_go_with_it() {
 }
 
 #[test]
+fn workspaces_are_laid_out_apart_where_the_file_system_can() {
+    let place = Place::new();
+    let flags = |path: &Path| {
+        let listed =
+            Command::new("lsattr").arg("-d").arg(path).output().ok().filter(|output| output.status.success())?;
+        String::from_utf8(listed.stdout).unwrap().split(' ').next().map(str::to_owned)
+    };
+    let trial = place.path("trial");
+    fs::create_dir(&trial).unwrap();
+    let is_able = Command::new("chattr").arg("+T").arg(&trial).status().is_ok_and(|status| status.success());
+    match flags(&trial).filter(|flags| is_able && flags.contains('T')) {
+        None => println!("skipped: chattr is missing, or this file system has no such flag"),
+        Some(_) => assert!(flags(&place.path("work")).unwrap().contains('T')),
+    }
+    place.make("one", &[("src/a", b"first", false)]);
+    assert!(flags(&place.tree("one")).is_none_or(|flags| !flags.contains('T')), "it is not inherited");
+}
+
+#[test]
 fn what_is_kept_holds_nothing() {
     let place = Place::new();
     place.make("one", &[("src/a", b"a secret", false), ("b", b"another", true)]);

@@ -415,9 +415,10 @@ mod tests {
 
     /// Lets these numbers be written at the same time; `None` is what cannot be written. Answers what became of each, what
     /// is there then, and how often something was tried.
-    fn together(numbers: &[Option<i64>]) -> (Vec<bool>, Vec<i64>, u64) {
+    fn together(numbers: &[Option<i64>], is_patient: bool) -> (Vec<bool>, Vec<i64>, u64) {
         let directory = tempfile::tempdir().expect("a directory");
         let (database, _) = Database::open(&directory.path().join("numbers.db"), &FORMAT).expect("it is made");
+        database.set_patient(is_patient);
         let works = Arc::new(AtomicU64::new(0));
         let answers = std::thread::scope(|scope| {
             // Nobody gets the connection before all have queued.
@@ -455,14 +456,16 @@ mod tests {
 
     #[test]
     fn what_is_queued_together_is_written_once_and_each_is_answered() {
-        let (answers, written, works) = together(&[Some(1), Some(2), Some(3), Some(4)]);
-        assert_eq!((answers, written), (vec![true; 4], vec![1, 2, 3, 4]));
-        assert_eq!(works, 4, "one transaction for all");
+        for is_patient in [false, true] {
+            let (answers, written, works) = together(&[Some(1), Some(2), Some(3), Some(4)], is_patient);
+            assert_eq!((answers, written), (vec![true; 4], vec![1, 2, 3, 4]));
+            assert_eq!(works, 4, "one transaction for all");
+        }
     }
 
     #[test]
     fn what_cannot_be_written_is_not_held_against_the_others() {
-        let (answers, written, _) = together(&[Some(1), None, Some(3)]);
+        let (answers, written, _) = together(&[Some(1), None, Some(3)], true);
         assert_eq!((answers, written), (vec![true, false, true], vec![1, 3]));
     }
 }
