@@ -197,6 +197,25 @@ fn workspaces_are_laid_out_apart_where_the_file_system_can() {
 }
 
 #[test]
+fn what_cannot_be_kept_is_removed_all_the_same() {
+    let place = Place::new();
+    for (number, count) in [(0, 1), (1, 300), (2, 300)] {
+        let name = format!("{number}");
+        place.make(&name, &[("in", b"1", false)]);
+        let workspace = place.path("work").join(&name);
+        fs::write(workspace.join("log"), vec![b'x'; 300 << 10]).unwrap();
+        fs::create_dir_all(workspace.join("others/deeper")).unwrap();
+        for file in 0..count {
+            fs::write(workspace.join("home").join(format!("{file}")), "x").unwrap();
+            fs::create_dir(workspace.join("tmp").join(format!("{file}"))).unwrap();
+        }
+        fs::write(workspace.join("stdin"), "x").unwrap();
+        place.root.remove_tree_into(&path("work").child(&name), Some(&place.spares)).unwrap();
+        assert!(!workspace.exists());
+    }
+}
+
+#[test]
 fn what_is_kept_holds_nothing() {
     let place = Place::new();
     place.make("one", &[("src/a", b"a secret", false), ("b", b"another", true)]);

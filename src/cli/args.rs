@@ -144,7 +144,7 @@ pub(super) struct BuildArgs {
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     /// The most tasks at a time
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub jobs: Option<u32>,
     /// Go on with tasks that do not depend on a red one
     #[arg(short, long)]
@@ -162,7 +162,7 @@ pub(super) struct BuildArgs {
     #[arg(long, conflicts_with_all = ["dry_run", "force", "locked", "profile"])]
     pub watch: bool,
     /// With --watch: how long it has to be quiet before a build begins; ten times that is waited at most
-    #[arg(long, value_name = "MS", default_value_t = SETTLE_MS, requires = "watch")]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, default_value_t = SETTLE_MS, requires = "watch")]
     pub settle: u64,
     /// How tasks are ordered
     #[arg(long, value_enum, default_value_t = Schedule::Ready, value_name = "HOW")]
@@ -187,7 +187,7 @@ pub(super) struct WatchArgs {
     /// Tasks to build, as for `orca build`; all if none is given
     pub tasks: Vec<String>,
     /// The most tasks at a time
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub jobs: Option<u32>,
     /// Go on with tasks that do not depend on a red one
     #[arg(short, long)]
@@ -196,7 +196,7 @@ pub(super) struct WatchArgs {
     #[arg(long, value_enum, default_value_t = Schedule::Ready, value_name = "HOW")]
     pub schedule: Schedule,
     /// How long it has to be quiet before a build begins; ten times that is waited at most
-    #[arg(long, value_name = "MS", default_value_t = SETTLE_MS)]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, default_value_t = SETTLE_MS)]
     pub settle: u64,
     /// Print the events of every build, one JSON object a line
     #[arg(long)]

@@ -375,10 +375,12 @@ pub fn list(dir: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
     Ok(names)
 }
 
-/// As [`list`], in fewer calls: for a directory that was opened to be listed, once, by whoever calls.
+/// As [`list`], in fewer calls: for a directory that was opened to be listed, by nobody else. However often it was listed
+/// before, it is from its beginning.
 pub fn list_opened(dir: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
     #[cfg(target_os = "linux")]
     {
+        rustix::fs::seek(dir, rustix::fs::SeekFrom::Start(0))?;
         let mut names = Vec::new();
         let mut buffer = Vec::with_capacity(LIST_BUFFER_BYTES);
         let mut entries = rustix::fs::RawDir::new(dir, buffer.spare_capacity_mut());
