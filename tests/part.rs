@@ -337,6 +337,21 @@ fn what_was_deleted_is_restored_by_a_part() {
 }
 
 #[test]
+fn what_the_only_task_of_a_part_made_is_in_the_cache() {
+    let project = three();
+    for edit in 0..5 {
+        project.write("b.txt", format!("b{edit}\n"));
+        let build = project.build();
+        build.ran(["b"]);
+        assert_eq!(untouched(&build), 2);
+        let made = project.read("out/b");
+        project.remove("out/b");
+        project.build().ran([]);
+        assert_eq!(project.read("out/b"), made);
+    }
+}
+
+#[test]
 fn a_red_task_keeps_its_part_open() {
     let project = three();
     project.replace("orca.toml", "cat a.txt > out/a", "grep -v BAD a.txt > out/a").build();
