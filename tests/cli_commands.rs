@@ -297,3 +297,11 @@ fn a_file_in_place_of_a_task_leads_to_the_task_that_writes_it() {
     orca.orca(["build", "build/libvec.a"]).exits(2).prints([said]);
     orca.orca(["explain", "./build/libvec.a"]).exits(2).prints(["the task `archive` writes this file"]);
 }
+
+#[test]
+fn a_number_with_a_sign_is_a_wrong_number_and_no_task() {
+    let orca = Project::new("[tasks.one]\nrun = \"true\"\n");
+    for args in [&["build", "-j", "-5"][..], &["watch", "-j", "-5"], &["watch", "--settle", "-5"]] {
+        orca.orca(args).exits(2).prints(["invalid value '-5'"]);
+    }
+}
