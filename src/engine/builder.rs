@@ -235,17 +235,6 @@ impl Tasks for Builder {
         self.interrupted.store(true, Ordering::Relaxed);
     }
 
-    fn queue(&self, has_tasks: bool) {
-        let told = self.resolver.ledger.with_journal(|journal| {
-            journal.set_patient(has_tasks);
-            Ok(())
-        });
-        told.expect("nothing is written");
-        if let Some(store) = &self.resolver.store {
-            store.set_patient(has_tasks);
-        }
-    }
-
     fn settled(&self, task: TaskIx, _: &Outcome) {
         self.pending.lock().expect("no holder panics").remove(&task);
         if self.resolver.graph.is_editor(task) {

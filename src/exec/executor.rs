@@ -131,7 +131,6 @@ struct Loop {
     messages: mpsc::UnboundedSender<Message>,
     sampler: Sampler,
     slots_granted: u32,
-    has_queue: bool,
     ending: Ending,
 }
 
@@ -155,7 +154,6 @@ impl Executor {
             messages,
             sampler: Sampler::default(),
             slots_granted: 0,
-            has_queue: false,
             ending: Ending::default(),
         };
         match this.executor.machine.take() {
@@ -226,9 +224,6 @@ impl Loop {
         let batch = (to_resolve.len() / RESOLVE_THREADS).clamp(1, RESOLVE_BATCH);
         for batch in to_resolve.chunks(batch) {
             self.resolve(batch.to_vec());
-        }
-        if std::mem::replace(&mut self.has_queue, self.scheduler.has_queue()) != self.has_queue {
-            self.executor.tasks.queue(self.has_queue);
         }
         self.share_slots();
         for _ in 0..unwanted {

@@ -246,12 +246,6 @@ impl Scheduler {
         self.ledger.slots_held()
     }
 
-    /// Whether tasks that could run wait for a job slot.
-    #[must_use]
-    pub fn has_queue(&self) -> bool {
-        self.slots_queued > 0
-    }
-
     /// Job slots that would be of use now: those held, and what queued tasks ask for, as far as the limits allow.
     #[must_use]
     pub fn slots_wanted(&self) -> u32 {

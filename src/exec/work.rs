@@ -154,9 +154,6 @@ pub trait Tasks: Send + Sync + 'static {
     /// The task is settled; recorded before any dependent starts.
     fn settled(&self, task: TaskIx, outcome: &Outcome);
 
-    /// Whether tasks that could run wait for a job slot: then the cores have work, whatever else waits.
-    fn queue(&self, _has_tasks: bool) {}
-
     /// The run was interrupted: nobody is to be waited for any more.
     fn interrupted(&self) {}
 }

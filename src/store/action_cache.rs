@@ -115,13 +115,6 @@ impl ActionCache {
         self.put(Table::Verdicts, rows, warnings)
     }
 
-    /// As [`Database::set_patient`].
-    pub(super) fn set_patient(&self, is_patient: bool) {
-        if let Some(database) = &self.database {
-            database.set_patient(is_patient);
-        }
-    }
-
     /// Dates the rows that were used. Called when the store closes; nothing is lost without it but their order in gc.
     pub(super) fn flush(&self, warnings: &Warnings) -> Result<(), StoreError> {
         self.put(Table::Results, Vec::new(), warnings)

@@ -150,11 +150,6 @@ impl Store {
         self.0.actions.put_results(results, &self.0.warnings)
     }
 
-    /// Whether results may wait a moment to be written together: while there is other work for the cores.
-    pub fn set_patient(&self, is_patient: bool) {
-        self.0.actions.set_patient(is_patient);
-    }
-
     /// The verdict stored under this key, as JSON.
     pub fn verdict(&self, key: &GateKey) -> Result<Option<String>, StoreError> {
         self.0.actions.verdict(key, &self.0.warnings)

@@ -27,8 +27,6 @@ const APPLICATION_ID: i32 = 0x6f72_6361;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// A log that is longer than this does not stay: to read more of it when the file is opened takes longer than that.
 const LOG_BYTES_MAX: u64 = 512 << 10;
-/// How long whoever writes for all waits for others that want something written, while there is other work for the cores.
-const GATHERING: Duration = Duration::from_millis(2);
 
 /// What a database of orca looks like.
 #[derive(Debug)]
@@ -52,7 +50,6 @@ pub(super) struct Database {
     queued: Mutex<Vec<Queued>>,
     /// Held by whoever writes for all that have queued.
     turn: Mutex<()>,
-    is_patient: AtomicBool,
 }
 
 /// What one thread wants written; done again where a transaction has to be.
@@ -118,14 +115,7 @@ impl Database {
             leaves_log: AtomicBool::new(false),
             queued: Mutex::default(),
             turn: Mutex::default(),
-            is_patient: AtomicBool::new(false),
         }
-    }
-
-    /// Whether [`Database::write_together`] waits a moment for more to write. It is worth it while the cores have other work:
-    /// what waits holds up nothing then, and one transaction costs as much as another, whatever is in it.
-    pub(super) fn set_patient(&self, is_patient: bool) {
-        self.is_patient.store(is_patient, Ordering::Relaxed);
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -183,10 +173,6 @@ impl Database {
         let failed = |source| StoreError::database(op, &self.path, source);
         if let Some(written) = take() {
             return written.map_err(failed);
-        }
-        if self.is_patient.load(Ordering::Relaxed) {
-            // Without the connection: others read meanwhile.
-            std::thread::sleep(GATHERING);
         }
         let mut opened = self.lock();
         let all = std::mem::take(&mut *self.queued.lock().unwrap_or_else(PoisonError::into_inner));
@@ -415,10 +401,9 @@ mod tests {
 
     /// Lets these numbers be written at the same time; `None` is what cannot be written. Answers what became of each, what
     /// is there then, and how often something was tried.
-    fn together(numbers: &[Option<i64>], is_patient: bool) -> (Vec<bool>, Vec<i64>, u64) {
+    fn together(numbers: &[Option<i64>]) -> (Vec<bool>, Vec<i64>, u64) {
         let directory = tempfile::tempdir().expect("a directory");
         let (database, _) = Database::open(&directory.path().join("numbers.db"), &FORMAT).expect("it is made");
-        database.set_patient(is_patient);
         let works = Arc::new(AtomicU64::new(0));
         let answers = std::thread::scope(|scope| {
             // Nobody gets the connection before all have queued.
@@ -456,16 +441,14 @@ mod tests {
 
     #[test]
     fn what_is_queued_together_is_written_once_and_each_is_answered() {
-        for is_patient in [false, true] {
-            let (answers, written, works) = together(&[Some(1), Some(2), Some(3), Some(4)], is_patient);
-            assert_eq!((answers, written), (vec![true; 4], vec![1, 2, 3, 4]));
-            assert_eq!(works, 4, "one transaction for all");
-        }
+        let (answers, written, works) = together(&[Some(1), Some(2), Some(3), Some(4)]);
+        assert_eq!((answers, written), (vec![true; 4], vec![1, 2, 3, 4]));
+        assert_eq!(works, 4, "one transaction for all");
     }
 
     #[test]
     fn what_cannot_be_written_is_not_held_against_the_others() {
-        let (answers, written, _) = together(&[Some(1), None, Some(3)], true);
+        let (answers, written, _) = together(&[Some(1), None, Some(3)]);
         assert_eq!((answers, written), (vec![true, false, true], vec![1, 3]));
     }
 }

@@ -274,11 +274,6 @@ impl Journal {
         self.healing(|| self.database.write_soon(op, &work))
     }
 
-    /// Whether the states of tasks may wait a moment to be written together: while there is other work for the cores.
-    pub fn set_patient(&self, is_patient: bool) {
-        self.database.set_patient(is_patient);
-    }
-
     /// As [`Journal::write`], in one transaction with what other threads write.
     pub(super) fn write_together(
         &self,
