@@ -615,3 +615,22 @@ fn without_watches_it_looks_every_second() {
     assert_eq!(project.read("out/second"), "1\n3\n");
     watch.end();
 }
+
+#[test]
+fn what_it_says_may_be_written_into_the_project() {
+    let project = Project::new("[tasks.one]\nrun = \"cat *.txt > one\"\ninputs = [\"*.txt\"]\noutputs = [\"one\"]\n");
+    project.write("a.txt", "1\n");
+    let log = fs::File::create(project.path("watch.log")).expect("it is made");
+    let mut watch = project.command();
+    let mut watch = watch.arg("watch").stdin(std::process::Stdio::null()).stderr(log).spawn().expect("it starts");
+    let said = || project.read("watch.log").matches("waiting for changes").count();
+    wait_until("for the first build", || said() > 0);
+    std::thread::sleep(Duration::from_millis(1_000));
+    assert_eq!(said(), 1, "{}", project.read("watch.log"));
+    project.write("a.txt", "2\n");
+    wait_until("for the second build", || said() > 1);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(said(), 2, "{}", project.read("watch.log"));
+    watch.kill().expect("it is ours");
+    watch.wait().expect("it ends");
+}

@@ -1,6 +1,7 @@
 //! `orca watch` and `orca build --watch`: on a screen of its own before a person, elsewhere as lines, one build after the other.
 #![expect(clippy::disallowed_methods, reason = "TERM is the terminal's")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub(super) fn run(args: &Args, build: &BuildArgs, terminal: &Terminal) -> Result
         color: args.color,
         asks: options.build.asks,
         progress: Mutex::new(None),
+        has_spoken: AtomicBool::new(true),
     });
     let project = project(args)?;
     let place = project.root().display().to_string();
@@ -78,12 +80,18 @@ struct Lines {
     asks: bool,
     /// Of the build that runs.
     progress: Mutex<Option<Progress>>,
+    /// Whether anything was said since it was last said that it waits. What is said may be written into the project, and be
+    /// looked at there: said each time, it would never end.
+    has_spoken: AtomicBool,
 }
 
 impl Observer for Lines {
     fn sees(&self, state: &State, news: &News<'_>) {
         let terminal = Terminal::new(self.color);
         let mut progress = self.progress.lock().expect("progress does not panic");
+        if !matches!(news, News::Phase) {
+            self.has_spoken.store(true, Ordering::Relaxed);
+        }
         match news {
             News::Event(record) => {
                 let new = || Progress::new(self.json, self.volume, self.asks, &terminal);
@@ -112,7 +120,7 @@ impl Observer for Lines {
             }
             News::Notice(notice) => terminal.err(&format!("note: {}\n", sanitize_terminal(notice))),
             News::Phase if matches!(state.phase, Phase::Waiting | Phase::Invalid | Phase::Untrusted) => {
-                if state.builds > 0 && !self.json {
+                if state.builds > 0 && !self.json && self.has_spoken.swap(false, Ordering::Relaxed) {
                     terminal.err("waiting for changes\n");
                 }
             }

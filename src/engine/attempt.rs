@@ -318,6 +318,9 @@ impl Builder {
         if let Some(failure) = take_out_leaks(&ran.root, &brought, secrets).map_err(fault)? {
             return self.failed(ran, failure, None).map(Err);
         }
+        if let Some(failure) = self.tool_changed(keyed) {
+            return self.failed(ran, failure, None).map(Err);
+        }
         // Its workspace held what it was keyed by, checked while it was copied. Where that is all it can have read, and it
         // was paid for, the result is kept for the day when these inputs are back.
         let is_sealed = self.resolver.task(task).is_agent() && self.sandbox.backend() != Backend::None;

@@ -19,6 +19,7 @@ use super::judge_again::Judging;
 use super::lock::is_locked;
 use super::lock_keeper::{LockKeeper, origin};
 use super::money::Money;
+use super::moving_tools::KnownTools;
 use super::produced::Produced;
 use super::publish::{Content, Publisher, Refused};
 use super::reconcile::ELSEWHERE;
@@ -58,6 +59,8 @@ pub(super) struct Builder {
     pub spares: Option<Arc<Spares>>,
     /// This run.
     pub run: RunId,
+    /// What declared tools are.
+    pub tools: KnownTools,
     /// Where events go.
     pub sink: Arc<dyn EventSink>,
     /// Tasks that run whatever their key says.

@@ -46,6 +46,7 @@ mod look;
 mod measured;
 mod merging;
 mod money;
+mod moving_tools;
 mod osv_database;
 mod part;
 mod part_image;

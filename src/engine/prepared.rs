@@ -19,6 +19,7 @@ use super::judge_again::judge_again;
 use super::judge_plan::judge_plan;
 use super::lock_keeper::LockKeeper;
 use super::money::Money;
+use super::moving_tools::KnownTools;
 use super::part_patch::Leaving;
 use super::recorder::{Listener, Recorder};
 use super::reins::Reins;
@@ -164,6 +165,7 @@ impl Prepared {
             spares: spares(&state),
             state,
             run,
+            tools: KnownTools::default(),
             sink: Arc::clone(&recorder) as Arc<dyn EventSink>,
             forced: if options.force { asked.clone() } else { BTreeSet::new() },
             ignored: Ignored::new(resolver.root.path()),

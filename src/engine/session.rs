@@ -391,7 +391,7 @@ fn are_gone(changers: &BTreeMap<TaskName, Change>, graph: &Graph) -> bool {
 }
 
 /// The identity of a declared tool: the digest of its file.
-fn digest_tool(path: &Path) -> Result<BlobDigest, EngineError> {
+pub(super) fn digest_tool(path: &Path) -> Result<BlobDigest, EngineError> {
     let mut hasher = blake3::Hasher::new();
     let hashed = std::fs::File::open(path).and_then(|file| hasher.update_reader(file).map(|_| ()));
     hashed.map_err(|error| EngineError::World(format!("cannot read the tool {}: {error}", path.display())))?;
